@@ -1,0 +1,144 @@
+"""kill -9 of each program -> all ready, and the next effect executed; beside exec -> ready of that program alone.
+
+.venv/bin/python -m benchmarks.recovery [--rounds 20] [--json FILE]
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import figures
+from effectd.loop import Loop
+from effectd.watcher import Watcher
+from tests.system.home import Home, wait_for
+
+ARGUMENTS = {"broker": ["broker_proc"], "dispatcher": ["dispatcher_proc"], "wind": ["drivers", "wind"]}
+
+
+class Gates:
+    """Watches every gate of a home, to the fraction of a millisecond."""
+
+    def __init__(self, home: Home) -> None:
+        self._loop = Loop()
+        self._watcher = Watcher(self._loop, home.path / "run")
+        names = ("broker", "dispatcher", *home.config["devices"])
+        self.watches = {name: self._watcher.watch(name, lambda _: None) for name in names}
+
+    def until(self, condition: Any, limit: float = 20.0) -> None:
+        end = self._loop.call_later(limit, lambda: None)
+        while not condition():
+            self._loop.turn()
+            assert time.monotonic() < end.when, {name: watch.lack for name, watch in self.watches.items()}
+
+    def all_ready(self) -> bool:
+        broker = self.watches["broker"].line
+        return broker is not None and all(
+            watch.ready and watch.line and watch.line.broker_generation == broker.generation
+            for watch in self.watches.values()
+        )
+
+    def close(self) -> None:
+        self._watcher.close()
+
+
+def killed(home: Home, gates: Gates, program: str, rounds: int) -> dict[str, list[float]]:
+    """ms from kill -9 to: gone, all ready, next effect executed."""
+    gone, ready, executed = list[float](), list[float](), list[float]()
+    client = home.client("receipts/#")
+    for number in range(rounds):
+        # a kill within startsecs (1 s) would meet supervisord's own back-off instead
+        wait_for(lambda: home.ctl("status", program).stdout.count("RUNNING") == 1, what="RUNNING")
+        watch, pid = gates.watches[program], home.pid(program)
+        gates.until(lambda pid=pid, watch=watch: watch.line and watch.line.pid == pid and gates.all_ready())
+        start = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        gates.until(lambda pid=pid, watch=watch: watch.line is None or watch.line.pid != pid)
+        gone.append((time.monotonic() - start) * 1000)
+        gates.until(gates.all_ready)
+        ready.append((time.monotonic() - start) * 1000)
+        if program != "broker":
+            effect = f"{program}-{number}"
+            client.publish("effects/wind", {"id": effect, "intensity": 10, "duration": 20})
+            assert client.receipt(effect)["status"] == "done"
+            executed.append((time.monotonic() - start) * 1000)
+        else:  # the client itself has to reconnect first, at its own pace: a fresh one is the fair judge
+            fresh = home.client("receipts/#")
+            fresh.publish("effects/wind", {"id": f"b-{number}", "intensity": 10, "duration": 20})
+            assert fresh.receipt(f"b-{number}")["status"] == "done"
+            executed.append((time.monotonic() - start) * 1000)
+            home.clients.remove(fresh)
+            fresh.close()
+    return {"gone": gone, "all ready": ready, "next effect executed": executed}
+
+
+def alone(home: Home, gates: Gates, program: str, rounds: int) -> list[float]:
+    """ms from exec to that program's own `ready`, started by hand in place of the supervised one."""
+    samples = []
+    home.ctl("stop", program)
+    for _ in range(rounds):
+        gates.until(lambda: gates.watches[program].line is None)
+        start = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", *ARGUMENTS[program], "--home", str(home.path)],
+            stdout=subprocess.DEVNULL,
+            cwd=home.path,
+        )
+        gates.until(lambda: gates.watches[program].ready)
+        samples.append((time.monotonic() - start) * 1000)
+        process.kill()
+        process.wait()
+    home.ctl("start", program)
+    gates.until(gates.all_ready)
+    return samples
+
+
+def up(rounds: int) -> tuple[list[float], dict[str, dict[str, Any]]]:
+    """ms from exec of supervisord to all ready, and PSS (MB) of each process of the last round."""
+    samples, sizes = [], dict[str, dict[str, Any]]()
+    for _ in range(rounds):
+        with Home() as home:
+            gates = Gates(home)
+            start = time.monotonic()
+            home.start()
+            gates.until(gates.all_ready)
+            samples.append((time.monotonic() - start) * 1000)
+            sizes = {
+                name: {"PSS MB": round(psutil.Process(pid).memory_full_info().pss / 1e6, 1)}
+                for name, pid in home.pids().items()
+            }
+            gates.close()
+    return samples, sizes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows: dict[str, dict[str, Any]] = {}
+    with Home() as home:
+        home.start()
+        home.wait_ready()
+        gates = Gates(home)
+        for program in ARGUMENTS:
+            own = alone(home, gates, program, arguments.rounds)
+            for what, samples in killed(home, gates, program, arguments.rounds).items():
+                rows[f"kill -9 {program} -> {what}"] = figures.spread(samples)
+            rows[f"exec {program} -> ready, alone"] = figures.spread(own)
+        gates.close()
+    started, sizes = up(max(3, arguments.rounds // 4))
+    rows["exec supervisord -> all 6 ready"] = figures.spread(started)
+    figures.show("Recovery (ms)", rows)
+    figures.show("Memory", sizes)
+    figures.save(arguments.json and str(arguments.json), {"recovery": rows, "memory": sizes})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The embedded broker: configuration -> amqtt -> ready when it has answered its own CONNECT and SUBSCRIBE."""
+
+import asyncio
+import errno
+import logging
+import os
+
+from broker_proc.mended import MendedBroker
+from broker_proc.port import who_holds
+from effectd.errors import ConfigError
+from effectd.link import Link
+from effectd.process import Process
+
+PORT_RETRY_S = 0.5  # a port that becomes free tells nobody
+SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
+
+log = logging.getLogger(__name__)
+
+
+def serve(process: Process) -> None:
+    """Run until SIGTERM. uvloop where it is installed: x1.1 to x1.25 (docs/measured.md)."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(process))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        from uvloop import Loop
+    except ImportError:
+        return None
+    return Loop
+
+
+async def _serve(process: Process) -> None:
+    # amqtt says two lines a connection at info; what matters of it is a warning
+    logging.getLogger("amqtt").setLevel(logging.WARNING)
+    logging.getLogger("transitions").setLevel(logging.WARNING)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    process.serve(loop, stopping.set)
+    broker = await _listen(process, stopping)
+    if broker is None:
+        return
+    probe = Probe(process, loop, stopping)
+    await stopping.wait()
+    process.gate.say("stopping")
+    probe.link.close()
+    await broker.shutdown()
+
+
+async def _listen(process: Process, stopping: asyncio.Event) -> MendedBroker | None:
+    """A started broker; waits, saying who is in the way, while the port is taken. None: asked to stop meanwhile."""
+    host, port = process.config.broker.host, process.config.broker.port
+    settings = {
+        "listeners": {"default": {"type": "tcp", "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}},
+        # no logging and no $SYS plugin: x1.7 (docs/measured.md)
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    }
+    while not stopping.is_set():
+        try:
+            taken = await _try_port(host, port)
+        except OSError as error:
+            raise ConfigError(
+                process.home / "config.yaml",
+                process.config.file.line("broker", "host"),
+                "broker.host",
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+            ) from None
+        if not taken:
+            broker = MendedBroker(settings, unretained=process.config.topics.unretained)
+            await broker.start()
+            return broker
+        process.gate.say("waiting", f"port {port} of {host} is held by {who_holds(port)}")
+        try:
+            await asyncio.wait_for(stopping.wait(), PORT_RETRY_S)
+        except TimeoutError:
+            continue
+    return None
+
+
+async def _try_port(host: str, port: int) -> bool:
+    """Whether somebody else listens there. Raises OSError where it can never be ours (no such address, not allowed)."""
+    try:
+        server = await asyncio.start_server(lambda _r, w: w.close(), host, port, reuse_address=True)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
+            return True
+        raise
+    server.close()
+    await server.wait_closed()
+    return False
+
+
+class Probe:
+    """The broker's own client: its gate says ready while this one is connected, subscribed and answered."""
+
+    def __init__(self, process: Process, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+        self._gate, self._loop, self._stopping = process.gate, loop, stopping
+        self._giving_up: asyncio.TimerHandle | None = None
+        self.link = Link(
+            loop,
+            process.config.broker.address,
+            process.config.client_id("broker"),
+            subscriptions=(process.config.topics.system("broker-probe"),),
+            on_message=lambda *_: None,
+            on_up=self._up,
+            on_down=self._down,
+        )
+        self._giving_up = loop.call_later(SICK_S, self._give_up)
+        self.link.open()
+
+    def _up(self) -> None:
+        if self._giving_up:
+            self._giving_up.cancel()
+        self._gate.say("ready", broker_generation=self._gate.line.generation)
+
+    def _down(self, why: str) -> None:
+        if not self._stopping.is_set():
+            self._gate.say("degraded", f"does not answer itself: {why}")
+            self._giving_up = self._loop.call_later(SICK_S, self._give_up)
+
+    def _give_up(self) -> None:
+        log.error("the broker has not answered itself for %g s; starting afresh", SICK_S)
+        os._exit(1)

@@ -1,0 +1,128 @@
+"""Watch an external broker: own the gate for it, try out at each connection what it can do, keep two homes apart.
+
+Each connection is a new run of the broker as far as this home is concerned: an outage gives the gate a new generation,
+so that everybody subscribes again and nobody is believed ready on the strength of the old connection.
+"""
+
+import itertools
+import json
+import logging
+import socket
+
+from broker_proc.probe import Probe
+from effectd import topics
+from effectd.config import home_id
+from effectd.link import Link
+from effectd.loop import Loop
+from effectd.process import Process
+
+log = logging.getLogger(__name__)
+
+
+def serve(process: Process) -> None:
+    """Run until SIGTERM."""
+    loop = Loop()
+    watch = External(process, loop)
+    process.serve(loop, watch.stop)
+    loop.run_forever()
+
+
+class External:
+    """The home's one word about its broker: reachable, able, and not another home's."""
+
+    def __init__(self, process: Process, loop: Loop) -> None:
+        self._process, self._gate, self._loop = process, process.gate, loop
+        self._address = process.config.broker.address
+        self._runs = itertools.count(1)
+        self._probe: Probe | None = None
+        self._lacks = ""
+        self._tried = False
+        self._others: dict[str, str] = {}  # home id -> why we cannot live beside it
+        self._home = topics.home(home_id(process.home))
+        self._link = Link(
+            loop,
+            self._address,
+            process.config.client_id("broker"),
+            subscriptions=(topics.HOMES,),
+            on_message=self._neighbour,
+            on_up=self._up,
+            on_down=self._down,
+            will=(self._home, b""),
+        )
+        self._gate.say("waiting", f"connecting to {self._address}")
+        self._link.on_failure = self._failed
+        self._link.open()
+
+    def stop(self) -> None:
+        self._gate.say("stopping")
+        self._end_probe()
+        if self._link.up:
+            self._link.publish(self._home, b"", qos=1, retain=True)
+        self._link.close()
+        self._loop.stop()
+
+    def _up(self) -> None:
+        self._others.clear()
+        self._tried = False
+        self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
+        self._gate.say("waiting", f"trying out what {self._address} can do", generation=self._generation)
+        self._probe = Probe(self._process, self._loop, self._probed)
+
+    def _down(self, why: str) -> None:
+        self._end_probe()
+        self._gate.say("waiting", why)
+
+    def _failed(self, why: str) -> None:
+        if not self._link.up:
+            self._gate.say("waiting", why)
+
+    def _probed(self, lacks: str) -> None:
+        """The probe is over; `lacks` names what the broker cannot do, "" where it can do all."""
+        self._end_probe()
+        self._tried, self._lacks = True, lacks
+        if lacks:
+            log.error("%s cannot do what effectd needs: %s", self._address, lacks)
+        self._decide()
+
+    def _decide(self) -> None:
+        if not self._tried:
+            return
+        if self._others:
+            self._gate.say("waiting", next(iter(self._others.values())), generation=self._generation)
+            return
+        config = self._process.config
+        if config.dispatcher:  # a home of drivers only lives under the root of another home, on purpose
+            told = {"root": config.topic_root, "host": socket.gethostname(), "home": str(config.home)}
+            self._link.publish(self._home, json.dumps(told).encode(), qos=1, retain=True)
+        if self._lacks:
+            self._gate.say("degraded", f"{self._address}: {self._lacks}", generation=self._generation)
+        else:
+            self._gate.say("ready", generation=self._generation, broker_generation=self._generation)
+
+    def _neighbour(self, topic: str, payload: bytes, _retained: bool) -> None:
+        """Another home on this broker: a shared root would mix them, an empty one would hold the others' topics."""
+        if topic == self._home or not self._process.config.dispatcher:
+            return
+        if self._gate.line.state == "ready":
+            return  # we were here first: the newcomer is the one that waits
+        self._others.pop(topic, None)
+        try:
+            other = json.loads(payload) if payload else None
+        except ValueError:
+            other = None
+        if isinstance(other, dict):
+            root, theirs = self._process.config.topic_root, str(other.get("root", ""))
+            if root == theirs or not root:
+                where = f"{other.get('host')}:{other.get('home')}"
+                self._others[topic] = (
+                    f"the home {where} lives on {self._address} under topic_root {theirs!r}, this one has {root!r}: "
+                    "give this home a topic_root of its own in config.yaml, then supervisorctl restart all"
+                )
+        self._decide()
+
+    def _end_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+    _generation = ""

@@ -1,0 +1,22 @@
+"""`python -m dispatcher_proc [--home DIR]`: run the dispatcher."""
+
+import sys
+
+from effectd import process
+
+
+def main(this: process.Process) -> None:
+    from dispatcher_proc.dispatcher import Dispatcher  # paho comes with it: after the gate is open
+    from effectd.loop import Loop
+
+    loop = Loop()
+    dispatcher = Dispatcher(this, loop)
+    this.serve(loop, dispatcher.stop)
+    loop.run_forever()
+
+
+if __name__ == "__main__":
+    arguments = process.command_line(
+        "Take effects by MQTT, have the devices' drivers execute them, tell what became of each."
+    )
+    sys.exit(process.run("dispatcher", main, home=arguments.home, dies_at_once=True))

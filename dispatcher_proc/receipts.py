@@ -1,0 +1,108 @@
+"""What each publisher was told, and is told again: one memory of effect ids, for 60 s after an effect's end."""
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from effectd import report
+from effectd.effect import Effect
+from effectd.errors import EffectRefused
+from effectd.report import Receipt
+from effectd.topics import Topics
+
+REMEMBERED_S = 60.0  # section 1 of the contract
+MESSAGE_ID_S = 1.0  # as in Python_PlaySEM: the same message_id on the same topic within it is the same effect
+
+log = logging.getLogger(__name__)
+Put = Callable[[str, bytes], None]
+
+
+class _Told:
+    __slots__ = ("content", "receipt", "refused")
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.receipt: bytes | None = None
+        self.refused = False
+
+
+class Receipts:
+    """`put` takes topic and payload; `now` is the loop's monotonic clock, seconds."""
+
+    def __init__(self, put: Put, topics: Topics, now: Callable[[], float]) -> None:
+        self._put, self._topics, self._now = put, topics, now
+        self._told: dict[str, _Told] = {}
+        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._messages: OrderedDict[tuple[str, str | int], tuple[str, float]] = OrderedDict()
+
+    def first_id(self, effect: Effect, topic: str) -> str:
+        """The id of the effect that this one repeats by its `message_id`; else its own."""
+        if effect.message_id is None:
+            return effect.id
+        while self._messages and next(iter(self._messages.values()))[1] < self._now() - MESSAGE_ID_S:
+            self._messages.popitem(last=False)
+        return self._messages.setdefault((topic, effect.message_id), (effect.id, self._now()))[0]
+
+    def repeats(self, effect: Effect, undecoded: bytes = b"") -> bool | None:
+        """None: a new id, remembered from now on. True: the same effect again. False: its id with other content.
+
+        `undecoded`: the payload of an effect of which nothing but the id could be read.
+        """
+        self._forget()
+        content = _content(effect, undecoded)
+        told = self._told.get(effect.id)
+        if told is None or (told.refused and told.content != content):  # mended after a refusal: a new effect
+            self._told[effect.id] = _Told(content)
+            self._ended.pop(effect.id, None)
+            return None
+        return told.content == content
+
+    def tell_again(self, effect_id: str) -> None:
+        """Publish the latest receipt again, byte for byte, if there was one."""
+        told = self._told.get(effect_id)
+        if told is not None and told.receipt is not None:
+            self._put(self._topics.receipt(effect_id), told.receipt)
+
+    def tell(
+        self, effect: Effect, status: str, *, devices: dict[str, str], reason: str, latency_ms: float | None
+    ) -> None:
+        """Publish a receipt; a final one ends the effect."""
+        receipt = Receipt(
+            id=effect.id,
+            effect_type=effect.effect_type,
+            status=status,
+            devices=devices,
+            reason=reason,
+            latency_ms=latency_ms,
+            event_id=effect.event_id,
+        )
+        payload = report.encode(msgspec.to_builtins(receipt) | effect.extra if effect.extra else receipt)
+        told = self._told.setdefault(effect.id, _Told(_content(effect)))
+        told.receipt, told.refused = payload, status == "refused"
+        if status in report.FINAL:
+            self._ended[effect.id] = self._now()
+            self._ended.move_to_end(effect.id)
+        self._put(self._topics.receipt(effect.id), payload)
+
+    def refuse(self, effect: Effect, topic: str, payload: bytes, error: EffectRefused) -> None:
+        """Tell the field and the rule, once by receipt and once by dead letter."""
+        log.warning("refused effect %s on %s: %s", effect.id, topic, error)
+        self.tell(effect, "refused", devices={}, reason=str(error), latency_ms=None)
+        self.dead("refused", effect.id, topic, payload, str(error))
+
+    def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
+        """Publish a dead letter on `dead-letters/<word>`."""
+        self._put(self._topics.dead_letter(word), report.dead_letter(effect_id, topic, payload, detail))
+
+    def _forget(self) -> None:
+        horizon = self._now() - REMEMBERED_S
+        while self._ended and next(iter(self._ended.values())) < horizon:
+            self._told.pop(self._ended.popitem(last=False)[0], None)
+
+
+def _content(effect: Effect, undecoded: bytes = b"") -> bytes:
+    """What makes two effects the same, in 16 bytes."""
+    return hashlib.blake2b(msgspec.json.encode(effect, order="deterministic") + undecoded, digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""The drivers: one file and one class a kind of device, and the host that does everything else for them."""

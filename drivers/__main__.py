@@ -1,0 +1,27 @@
+"""`python -m drivers DEVICE [--home DIR]`: run the driver of one device."""
+
+import sys
+
+from effectd import process
+
+
+def main(this: process.Process) -> int:
+    from drivers import kinds
+
+    driver = kinds.build(this.name, this.config)  # a wrong section ends here, before anything is switched
+
+    from drivers.host import Host
+    from effectd.loop import Loop
+
+    loop = Loop()
+    host = Host(this, loop, driver)
+    this.serve(loop, host.stop)
+    loop.run_forever()
+    return host.exit_code
+
+
+if __name__ == "__main__":
+    arguments = process.command_line(
+        "Drive one device: what its effects ask for, within its limits, and off again.", device=True
+    )
+    sys.exit(process.run(arguments.device, main, home=arguments.home))

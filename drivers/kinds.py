@@ -1,0 +1,79 @@
+"""Find the driver class that a device's `kind` names, and decode its options."""
+
+import importlib
+import importlib.util
+import inspect
+from typing import Any, get_type_hints
+
+import msgspec
+
+from drivers.driver import Driver, Options
+from effectd import config
+from effectd.config import Config
+
+GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
+
+
+def build(name: str, tree: Config) -> Driver:
+    """The driver of device `name`, not opened yet. Raises ConfigError at the line that is wrong."""
+    device = tree.device(name)
+    try:
+        driver_class = _find(device.kind)
+    except (ImportError, LookupError) as error:
+        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}") from None
+    unable = [effect for effect in device.effects if driver_class.effects and effect not in driver_class.effects]
+    if unable:
+        able = ", ".join(driver_class.effects)
+        raise tree.option_error(name, ("effects",), f"{device.kind} cannot do {', '.join(unable)}; it can do {able}")
+    try:
+        options_class = _options_class(driver_class)
+        options = msgspec.convert(device.options, options_class)
+        return driver_class(name, options, tree.broker.address)
+    except msgspec.ValidationError as error:
+        raise tree.option_error(name, ("options", *config.where(error)), config.what(error, options_class)) from None
+    except ValueError as error:  # a rule between options, or a template that makes no sense
+        raise tree.option_error(name, ("options",), str(error)) from None
+
+
+def _find(kind: str) -> type[Driver]:
+    """`virtual` is drivers/virtual.py; else an entry point of that name; else a dotted module, `a.b` or `a.b:Class`."""
+    module_name, _, class_name = kind.partition(":")
+    is_name = all(word.isidentifier() for word in module_name.split("."))
+    if is_name and "." not in kind and importlib.util.find_spec(f"drivers.{module_name}"):
+        module_name = f"drivers.{module_name}"
+    elif points := _entry_points(kind):
+        loaded = points[0].load()
+        if inspect.isclass(loaded):
+            return _checked(loaded)
+        module_name = loaded.__name__
+    elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
+        raise LookupError(f"no drivers/{kind}.py, no entry point in {GROUP}, no module of that name")
+    module = importlib.import_module(module_name)
+    if class_name:
+        return _checked(getattr(module, class_name, None))
+    own = [
+        c
+        for c in vars(module).values()
+        if inspect.isclass(c) and issubclass(c, Driver) and c is not Driver and c.__module__ == module.__name__
+    ]
+    if len(own) != 1:
+        raise LookupError(f"{module_name} has {len(own)} driver classes; name one as {module_name}:Class")
+    return own[0]
+
+
+def _options_class(driver_class: type[Driver]) -> type[Options]:
+    """The struct that the class annotates as its `options`."""
+    found = get_type_hints(driver_class).get("options")
+    return found if inspect.isclass(found) and issubclass(found, Options) else Options
+
+
+def _entry_points(kind: str) -> list[Any]:
+    from importlib.metadata import entry_points  # heavy, and not needed for the drivers of this package
+
+    return list(entry_points(group=GROUP, name=kind))
+
+
+def _checked(found: Any) -> type[Driver]:
+    if not (inspect.isclass(found) and issubclass(found, Driver) and found is not Driver):
+        raise LookupError(f"{found!r} is no class made from drivers.driver.Driver")
+    return found

@@ -1,0 +1,120 @@
+"""What a device tells the world: acks, state, availability, configuration; kept until the broker can have it."""
+
+from collections import OrderedDict
+
+from effectd import report
+from effectd.config import Device
+from effectd.effect import Effect
+from effectd.errors import BrokerLost
+from effectd.link import Link
+from effectd.loop import AnyLoop, Cancellable
+from effectd.report import Ack, State
+from effectd.topics import Topics
+
+STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
+REMEMBERED = 2000  # effects, for repeating an ack byte for byte
+
+_Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a resent effect has its old seq
+
+
+class Reporter:
+    """Publishes for one device over `link`; `connected` publishes everything retained again."""
+
+    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device) -> None:
+        self._loop, self._topics, self._name = loop, topics, name
+        self._config = report.encode(
+            {"kind": device.kind, "effects": device.effects, "location": device.location, "limits": device.limits}
+        )
+        self.link: Link | None = None
+        self._state = State(on=False)
+        self._state_due: Cancellable | None = None
+        self._state_at = -STATE_EVERY_S
+        self._available = False
+        self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, nothing to say yet
+        self._received: dict[_Key, int] = {}  # Unix ms, until it is acked
+        self._unsaid: dict[_Key, bytes] = {}
+
+    def first_time(self, effect: Effect) -> bool:
+        """Whether this effect is new; for one sent again its ack, if there is one, is said again, byte for byte."""
+        key = (effect.id, effect.seq)
+        if key not in self._acks:
+            self._acks[key], self._received[key] = None, report.unix_ms()
+            if len(self._acks) > REMEMBERED:
+                self._acks.popitem(last=False)
+            return True
+        if (payload := self._acks[key]) is not None:
+            self._say_ack(key, payload)
+        return False
+
+    def ack(self, effect: Effect, status: str, reason: str = "") -> None:
+        """Say what became of an effect; of several words about the same one only the first is said."""
+        key = (effect.id, effect.seq)
+        received = self._received.pop(key, None)
+        if received is not None:
+            ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=report.unix_ms())
+            payload = self._acks[key] = report.encode(ack)
+            self._say_ack(key, payload)
+
+    def state(self, effect: Effect | None) -> None:
+        """What the actuator does from now on, None = nothing; called after it moved, never before."""
+        self._state = State(on=False)
+        if effect is not None:
+            self._state = State(
+                on=bool(effect.intensity),
+                effect_type=effect.effect_type,
+                intensity=float(effect.intensity),
+                parameters=effect.parameters,
+                effect_id=effect.id,
+            )
+        if self._state_due is None:
+            wait = self._state_at + STATE_EVERY_S - self._loop.time()
+            if wait <= 0:
+                self._say_state()
+            else:
+                self._state_due = self._loop.call_later(wait, self._say_state)
+
+    def available(self, available: bool) -> None:
+        if available != self._available:
+            self._available = available
+            self._say_availability()
+
+    def close(self) -> None:
+        """The last words: a state that still waits for its turn, then offline."""
+        if self._state_due is not None:
+            self._say_state()
+        self.available(False)
+
+    def connected(self) -> None:
+        """A new connection: the broker may have lost everything."""
+        self._publish(self._topics.config(self._name), self._config, retain=True)
+        self._say_availability()
+        self._say_state()
+        for key, payload in list(self._unsaid.items()):
+            self._say_ack(key, payload)
+
+    def _say_state(self) -> None:
+        if self._state_due is not None:
+            self._state_due.cancel()
+            self._state_due = None
+        self._state_at = self._loop.time()
+        self._publish(self._topics.state(self._name), report.encode(self._state), retain=True)
+
+    def _say_availability(self) -> None:
+        self._publish(self._topics.availability(self._name), b"online" if self._available else b"offline", retain=True)
+
+    def _say_ack(self, key: _Key, payload: bytes) -> None:
+        if self._publish(self._topics.ack(self._name), payload):
+            self._unsaid.pop(key, None)
+        else:
+            self._unsaid[key] = payload
+            while len(self._unsaid) > REMEMBERED:
+                del self._unsaid[next(iter(self._unsaid))]
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        if self.link is None:
+            return False
+        try:
+            self.link.publish(topic, payload, qos=1, retain=retain)
+        except BrokerLost:
+            return False
+        return True

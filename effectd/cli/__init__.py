@@ -1,0 +1,243 @@
+"""The command line, as one page: each command with its options and examples; what it does is in the file of its name.
+
+Those files are imported when their command runs, so that `effectd --help` and `effectd send` stay quick.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from effectd import CONTRACT, __version__
+from effectd.errors import ConfigError
+
+EX_CONFIG = 78  # sysexits.h
+
+app = typer.Typer(
+    name="effectd",
+    help="Sensory effects over MQTT: an effect published by any MQTT client moves a device.",
+    epilog="""[bold]First steps[/bold]
+
+effectd up                            start all, wait until ready
+
+effectd send wind 60 --duration 2000  blow at 60 % for two seconds
+
+effectd watch                         the room, live (Ctrl-C ends it)
+
+effectd stop                          everything off, now
+
+effectd down                          end it all""",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """The entry point `effectd`."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EX_CONFIG)
+
+
+def _home(ctx: typer.Context, given: Path | None) -> Path:
+    from effectd.config import find_home  # not needed for --help
+
+    return find_home(given or ctx.obj)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"effectd {__version__} (contract {CONTRACT})")
+        raise typer.Exit
+
+
+_HOME_HELP = "The folder with config.yaml and supervisor.conf (default: EFFECTD_HOME, else this folder)."
+Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=_HOME_HELP)]
+HOME: Any = None  # `_home` puts the folder that counts in its place
+Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
+
+
+@app.callback()
+def _all(
+    ctx: typer.Context,
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=_HOME_HELP)] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and the contract's.")
+    ] = False,
+) -> None:
+    ctx.obj = home
+
+
+@app.command(
+    "up",
+    epilog="""Exit code: 0 everything is ready, 3 not within --wait, 78 a file is wrong (nothing was started).
+
+effectd up             effectd up --wait 120""",
+)
+def _up(
+    home: Home = HOME,
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait.")] = 30.0,
+) -> None:
+    """Check both files, start supervisord and whatever is stopped, wait until all of it is ready."""
+    from effectd.cli import up
+
+    raise typer.Exit(up.run(home, wait))
+
+
+@app.command("down", epilog="Exit code: 0 everything is gone, also if nothing ran.")
+def _down(home: Home = HOME) -> None:
+    """End supervisord and every program; each device goes off first."""
+    from effectd.cli import down
+
+    raise typer.Exit(down.run(home))
+
+
+@app.command(
+    "health",
+    epilog="""Exit code: 0 all ready, 3 not.
+
+effectd health --wait 10 && echo go             effectd health --json""",
+)
+def _health(
+    home: Home = HOME,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait that long for all to be ready.")
+    ] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Who is really ready, since when, and why not: a row per program."""
+    from effectd.cli import health
+
+    raise typer.Exit(health.run(home, wait, as_json=as_json))
+
+
+@app.command("check", epilog="Exit code: 0 good, 78 not. It starts nothing and changes nothing.")
+def _check(home: Home = HOME) -> None:
+    """Compare config.yaml and supervisor.conf, both ways; print every error, and a missing section ready to paste."""
+    from effectd.cli import check
+
+    raise typer.Exit(check.run(home))
+
+
+@app.command(
+    "send",
+    epilog="""Exit code: 0 done, 1 any other end (its reason is shown), 69 no broker, 75 no receipt.
+
+effectd send wind 60 --duration 2000
+
+effectd send light high --param color=orange --location left
+
+effectd send vibration --param 'pattern=\\[1, 0, 1]' --ttl 500 --priority 9
+
+effectd send scent low --dry-run""",
+)
+def _send(  # noqa: PLR0917 - typer passes them by name
+    effect_type: Annotated[str, typer.Argument(metavar="TYPE", help="A key of effects: in config.yaml.")],
+    intensity: Annotated[
+        str | None,
+        typer.Argument(metavar="INTENSITY", help="0 to 100, or a label such as off, low, medium, high. Default: 100."),
+    ] = None,
+    duration: Annotated[
+        int | None, typer.Option(metavar="MS", help="Then it is off again; 0 holds it. Default: the type's own.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="everywhere, or such as left:middle:front.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text. May be repeated.")
+    ] = None,
+    ttl: Annotated[
+        int | None, typer.Option(metavar="MS", help="Not started within it: expired. Default: 2000.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(metavar="0-9", help="The greater wins. Default: 5.")] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The same id again is the same effect. Default: a new one.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which devices would do what.")] = False,
+    as_json: Json = False,
+    home: Home = HOME,
+) -> None:
+    """Publish an effect, wait for its final receipt, show it."""
+    from effectd.cli import send
+
+    if not re.fullmatch(r"[^+#\0\s/]+(/[^+#\0\s]*)?", effect_type):
+        raise typer.BadParameter("a key of effects: in config.yaml, without + # or blanks", param_hint="TYPE")
+    fields = {
+        "id": id_,
+        "intensity": None if intensity is None else _number(intensity),
+        "duration": duration,
+        "location": location,
+        "parameters": dict(_parameter(text) for text in param) if param else None,
+        "ttl_ms": ttl,
+        "priority": priority,
+    }
+    given = {key: value for key, value in fields.items() if value is not None}
+    raise typer.Exit(send.run(home, effect_type, given, dry_run=dry_run, as_json=as_json))
+
+
+def _number(text: str) -> int | float | str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return text  # a label
+    return float(text) if "." in text else int(text)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import msgspec
+
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise typer.BadParameter(f"{text!r} is not of the form KEY=VALUE", param_hint="--param")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value
+
+
+@app.command(
+    "stop",
+    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not.
+
+effectd stop             effectd stop wind""",
+)
+def _stop(
+    device: Annotated[
+        str | None, typer.Argument(metavar="DEVICE", help="A device of config.yaml. Default: all.")
+    ] = None,
+    home: Home = HOME,
+) -> None:
+    """Everything off, or one device: by MQTT and straight to the drivers, so it works with a dead broker."""
+    from effectd.cli import stop
+
+    raise typer.Exit(stop.run(home, device))
+
+
+@app.command(
+    "watch",
+    epilog="""It waits for a broker that is away. Ctrl-C ends it (exit code 0).
+
+effectd watch             effectd watch --json | jq .topic""",
+)
+def _watch(as_json: Json = False, home: Home = HOME) -> None:
+    """The room, live: effects, receipts, what each device does, who comes and goes."""
+    from effectd.cli import watch
+
+    raise typer.Exit(watch.run(home, as_json=as_json))
+
+
+@app.command(
+    "demo", epilog="Exit code: 0 every effect was done and the killed driver came back, 1 not, 3 not ready, 78."
+)
+def _demo(
+    down: Annotated[bool, typer.Option("--down", help="End everything afterwards.")] = False, home: Home = HOME
+) -> None:
+    """Start everything, play a short storm, kill a driver in front of you, and show it back."""
+    from effectd.cli import demo
+
+    raise typer.Exit(demo.run(home, down=down))

@@ -1,0 +1,224 @@
+"""`effectd check`: config.yaml and supervisor.conf, each for itself and compared both ways; one line an error."""
+
+import configparser
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from drivers import kinds
+from effectd import config
+from effectd.config import FILE, SUPERVISOR_FILE, Config
+from effectd.errors import ConfigError
+
+_MODULES = {"broker": "broker_proc", "dispatcher": "dispatcher_proc"}
+_SECTION = """[program:{name}]
+command=python -m {module} --home "%(here)s"
+directory=%(here)s
+priority={priority}
+autorestart=true
+startsecs=1
+startretries=10
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=5
+redirect_stderr=true
+stdout_logfile=%(here)s/run/log/{name}.log
+stdout_logfile_maxbytes=1MB
+stdout_logfile_backups=3
+environment=PYTHONUNBUFFERED="1"
+"""
+
+
+class Problem(NamedTuple):
+    """`paste` is a section that would mend it, ready to paste into supervisor.conf."""
+
+    error: ConfigError
+    paste: str = ""
+
+
+def run(home: Path) -> int:
+    found = problems(home)
+    for problem in found:
+        typer.echo(str(problem.error))
+        if problem.paste:
+            typer.echo(f"\n{problem.paste}")
+    if found:
+        return 78
+    typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(config.load(home).devices)} devices")
+    return 0
+
+
+def problems(home: Path) -> list[Problem]:
+    """Everything that is wrong, in the order of the files; [] where `up` may start."""
+    conf = SupervisorFile(home / SUPERVISOR_FILE)
+    try:
+        tree = config.load(home)
+    except ConfigError as error:  # it concerns every program; what can be compared without it still is
+        return [Problem(error), *conf.problems]
+    wrong = [Problem(error) for error in (*tree.errors, *_options(tree))]
+    if conf.broken:
+        return [*wrong, *conf.problems]
+    return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
+
+
+def section(program: str) -> str:
+    """The section of supervisor.conf that runs `program`."""
+    module = _MODULES.get(program, f"drivers {program}")
+    priority = {"broker": 10, "dispatcher": 20}.get(program, 30)
+    return _SECTION.format(name=program, module=module, priority=priority)
+
+
+class SupervisorFile:
+    """supervisor.conf as supervisor reads it, and the line of each section and key. `broken`: it could not be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.broken = False
+        self._lines: dict[tuple[str, str], int] = {}
+        self.parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))  # as supervisor's
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            self._break(1, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            return
+        self._scan(text)
+        try:
+            self.parser.read_string(text)
+        except configparser.MissingSectionHeaderError as error:
+            self._break(error.lineno, "stands before the first [section]")
+        except configparser.ParsingError as error:
+            for line, shown in error.errors:
+                self._break(line, f"neither [section] nor key=value: {shown}")
+        if not self.broken:
+            self._look_at_each()
+            self._ask_supervisor()
+
+    @property
+    def programs(self) -> dict[str, list[str]]:
+        """Each [program:x] with the words of its command."""
+        return {
+            name.removeprefix("program:"): _words(self.parser.get(name, "command", fallback=""))
+            for name in self.parser.sections()
+            if name.startswith("program:")
+        }
+
+    def problem(self, section_: str, key: str, what: str) -> Problem:
+        line = self._lines.get((section_, key)) or self._lines.get((section_, ""), 1)
+        return Problem(ConfigError(self.path, line, f"{section_}.{key}" if key else section_, what))
+
+    def _break(self, line: int, what: str) -> None:
+        self.broken = True
+        self.problems.append(Problem(ConfigError(self.path, line, "", what)))
+
+    def _scan(self, text: str) -> None:
+        """Find the lines; a section or key that is repeated is told, for supervisor would silently take the last."""
+        section_ = ""
+        for number, line in enumerate(text.splitlines(), 1):
+            if header := re.match(r"\[([^]]+)\]", line):
+                section_, key = header.group(1), ""
+            elif option := re.match(r"([^\s;#\[=:][^=:]*?)\s*[=:]", line):
+                key = option.group(1).lower()
+            else:
+                continue
+            if (first := self._lines.setdefault((section_, key), number)) != number:
+                where = f"{section_}.{key}" if key else section_
+                what = f"repeated; it is in line {first} already"
+                self.problems.append(Problem(ConfigError(self.path, number, where, what)))
+
+    def _look_at_each(self) -> None:
+        for name in self.parser.sections():
+            if name.startswith("program:") and re.fullmatch("0+", self.parser.get(name, "startsecs", fallback="1")):
+                what = "0 would start a failing program hundreds of times a second; allowed is 1 or more"
+                self.problems.append(self.problem(name, "startsecs", what))
+
+    def _ask_supervisor(self) -> None:
+        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes."""
+        from supervisor.options import ServerOptions  # heavy
+
+        if not (self.path.parent / "run" / "log").is_dir():
+            return
+        options = ServerOptions()
+        options.configfile = str(self.path)
+        try:
+            options.process_config_file(do_usage=False)
+        except (ValueError, configparser.Error) as error:
+            text = " ".join(str(error).split())
+            named = [s for s in self.parser.sections() if re.search(rf"\b{re.escape(s)}\b", text)]
+            self.problems.append(self.problem(max(named, key=len, default=""), "", text))
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # an open quote: supervisor's reader tells it
+        return command.split()
+
+
+def _options(tree: Config) -> list[ConfigError]:
+    """Build every driver, as its process would, in a process that opens nothing."""
+    found = []
+    sys.path.insert(0, str(tree.home))  # where `python -m drivers` finds a driver of the home's own
+    try:
+        for name, device in tree.devices.items():
+            if device.kind == "remote":
+                continue
+            try:
+                kinds.build(name, tree)
+            except ConfigError as error:
+                found.append(error)
+            except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+                found.append(tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}"))
+    finally:
+        sys.path.remove(str(tree.home))
+    return found
+
+
+def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
+    """Programs that config.yaml needs and supervisor.conf does not have."""
+    found = []
+    for name in tree.programs:
+        if name not in conf.programs:
+            key = name if name in _MODULES else f"devices.{name}"
+            line = tree.file.line(*key.split("."))
+            what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
+            found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
+    return found
+
+
+def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
+    """Programs of ours in supervisor.conf that config.yaml does not know, or whose command is not their name's."""
+    wrong = {error.device for error in tree.errors}
+    known = ", ".join(tree.devices) or "none"
+    found = []
+    for name, words in conf.programs.items():
+        module, argument = _module(words)
+        if module == "drivers":
+            device = tree.devices.get(name)
+            if device is None and name not in wrong:
+                what = f"{FILE} has no device {name!r}; known: {known}"
+                found.append(conf.problem(f"program:{name}", "", what))
+            elif device is not None and device.kind == "remote":
+                what = f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
+                found.append(conf.problem(f"program:{name}", "", what))
+            elif argument != name:
+                what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
+                found.append(conf.problem(f"program:{name}", "command", what))
+        elif name in _MODULES and module != _MODULES[name]:
+            what = f"must run `python -m {_MODULES[name]}`"
+            found.append(conf.problem(f"program:{name}", "command", what))
+    return found
+
+
+def _module(words: list[str]) -> tuple[str, str]:
+    """The module after -m and the first word after it that is no option: `drivers`, `wind`."""
+    if "-m" not in words[:-1]:
+        return "", ""
+    module, *rest = words[words.index("-m") + 1 :]
+    while rest and rest[0].startswith("--home"):
+        rest = rest[1:] if "=" in rest[0] else rest[2:]
+    return module, rest[0] if rest else ""

@@ -1,0 +1,150 @@
+"""An MQTT client for a command: a Link on a Loop that runs while the command waits."""
+
+import contextlib
+import json
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from effectd import report
+from effectd.config import Config
+from effectd.errors import BrokerLost
+from effectd.link import Link
+from effectd.loop import Loop
+
+CONNECT_S = 3.0
+AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
+
+
+class Message(NamedTuple):
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class Sent:
+    """An effect on its way. `receipt`: the latest; `final`: whether it is the last word."""
+
+    def __init__(self, topic: str, payload: bytes) -> None:
+        self.topic, self.payload = topic, payload
+        self.receipt: dict[str, Any] = {}
+        self.raw = b""
+
+    @property
+    def final(self) -> bool:
+        return self.receipt.get("status") in report.FINAL
+
+
+class Client:
+    """`with Client(tree, "watch", topics) as client: client.connect(3.0)`; nothing moves but inside its methods.
+
+    Who sends effects subscribes to their receipts.
+    """
+
+    def __init__(
+        self,
+        tree: Config,
+        name: str,
+        subscriptions: Sequence[str],
+        *,
+        on_up: Callable[[], None] = lambda: None,
+        on_down: Callable[[str], None] = lambda _why: None,
+    ) -> None:
+        self.loop = Loop()
+        self.address = tree.broker.address
+        self.sent: dict[str, Sent] = {}
+        self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
+        self._inbox: deque[Message] = deque()
+        self._said = _LastWord()
+        self.link = Link(
+            self.loop,
+            self.address,
+            tree.client_id(f"{name}-{secrets.token_hex(4)}"),
+            subscriptions=subscriptions,
+            on_message=self._take,
+            on_up=self._up,
+            on_down=self._down,
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.link.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection, as far as it is known; "" while there is one."""
+        return "" if self.link.up else self._said.text
+
+    def connect(self, seconds: float) -> None:
+        """Raises BrokerLost where no broker has answered within `seconds`."""
+        self.link.open()
+        if not self.until(lambda: self.link.up, seconds):
+            raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
+
+    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Run the loop until `condition` holds; False where it does not within `seconds`."""
+        end = self.loop.call_later(seconds, lambda: None)
+        while not condition():
+            if self.loop.time() >= end.when:
+                return False
+            self.loop.turn()
+        end.cancel()
+        return True
+
+    def messages(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> Iterator[Message]:
+        """What arrives within `seconds`, as it arrives; ends earlier when `enough` holds and nothing is left."""
+        end = time.monotonic() + seconds
+        while self.until(lambda: bool(self._inbox) or enough(), end - time.monotonic()) and self._inbox:
+            yield self._inbox.popleft()
+
+    def send(self, effect_id: str, topic: str, payload: bytes) -> Sent:
+        """Publish an effect, and again until it is receipted; `until(lambda: sent.final, ...)` waits for its end."""
+        sent = self.sent[effect_id] = Sent(topic, payload)
+        self._publish(sent)
+        return sent
+
+    def _publish(self, sent: Sent) -> None:
+        if not sent.receipt:
+            with contextlib.suppress(BrokerLost):  # the timer tries again
+                self.link.publish(sent.topic, sent.payload, qos=1)
+            self.loop.call_later(AGAIN_S, self._publish, sent)
+
+    def _up(self) -> None:
+        for sent in self.sent.values():
+            if sent.receipt and not sent.final:  # its last word may have been said while we were away: ask for it
+                self.link.publish(sent.topic, sent.payload, qos=1)
+        self._on_up()
+
+    def _down(self, why: str) -> None:
+        if why:  # else it is our own goodbye
+            self._on_down(why)
+
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        self._inbox.append(Message(topic, payload, retained))
+        levels = self._topics.split(topic)
+        sent = self.sent.get(levels[1]) if len(levels) == 2 and levels[0] == "receipts" else None
+        if sent is not None and not sent.final:
+            with contextlib.suppress(ValueError):
+                receipt = json.loads(payload)
+                if isinstance(receipt, dict):
+                    sent.receipt, sent.raw = receipt, payload
+
+
+class _LastWord(logging.Handler):
+    """Keeps what the link last said: the command names it where it gives up, instead of a log in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        log = logging.getLogger(Link.__module__)
+        log.propagate = False
+        log.setLevel(logging.DEBUG)
+        log.handlers[:] = [self]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()

@@ -1,0 +1,215 @@
+"""`effectd demo`: a storm over four devices by real MQTT, then a driver killed in front of the viewer, and back."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from effectd import config, effect
+from effectd.cli import down as down_command
+from effectd.cli import storm, up, words
+from effectd.cli.client import CONNECT_S, Client, Message, Sent
+from effectd.config import Config
+from effectd.effect import Effect
+from effectd.errors import BrokerLost
+from effectd.gate import Line
+from effectd.supervision import survey
+from effectd.supervision.survey import Survey
+from effectd.watcher import Watcher
+
+_READY_S, _PORT_S = 30.0, 5.0
+_RECEIPT_S = 10.0  # ttl, max_apply and some slack
+_BACK_S = 15.0
+_BAR = 20  # characters of 100 %
+_COLOURS = {"wind": "cyan", "vibration": "magenta", "scent": "green"}  # a light has its own
+
+
+def run(home: Path, *, down: bool) -> int:
+    """0: every effect was done, and the killed driver came back."""
+    code = up.run(home, _READY_S, port_wait=_PORT_S)
+    if code:
+        return code
+    tree = config.load(home)
+    try:
+        with Client(tree, "demo", (tree.topics.everything,)) as client:
+            client.connect(CONNECT_S)
+            failures = Demo(tree, client).play()
+    except BrokerLost as error:
+        failures = [str(error)]
+    with Survey(home) as look:
+        typer.echo("\n" + words.health(survey.table(look.look(), look.restarts())))
+    for failure in failures:
+        typer.echo(f"not as it should be: {failure}", err=True)
+    if down:
+        typer.echo()
+        return down_command.run(home) or bool(failures)
+    _what_next(tree)
+    return 1 if failures else 0
+
+
+class Demo:
+    """One performance. `play` returns what went wrong, [] if nothing did."""
+
+    def __init__(self, tree: Config, client: Client) -> None:
+        self._tree, self._client = tree, client
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._failures: list[str] = []
+        self._began = time.monotonic()
+        self._cues: dict[str, storm.Cue] = {}  # by effect id
+        self._states: dict[str, dict[str, Any]] = {}  # by device, as last published
+        self._receipts: set[tuple[str, str]] = set()  # id and status, told once
+
+    def play(self) -> list[str]:
+        missing = [kind for kind in storm.TYPES if not self._device(kind)]
+        if missing:
+            return [f"the storm needs a device on this machine for each of {', '.join(missing)} (config.yaml)"]
+        for _ in self._client.messages(0.05):
+            pass  # the retained ones
+        self._say("A storm", ", published by MQTT. Each line: a device's state topic, or a receipt and its latency.")
+        self._began = time.monotonic()
+        for cue in storm.SCORE:
+            self._listen(self._began + cue.at - time.monotonic())
+            self._send(cue)
+        self._listen(self._began + storm.STORM_S - time.monotonic())
+        self._await(*self._client.sent.values())
+        self._kill_wind(self._device("wind"), self._device("light"))
+        self._await(self._send(storm.SUNSET))
+        self._listen(0.05)
+        for effect_id, sent in self._client.sent.items():
+            if sent.receipt.get("status") != "done":
+                told = words.receipt(sent.receipt) if sent.receipt else "no receipt"
+                self._failures.append(f"effect {effect_id} ({self._cues[effect_id].effect_type}): {told}")
+        return self._failures
+
+    def _device(self, effect_type: str) -> str:
+        """A device for the effect type whose driver runs here; "" where there is none."""
+        devices = self._tree.devices.items()
+        return next((n for n, d in devices if effect_type in d.effects and d.kind != "remote"), "")
+
+    # --- effects -------------------------------------------------------------------------------------------------
+
+    def _send(self, cue: storm.Cue) -> Sent:
+        effect_id = effect.new_id()
+        self._cues[effect_id] = cue
+        payload = json.dumps({"id": effect_id} | cue.fields).encode()
+        return self._client.send(effect_id, self._tree.topics.effect(cue.effect_type), payload)
+
+    def _await(self, *sent: Sent) -> None:
+        self._listen(_RECEIPT_S, lambda: all(one.final for one in sent))
+
+    def _listen(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        for message in self._client.messages(seconds, enough):
+            self._tell(message)
+
+    # --- the kill ------------------------------------------------------------------------------------------------
+
+    def _kill_wind(self, wind: str, light: str) -> None:
+        """SIGKILL to the wind driver. Its gate tells when it is gone and when it is back; the light must not notice."""
+        heard: list[tuple[float, Line | None]] = []
+        watcher = Watcher(self._client.loop, self._tree.home / "run")
+        try:
+            broker, lamp = (watcher.watch(name, lambda _: None) for name in ("broker", light))
+            fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
+            watches = (broker, lamp, fan)
+            if not self._client.until(lambda: all(watch.ready for watch in watches), 2.0):
+                self._failures.append("before the kill: " + "; ".join(watch.lack for watch in watches if watch.lack))
+                return
+            assert fan.line, "ready"
+            assert lamp.line, "ready"
+            pid, shining, lamp_pid = fan.line.pid, self._states.get(light), lamp.line.pid
+            if pid <= 1:
+                self._failures.append(f"the gate of {wind} says pid {pid}: nothing is killed")
+                return
+            self._say(f"Now kill -9 {pid}", f", the {wind} driver. The light has to go on undisturbed.")
+            heard.clear()
+            killed = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+
+            def back() -> bool:
+                run = broker.line.generation if broker.line else ""
+                line = heard[-1][1] if heard else None
+                return bool(line and line.pid != pid and line.state == "ready" and line.broker_generation == run)
+
+            self._listen(_BACK_S, lambda: bool(heard))
+            if heard:
+                self._line(wind, Text(f"gate gone, {(heard[0][0] - killed) * 1000:.1f} ms after the kill", "red"))
+            self._listen(_BACK_S, back)
+            if not back():
+                self._failures.append(f"{wind} did not come back within {_BACK_S:g} s: {fan.lack}")
+                return
+            after_ms = (heard[-1][0] - killed) * 1000
+            self._line(wind, Text(f"ready again: back in {after_ms:.0f} ms (pid {fan.line.pid})", "bold green"))
+            self._await(self._send(storm.AFTERWARDS))
+            self._listen(storm.AFTERWARDS_S)
+            if shining and shining.get("on") and self._states.get(light) == shining and lamp.line.pid == lamp_pid:
+                ago = time.time() - shining["since"] / 1000
+                text = f"undisturbed: the same effect for {ago:.1f} s, the same process (pid {lamp_pid})"
+                self._line(light, Text(text, "bold green"))
+            else:
+                self._failures.append(f"{light} was disturbed: it showed {shining}, then {self._states.get(light)}")
+        finally:
+            watcher.close()
+
+    # --- what the viewer sees ------------------------------------------------------------------------------------
+
+    def _tell(self, message: Message) -> None:
+        levels = self._tree.topics.split(message.topic)
+        try:
+            said = json.loads(message.payload)
+        except ValueError:
+            said = message.payload.decode(errors="replace")
+        match levels:
+            case ["devices", device, "state"] if isinstance(said, dict):
+                self._states[device] = said
+                cue = self._cues.get(str(said.get("effect_id")))
+                place = f"  at {cue.fields['location']}" if cue and "location" in cue.fields else ""
+                self._line(device, self._bar(said) + Text.from_ansi(words.doing(said) + place))
+            case ["devices", device, "availability"] if not message.retained:
+                self._line(device, Text.from_ansi(f"{words.paint(words.clean(str(said)))} (availability)"))
+            case ["receipts", effect_id] if effect_id in self._cues and isinstance(said, dict):
+                status = str(said.get("status"))
+                if (effect_id, status) not in self._receipts:  # a receipt may be repeated
+                    self._receipts.add((effect_id, status))
+                    self._line("receipt", Text.from_ansi(words.receipt(said)))
+
+    def _bar(self, state: dict[str, Any]) -> Text:
+        """On a terminal the intensity as a bar, a light's in its own colour."""
+        intensity = state.get("intensity") if state.get("on") else 0
+        if not self._console.is_terminal or not isinstance(intensity, int | float):
+            return Text()
+        colour = _COLOURS.get(str(state.get("effect_type")))
+        if colour is None:
+            shown = Effect(id="-", effect_type="-", parameters=state.get("parameters") or {})
+            colour = "#{:02x}{:02x}{:02x}".format(*shown.rgb())
+        full = round(intensity * _BAR / 100)
+        return Text.assemble(("█" * full, colour), ("░" * (_BAR - full), "bright_black"), "  ")
+
+    def _line(self, who: str, text: Text) -> None:
+        self._console.print(Text.assemble((f"{time.monotonic() - self._began:7.2f} s  ", "dim"), f"{who:<11}", text))
+
+    def _say(self, title: str, rest: str) -> None:
+        self._console.print(Text.assemble("\n", (title, "bold"), rest, "\n"))
+
+
+def _what_next(tree: Config) -> None:
+    address, home = tree.broker.address, tree.home
+    ctl, own = words.tool("supervisorctl", home), words.tool("effectd", home)
+    wind = next(name for name, device in tree.devices.items() if "wind" in device.effects)
+    typer.echo(f"""
+It goes on running; {own} down ends it. What to try next:
+
+  {own} watch
+      in another terminal: everything that happens here
+  mosquitto_pub -h {address.host} -p {address.port} -t {tree.topics.effect("wind")} -m 60
+      any MQTT client will do; this one comes with: sudo apt install mosquitto-clients
+  {ctl} restart {wind}
+      one driver anew; the others do not notice
+  {ctl} tail -f {wind}
+      what that driver does, line by line (Ctrl-C ends it)""")

@@ -1,0 +1,131 @@
+"""`effectd stop`: everything off, or one device; by MQTT and straight to the drivers, whoever else is dead."""
+
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from effectd import config
+from effectd.cli import words
+from effectd.cli.client import Client
+from effectd.errors import ConfigError
+from effectd.loop import Loop
+
+CONFIRMED_WITHIN_S = 2.0
+
+
+def run(home: Path, device: str | None) -> int:
+    """0: every driver of this home confirmed that its actuator is off."""
+    try:
+        tree = config.load(home)
+    except ConfigError as error:  # a stop must work all the same: every gate that is there is told
+        typer.echo(str(error), err=True)
+        loop = Loop()
+        asked = [Gate(loop, home, name, {"do": "stop"}) for name in _gates(home) if device in (None, name)]
+        _wait(loop, asked)
+        _tell(asked)
+        return 78
+    local = [name for name in tree.programs if name not in ("broker", "dispatcher")]
+    remote = [name for name, found in tree.devices.items() if found.kind == "remote"]
+    wrong = [error.device for error in tree.errors if error.device]  # its driver may still run as it was started
+    known = [*local, *remote, *wrong]
+    if device is not None and device not in known:
+        raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}")
+    request = {"do": "stop"} if device is None else {"do": "stop", "device": device}
+    topic = tree.topics.stop_all if device is None else tree.topics.stop(device)
+    published: list[bool] = []
+
+    def publish() -> None:
+        client.link.publish(topic, b"stop", qos=1, acked=lambda: published.append(True))
+
+    with Client(tree, "stop", (), on_up=publish) as client:
+        dispatcher = Gate(client.loop, home, "dispatcher", request)  # first: what it holds must not follow the stop
+        asked = [Gate(client.loop, home, n, {"do": "stop"}) for n in (*local, *wrong) if device in (None, n)]
+        client.link.open()
+        drivers = [gate for gate in asked if gate.name in local or gate.connected]
+        client.until(
+            lambda: all(gate.settled for gate in (*drivers, dispatcher)) and (bool(published) or bool(client.trouble)),
+            CONFIRMED_WITHIN_S,
+        )
+    _tell(drivers)
+    told = "told by MQTT; its driver is elsewhere and cannot be asked"
+    untold = [name for name in remote if device in (None, name)]
+    for name in untold:
+        typer.echo(f"{name}  {told if published else words.paint('unconfirmed') + ': no broker to tell it'}")
+    if not published:
+        typer.echo(f"not told by MQTT: {client.trouble or 'no broker answers'}", err=True)
+    if not dispatcher.answer:
+        typer.echo(f"dispatcher: {dispatcher.lack}", err=True)
+    return 0 if all(gate.off for gate in drivers) and (published or not untold) else 1
+
+
+class Gate:
+    """A program's gate, with our request sent; `answer` is what it replied, `lack` why it did not."""
+
+    def __init__(self, loop: Loop, home: Path, name: str, request: dict[str, Any]) -> None:
+        self.name = name
+        self.answer: dict[str, Any] = {}
+        self.lack = f"no answer within {CONFIRMED_WITHIN_S:g} s"
+        self._loop, self._buffer = loop, b""
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.setblocking(False)
+        try:
+            self._sock.connect(os.fspath(home / "run" / f"{name}.gate"))
+            self._sock.send(json.dumps(request).encode() + b"\n")
+        except BlockingIOError:
+            self._end("it takes no connections")
+        except OSError:
+            self._end("it does not run")
+        else:
+            loop.add_reader(self._sock.fileno(), self._read)
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.answer) or self._sock.fileno() >= 0
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.answer) or self._sock.fileno() < 0
+
+    @property
+    def off(self) -> bool:
+        return self.answer.get("off") is True
+
+    def _read(self) -> None:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = self._sock.recv(65536)
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                said = json.loads(line)
+                if isinstance(said, dict) and ("done" in said or "error" in said):  # else a line of its state
+                    self.answer = said
+        if not data:
+            self._end("it ended before it answered")
+
+    def _end(self, lack: str) -> None:
+        self.lack = lack
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+
+def _wait(loop: Loop, asked: list[Gate]) -> None:
+    end = loop.call_later(CONFIRMED_WITHIN_S, lambda: None)
+    while not all(gate.settled for gate in asked) and loop.time() < end.when:
+        loop.turn()
+
+
+def _tell(asked: list[Gate]) -> None:
+    for gate in asked:
+        why = gate.answer.get("error") or gate.lack
+        typer.echo(f"{gate.name}  {words.paint('off') if gate.off else words.paint('unconfirmed') + f': {why}'}")
+
+
+def _gates(home: Path) -> list[str]:
+    return sorted(path.stem for path in (home / "run").glob("*.gate") if path.stem != "broker")

@@ -1,0 +1,193 @@
+"""`effectd up`: check both files, start what does not run, wait until everything is ready, telling each step."""
+
+import contextlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import typer
+
+from effectd import config
+from effectd.cli import check, words
+from effectd.supervision import survey
+from effectd.supervision.control import NotRunning, ShuttingDown, Supervisor
+from effectd.supervision.survey import Row, Survey
+
+EX_NOT_READY, EX_CONFIG = 3, 78
+PORT_TAKEN = "port "  # how the broker's gate begins its reason while another program holds its port
+_RPC_S = 10.0  # from the start of supervisord to its first answer, on a machine that swaps
+
+Told = Callable[[dict[str, Row]], None]
+
+
+class _CannotStart(Exception):
+    """supervisord says no: its own words."""
+
+
+def run(home: Path, wait: float, *, port_wait: float | None = None) -> int:
+    """The exit code. `port_wait`: give up after that many seconds where another program holds the broker's port."""
+    began = time.monotonic()
+    for folder in (home / "run", home / "run" / "log"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    if found := check.problems(home):
+        for problem in found:
+            typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
+        typer.echo("nothing was started", err=True)
+        return EX_CONFIG
+    try:
+        _start(home)
+    except _CannotStart as error:
+        typer.echo(f"supervisord did not start: {error}", err=True)
+        return EX_CONFIG
+    with Survey(home) as look:
+        with _progress(home) as told:
+            rows = look.wait(wait if port_wait is None else min(wait, port_wait), told)
+            if not survey.all_ready(rows) and not _port_trouble(rows):
+                rows = look.wait(wait - (time.monotonic() - began), told)
+        if survey.all_ready(rows):
+            typer.echo(f"all {len(rows)} programs are {words.paint('ready')} ({time.monotonic() - began:.1f} s)")
+            return 0
+        typer.echo(words.health(survey.table(_brief(rows), look.restarts())))
+        _tell_lacks(home, rows, time.monotonic() - began)
+    return EX_NOT_READY
+
+
+def _start(home: Path) -> None:
+    """Have supervisord run with every program of its file started; one that is just ending is waited for."""
+    supervisor = Supervisor(home)
+    while True:
+        try:
+            changed = supervisor.take_in_new()
+            if _config_moved_on(home):
+                typer.echo("the broker waits for a port that config.yaml no longer names: starting everything afresh")
+                supervisor.stop_all()
+            supervisor.start_all()
+        except ShuttingDown:
+            time.sleep(0.1)
+        except NotRunning:
+            _launch(home, supervisor)
+            return
+        else:
+            if changed:
+                ctl = words.tool("supervisorctl", home)
+                typer.echo(
+                    f"changed in supervisor.conf since the start: {', '.join(changed)}; take it in: {ctl} update"
+                )
+            return
+
+
+def _config_moved_on(home: Path) -> bool:
+    """Whether the broker waits for a taken port, and the user has meanwhile given this home another one."""
+    broker = config.load(home).broker
+    with Survey(home, ["broker"]) as look:
+        reason = look.look()["broker"].reason
+    return reason.startswith(PORT_TAKEN) and not reason.startswith(f"{PORT_TAKEN}{broker.port} of {broker.host} ")
+
+
+def _launch(home: Path, supervisor: Supervisor) -> None:
+    """Start supervisord, which makes itself a daemon unless its file says nodaemon=true."""
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home / config.SUPERVISOR_FILE)]
+    with tempfile.TemporaryFile("w+") as said:
+        started = subprocess.Popen(
+            command, cwd=home, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        )
+        end = time.monotonic() + _RPC_S
+        while started.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(NotRunning):
+                supervisor.pid()
+                return
+            time.sleep(0.02)
+        if started.returncode:
+            said.seek(0)
+            lines = [line.strip() for line in said if line.strip()] or [f"exit code {started.returncode}"]
+            raise _CannotStart(next((line for line in lines if line.startswith("Error:")), lines[-1]))
+
+
+@contextlib.contextmanager
+def _progress(home: Path) -> Iterator[Told]:
+    """Tell by program what each waits for: a live table on a terminal, else a line a change; and the ways out, once."""
+    before: dict[str, str] = {}
+    advice: list[str] = []
+
+    def advise(rows: dict[str, Row], tell: Callable[[str], None]) -> None:
+        if not advice and _port_trouble(rows):
+            advice.append(_ways_out(home, rows["broker"].reason))
+            tell(advice[0])
+
+    def tell_lines(rows: dict[str, Row]) -> None:
+        for name, row in _brief(rows).items():
+            line = _line(f"{name}:", row)
+            if before.get(name) != line:
+                before[name] = line
+                typer.echo(line)
+        advise(rows, typer.echo)
+
+    if not sys.stdout.isatty():
+        yield tell_lines
+        return
+
+    from rich.live import Live  # heavy
+    from rich.text import Text
+
+    with Live(Text("starting"), auto_refresh=False, transient=True) as live:
+
+        def show(rows: dict[str, Row]) -> None:
+            advise(rows, lambda text: live.console.print(Text(text), soft_wrap=True))
+            table = "\n".join(_line(f"{name:<11}", row) for name, row in _brief(rows).items())
+            live.update(Text.from_ansi(table), refresh=True)
+
+        yield show
+
+
+def _line(name: str, row: Row) -> str:
+    return f"{name} {words.paint(row.state)}" + (f": {words.clean(row.reason)}" if row.reason else "")
+
+
+def _brief(rows: dict[str, Row]) -> dict[str, Row]:
+    """Without the broker's own reason in the line of each that waits for it."""
+    return {
+        name: msgspec.structs.replace(row, reason=re.sub(r"^(broker is waiting): .*", r"\1", row.reason))
+        for name, row in rows.items()
+    }
+
+
+def _port_trouble(rows: dict[str, Row]) -> bool:
+    return "broker" in rows and rows["broker"].reason.startswith(PORT_TAKEN)
+
+
+def _ways_out(home: Path, reason: str) -> str:
+    port = config.load(home).broker.port
+    return f"""
+{reason}
+Two ways out:
+  1. stop the other one       Debian starts its own mosquitto: sudo systemctl stop mosquitto
+  2. give this home a port    broker.port in {home / config.FILE}, for example {_free_port(port)},
+                              then {words.tool("effectd", home)} up
+The broker goes on waiting, and takes the port as soon as it is free.
+"""
+
+
+def _free_port(taken: int) -> int:
+    """The next port that nobody listens on."""
+    for port in range(taken + 1, min(taken + 100, 65536)):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    return 1884
+
+
+def _tell_lacks(home: Path, rows: dict[str, Row], waited: float) -> None:
+    """Who is not ready (the table says why), and the last words of each program whose gate says nothing."""
+    lacking = [name for name, row in rows.items() if not row.ready]
+    typer.echo(f"not ready within {waited:.0f} s: {', '.join(lacking)}", err=True)
+    for name in lacking:
+        log = home / "run" / "log" / f"{name}.log"
+        last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
+        if last and rows[name].generation is None:
+            typer.echo(f"the last line of run/log/{name}.log: {words.clean(last, 400)}", err=True)

@@ -1,0 +1,83 @@
+"""What a person reads: one line a receipt, a state, a row of health; colours where the output is a terminal."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+_COLOURS = {
+    "green": ("ready", "done", "on", "online", "off"),
+    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping"),
+    "red": ("degraded", "gone", "failed", "expired", "refused", "undeliverable", "offline", "unconfirmed"),
+}
+_PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}
+SHOWN = 160  # characters of somebody's payload in a line
+
+
+def paint(word: str, width: int = 0) -> str:
+    """`word` in its colour, padded to `width`; typer.echo takes the colour out again where there is no terminal."""
+    colour = None if os.environ.get("NO_COLOR") else _PAINT.get(word)
+    return typer.style(f"{word:<{width}}", fg=colour, dim=colour is not None and word == "off")
+
+
+def clean(text: str, limit: int = SHOWN) -> str:
+    """Somebody's text on one line, without anything that could steer the terminal."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "?", text)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def receipt(fields: Mapping[str, Any]) -> str:
+    """`done  wind  in 2.1 ms  (wind: done)  reason`."""
+    devices = fields["devices"] if isinstance(fields.get("devices"), dict) else {}
+    latency = fields.get("latency_ms")
+    parts = [
+        paint(clean(str(fields.get("status")), 32)),
+        clean(str(fields.get("effect_type") or "-"), 64),
+        f"in {latency:.1f} ms" if isinstance(latency, int | float) and devices else "",
+        "(" + clean(", ".join(f"{k}: {v}" for k, v in devices.items())) + ")" if devices else "",
+        clean(str(fields.get("reason") or ""), 400),
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def doing(state: Mapping[str, Any]) -> str:
+    """What a device's state topic says: `on  light 80 % #ff8800`, `off`."""
+    if not state.get("on"):
+        return paint("off")
+    intensity, parameters = state.get("intensity"), state.get("parameters")
+    share = f"{intensity:g} %" if isinstance(intensity, int | float) else "-"
+    return f"{paint('on')}  {clean(str(state.get('effect_type')), 64)} {share}" + details(parameters)
+
+
+def details(parameters: Any) -> str:
+    """An effect's parameters, short: colours bare, everything else by name; begins with a blank."""
+    if not isinstance(parameters, dict):
+        return ""
+    return "".join(
+        " " + clean(str(value) if key in ("color", "rgb", "scent") else f"{key}={value}", 60)
+        for key, value in parameters.items()
+    )
+
+
+def health(table: str) -> str:
+    """The table of `health` with its state words in colour."""
+    head, *rows = table.split("\n")
+    return "\n".join(
+        [
+            typer.style(head, dim=True),
+            *(re.sub(r"(?<=\s)\S+", lambda m: paint(m.group()), row, count=1) for row in rows),
+        ]
+    )
+
+
+def tool(name: str, home: Path | None = None) -> str:
+    """How to call a script of this installation from here: `.venv/bin/supervisorctl`, with -c for another home."""
+    script = Path(sys.executable).parent / name
+    shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    if home is None or home == Path.cwd():
+        return str(shown)
+    return f"{shown} -c {home / 'supervisor.conf'}" if name == "supervisorctl" else f"{shown} --home {home}"

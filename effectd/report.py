@@ -1,0 +1,98 @@
+"""What comes back: acks, receipts, dead letters, device state; the payloads of section 2 and 3 of the contract."""
+
+import base64
+import codecs
+import time
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+Status = Literal["done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable"]
+FINAL = frozenset({"done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable", "refused"})
+# of several devices that disagree, the first of these that is present is the effect's status, unless some are done
+_WORST_FIRST = ("failed", "expired", "stopped", "superseded")
+SHOWN_BYTES = 4096  # of a payload in a dead letter; the rest is only counted
+
+_encoder = msgspec.json.Encoder()
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def encode(message: Any) -> bytes:
+    """Any message of this file, or any JSON value, as bytes."""
+    return _encoder.encode(message)
+
+
+class Ack(Struct, kw_only=True):
+    """Driver -> dispatcher: what became of one `set`. Times are Unix ms."""
+
+    id: str
+    status: str
+    reason: str = ""
+    received_at: int = 0
+    done_at: int = 0
+
+
+class Receipt(Struct, kw_only=True):
+    """Dispatcher -> publisher. `latency_ms` runs from the dispatcher's receipt of the effect to the last ack."""
+
+    id: str
+    effect_type: str
+    status: str
+    devices: dict[str, str] = {}
+    reason: str = ""
+    latency_ms: float | None = None
+    event_id: str | int | None = None
+    at: int = msgspec.field(default_factory=unix_ms)
+
+
+class DeadLetter(Struct, kw_only=True):
+    """Whatever was not executed, as it came. `payload` is None where it is no UTF-8; base64 always holds the bytes."""
+
+    id: str | None
+    topic: str
+    payload: str | None
+    payload_base64: str
+    detail: str
+    at: int = msgspec.field(default_factory=unix_ms)
+
+
+class State(Struct, kw_only=True):
+    """What the actuator does now, since `since` (Unix ms)."""
+
+    on: bool
+    effect_type: str | None = None
+    intensity: float = 0
+    parameters: dict[str, Any] = {}
+    effect_id: str | None = None
+    since: int = msgspec.field(default_factory=unix_ms)
+
+
+def overall(devices: dict[str, str]) -> str:
+    """The status of an effect from those of its devices (at least one)."""
+    words = set(devices.values())
+    if len(words) == 1:
+        return words.pop()
+    if "done" in words:
+        return "partial"
+    return next((word for word in _WORST_FIRST if word in words), "failed")
+
+
+def dead_letter(effect_id: str | None, topic: str, payload: bytes, detail: str) -> bytes:
+    """An encoded DeadLetter; of a large payload only the first 4 KiB are shown, and the detail says so."""
+    shown = payload[:SHOWN_BYTES]
+    if len(payload) > len(shown):
+        detail += f" (first {len(shown)} of {len(payload)} bytes shown)"
+    try:
+        # a character that the cut went through is left out; bytes that are no UTF-8 make the whole text None
+        text: str | None = codecs.getincrementaldecoder("utf-8")().decode(shown, final=len(shown) == len(payload))
+    except UnicodeDecodeError:
+        text = None
+    return encode(
+        DeadLetter(
+            id=effect_id, topic=topic, payload=text, payload_base64=base64.b64encode(shown).decode(), detail=detail
+        )
+    )

@@ -1,0 +1,194 @@
+"""Who is really ready: the gates of a home read together with what supervisord says; one answer for every asker."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from effectd import config
+from effectd.loop import Loop
+from effectd.supervision.control import NotRunning, Supervisor
+from effectd.watcher import Watch, Watcher
+
+# a gate's owner speaks at once; one silent for a second is as good as gone
+_FIRST_LINES_S = 1.0
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One program. `state`: a gate's word, or `gone`, or `stopped`; `since` in Unix ms, 0 = unknown."""
+
+    state: str
+    since: int = 0
+    reason: str = ""
+    pid: int | None = None
+    generation: str | None = None
+    broker_generation: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+
+class Survey:
+    """A look at every program of the configuration; `with Survey(home) as survey: survey.look()`."""
+
+    def __init__(self, home: Path, programs: list[str] | None = None) -> None:
+        self._supervisor = Supervisor(home)
+        self._loop = Loop()
+        self._watcher = Watcher(self._loop, home / "run")
+        self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs end at once, with 78
+        if programs is None:
+            tree = config.load(home)
+            self._wrong = {error.device: str(error) for error in tree.errors if error.device}
+            programs = [*tree.programs, *self._wrong]
+        self._changed = True
+        self._watches = {name: self._watcher.watch(name, self._change) for name in programs}
+
+    def __enter__(self) -> "Survey":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._watcher.close()
+
+    def look(self) -> dict[str, Row]:
+        """Every program now, after hearing each gate that is there once."""
+        self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
+        return self._rows()
+
+    def wait(self, seconds: float, told: Callable[[dict[str, Row]], None] = lambda _: None) -> dict[str, Row]:
+        """Until all are ready, for at most `seconds`; `told` is called at each change."""
+        rows = self.look()
+        told(rows)
+        end = time.monotonic() + seconds
+        while not all_ready(rows) and time.monotonic() < end:
+            self._changed = False
+            self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
+            fresh = self._rows()
+            if fresh != rows:
+                rows = fresh
+                told(rows)
+        return rows
+
+    def restarts(self) -> dict[str, int]:
+        try:
+            return self._supervisor.restarts()
+        except NotRunning:
+            return {}
+
+    def _change(self, _watch: Watch) -> None:
+        self._changed = True
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        end = self._loop.call_later(max(0.0, seconds), lambda: None)
+        while not condition() and self._loop.time() < end.when:
+            self._loop.turn()
+
+    def _rows(self) -> dict[str, Row]:
+        try:
+            supervised = self._supervisor.programs()
+        except NotRunning:
+            supervised = None
+        broker = self._watches["broker"].line if "broker" in self._watches else None
+        run = broker.generation if broker else None
+        rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
+        for name, error in self._wrong.items():
+            if rows[name].state == "gone":
+                rows[name].reason = error
+        return rows
+
+
+def all_ready(rows: dict[str, Row]) -> bool:
+    return bool(rows) and all(row.ready for row in rows.values())
+
+
+def as_json(rows: dict[str, Row]) -> bytes:
+    """The answer of `effectd health --json` (section 4 of the contract)."""
+    return msgspec.json.encode({"ready": all_ready(rows), "programs": rows})
+
+
+def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
+    """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS where the system tells it."""
+    processes = {name: process for name, row in rows.items() if row.pid and (process := _process(row.pid))}
+    for process in processes.values():
+        _ask(process.cpu_percent)
+    if processes:
+        time.sleep(0.1)
+    lines = [("PROGRAM", "STATE", "SINCE", "PID", "CPU", "MEMORY", "RESTARTS", "")]
+    for name, row in rows.items():
+        process = processes.get(name)
+        cpu = _ask(process.cpu_percent) if process else None
+        lines.append(
+            (
+                name,
+                row.state,
+                _ago(row.since),
+                str(row.pid or "-"),
+                "-" if cpu is None else f"{cpu:.0f} %",
+                _memory(process) if process else "-",
+                str(restarts.get(name, 0)),
+                row.reason,
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(7)]
+    return "\n".join(
+        "  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines
+    )
+
+
+def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | None, broker: str | None) -> Row:
+    line = watch.line
+    if line is not None and not watch.stale:
+        row = Row(
+            state=line.state,
+            since=line.at,
+            reason=line.reason,
+            pid=line.pid,
+            generation=line.generation,
+            broker_generation=line.broker_generation,
+        )
+        if row.ready and row.broker_generation != broker:
+            row.state, row.reason = "waiting", "not yet under the broker's new run"
+        return row
+    if supervised is None:
+        return Row(state="gone", reason="supervisord is not running: effectd up")
+    info = supervised.get(watch.name)
+    if info is None:
+        return Row(state="gone", reason="supervisord does not know it yet: effectd up")
+    if info["statename"] == "STOPPED":
+        return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
+    if info["statename"] == "STARTING" and not watch.stale:
+        return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
+    reason = "does not answer" if watch.sock else info["spawnerr"] or f"see run/log/{watch.name}.log"
+    return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def _ask(question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except psutil.Error:
+        return None
+
+
+def _memory(process: psutil.Process) -> str:
+    info = _ask(process.memory_full_info) or _ask(process.memory_info)
+    return f"{getattr(info, 'pss', info.rss) / 1e6:.0f} MB" if info else "-"
+
+
+def _ago(since: int) -> str:
+    if not since:
+        return "-"
+    seconds = max(0, time.time() - since / 1000)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,64 @@
+"""Every topic of the contract; no other file spells one."""
+
+import re
+
+DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+HOMES = "effectd/homes/+"  # outside every root: where the homes on one broker see each other
+RESERVED_IDS = frozenset({"all", "broker", "dispatcher", "watchdog"})
+
+
+def home(home_id: str) -> str:
+    """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
+    return HOMES.replace("+", home_id)
+
+
+class Topics:
+    """The topics under one root ("" or `room1`, no slash at its ends)."""
+
+    def __init__(self, root: str = "") -> None:
+        self._root = f"{root}/" if root else ""
+        self.effects = self._root + "effects/#"
+        self.stop_all = self._root + "stop-all"
+        self.every_ack = self._root + "devices/+/ack"
+        self.every_stop = self._root + "devices/+/stop"
+        self.everything = self._root + "#"
+        # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
+        self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
+
+    def effect(self, effect_type: str) -> str:
+        return f"{self._root}effects/{effect_type}"
+
+    def receipt(self, effect_id: str) -> str:
+        return f"{self._root}receipts/{effect_id}"
+
+    def dead_letter(self, reason: str) -> str:
+        return f"{self._root}dead-letters/{reason}"
+
+    def set(self, device: str) -> str:
+        return f"{self._root}devices/{device}/set"
+
+    def ack(self, device: str) -> str:
+        return f"{self._root}devices/{device}/ack"
+
+    def stop(self, device: str) -> str:
+        return f"{self._root}devices/{device}/stop"
+
+    def state(self, device: str) -> str:
+        return f"{self._root}devices/{device}/state"
+
+    def availability(self, device: str) -> str:
+        return f"{self._root}devices/{device}/availability"
+
+    def config(self, device: str) -> str:
+        return f"{self._root}devices/{device}/config"
+
+    def system(self, program: str) -> str:
+        return f"{self._root}system/{program}/state"
+
+    def probe(self, word: str) -> str:
+        """Where the broker program tries out an external broker; nobody else listens there."""
+        return f"{self._root}system/broker/probe/{word}"
+
+    def split(self, topic: str) -> list[str]:
+        """The levels below the root; [] for a topic of somebody else."""
+        return topic[len(self._root) :].split("/") if topic.startswith(self._root) else []

@@ -1,0 +1,184 @@
+"""Watch the gates of other programs: who is ready, told at once and without polling.
+
+Up is seen by inotify (the gate's socket is moved into `run/`), changes by the lines, death by end of file, a hang by
+silence: 2 s without a heartbeat, by this process's own clock.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from effectd.gate import Line
+from effectd.inotify import Inotify
+from effectd.loop import AnyLoop
+
+STALE_S = 2.0
+_CHECK_S = 0.2
+_RETRY_S = 0.25  # only where there is no inotify
+
+
+class Watch:
+    """Somebody else's gate, seen from here. `line` is None while nobody is connected there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.listeners: list[Callable[[Watch], None]] = []
+        self.line: Line | None = None
+        self.stale = False
+        self.heard = 0.0
+        self.sock: socket.socket | None = None
+        self.buffer = b""
+
+    def changed(self) -> None:
+        for listener in list(self.listeners):
+            listener(self)
+
+    @property
+    def ready(self) -> bool:
+        return self.line is not None and self.line.state == "ready" and not self.stale
+
+    @property
+    def lack(self) -> str:
+        """Why it is not ready, in words for a receipt; "" where it is."""
+        if self.ready:
+            return ""
+        if self.line is None:
+            return f"{self.name} is not running"
+        if self.stale:
+            return f"{self.name} does not answer"
+        return f"{self.name} is {self.line.state}" + (f": {self.line.reason}" if self.line.reason else "")
+
+
+class Watcher:
+    """Watches any number of gates of one home from one loop; never polls where there is inotify."""
+
+    def __init__(self, loop: AnyLoop, run: Path) -> None:
+        self._loop, self._run = loop, run
+        self._watches: dict[str, Watch] = {}
+        self._inotify: Inotify | None = None
+        self._arm()
+        self._timer = loop.call_later(_CHECK_S, self._check, loop.time() + _CHECK_S)
+
+    def watch(self, name: str, on_change: Callable[[Watch], None]) -> Watch:
+        """Call `on_change` at each change of that gate: a new line, gone, silent for 2 s, heard again."""
+        watch = self._watches.get(name)
+        if watch is None:
+            watch = self._watches[name] = Watch(name)
+            self._connect(watch)
+        elif watch.line is not None:
+            self._loop.call_soon(on_change, watch)  # a second listener is told what the first one knows
+        watch.listeners.append(on_change)
+        return watch
+
+    def unwatch(self, name: str) -> None:
+        self._disconnect(self._watches.pop(name))
+
+    def close(self) -> None:
+        self._timer.cancel()
+        for name in list(self._watches):
+            self.unwatch(name)
+        self._disarm()
+
+    def _arm(self) -> None:
+        """Armed before the first attempt to connect, so that no gate can appear unseen between the two."""
+        try:
+            self._inotify = Inotify(self._run)
+        except OSError:
+            self._loop.call_later(_RETRY_S, self._retry)
+        else:
+            self._loop.add_reader(self._inotify.fd, self._moved)
+
+    def _disarm(self) -> None:
+        if self._inotify:
+            self._loop.remove_reader(self._inotify.fd)
+            self._inotify.close()
+            self._inotify = None
+
+    def _moved(self) -> None:
+        assert self._inotify is not None
+        names = self._inotify.names()
+        if names is None:  # the folder was replaced, or events were lost: look at everything again
+            self._disarm()
+            self._arm()
+        for watch in list(self._watches.values()):
+            if watch.sock is None and (names is None or f"{watch.name}.gate" in names):
+                self._connect(watch)
+
+    def _retry(self) -> None:
+        if self._inotify is None and self._watches:
+            for watch in list(self._watches.values()):
+                if watch.sock is None:
+                    self._connect(watch)
+            self._arm()
+
+    def _connect(self, watch: Watch) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            sock.connect(os.fspath(self._run / f"{watch.name}.gate"))
+        except BlockingIOError:  # its backlog is full: as good as silent; look again soon
+            sock.close()
+            self._loop.call_later(_RETRY_S, self._connect_if_known, watch)
+            return
+        except OSError:  # nobody there: the rename of a new gate will tell
+            sock.close()
+            return
+        watch.sock, watch.buffer, watch.heard = sock, b"", self._loop.time()
+        self._loop.add_reader(sock.fileno(), self._read, watch)
+
+    def _connect_if_known(self, watch: Watch) -> None:
+        if self._known(watch) and watch.sock is None:
+            self._connect(watch)
+
+    def _known(self, watch: Watch) -> bool:
+        return self._watches.get(watch.name) is watch
+
+    def _disconnect(self, watch: Watch) -> None:
+        if watch.sock:
+            self._loop.remove_reader(watch.sock.fileno())
+            watch.sock.close()
+            watch.sock = None
+
+    def _read(self, watch: Watch) -> None:
+        assert watch.sock is not None
+        try:
+            data = watch.sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._disconnect(watch)
+            watch.stale = False
+            if watch.line is not None:
+                watch.line = None
+                watch.changed()
+            # the successor may have moved its gate in while this connection still stood
+            self._connect_if_known(watch)
+            return
+        watch.heard = self._loop.time()
+        *lines, watch.buffer = (watch.buffer + data).split(b"\n")
+        before, was_stale = watch.line, watch.stale
+        watch.stale = False
+        for text in lines:
+            try:
+                line = msgspec.json.decode(text, type=Line)
+            except (msgspec.DecodeError, RecursionError):
+                continue  # an answer to a request, or a later contract's word
+            if line != watch.line:
+                watch.line = line
+                watch.changed()
+        if was_stale and watch.line is before and self._known(watch):
+            watch.changed()
+
+    def _check(self, due: float) -> None:
+        now = self._loop.time()
+        if now - due < _CHECK_S:  # else this process itself was held up, and lines may lie unread
+            for watch in list(self._watches.values()):
+                if watch.line is not None and not watch.stale and now - watch.heard > STALE_S:
+                    watch.stale = True
+                    watch.changed()
+        self._timer = self._loop.call_later(_CHECK_S, self._check, now + _CHECK_S)

@@ -1,0 +1,129 @@
+"""Real broker processes: `broker` is ours, ours without uvloop, and mosquitto; what holds for one holds for all."""
+
+import itertools
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .wire import connected, wait_for
+
+SERVE = Path(__file__).with_name("serve.py")
+MOSQUITTO = """
+listener {port} 127.0.0.1
+listener {web_port} 127.0.0.1
+protocol websockets
+allow_anonymous true
+persistence false
+"""
+_numbers = itertools.count(1)
+
+
+class RunningBroker:
+    """A broker in a process of its own."""
+
+    def __init__(self, kind: str, folder: Path, *options: str) -> None:
+        self.kind = kind
+        self.port, self.web_port = free_port(), free_port()
+        self.log_file = folder / f"{kind}.log"
+        if kind == "mosquitto":
+            configuration = folder / "mosquitto.conf"
+            configuration.write_text(MOSQUITTO.format(port=self.port, web_port=self.web_port))
+            command = [mosquitto(), "-c", str(configuration)]
+        else:
+            loop = "asyncio" if kind == "ours-on-asyncio" else "any"
+            command = [sys.executable, str(SERVE), f"--port={self.port}", f"--web-port={self.web_port}"]
+            command += [f"--loop={loop}", *options]
+        with self.log_file.open("w") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            wait_for(self._answers)
+        except AssertionError:
+            self.stop()
+            raise AssertionError(f"{kind} did not start: {self.log()}") from None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def tick(self) -> float:
+        """How late, in seconds, this broker may notice a silence: mosquitto 2.0 looks every five."""
+        return 6.0 if self.kind == "mosquitto" else 0.0
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def warnings(self) -> list[str]:
+        return re.findall("^WARNING.*", self.log(), re.MULTILINE)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None
+        try:
+            connected(self.port, "start", username="start").socket.close()
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def mosquitto() -> str:
+    found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if found is None:
+        reason = "mosquitto is not installed (apt install mosquitto)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def _run(kind: str, folder: Path, *options: str) -> Iterator[RunningBroker]:
+    running = RunningBroker(kind, folder, *options)
+    try:
+        yield running
+        assert running.process.poll() in (None, 0), f"it died: {running.log()}"
+    finally:
+        running.stop()
+    for sign in ("Traceback", "never retrieved", "ERROR", "socket.send() raised"):
+        assert sign not in running.log(), running.log()
+
+
+@pytest.fixture(scope="module", params=["ours", "ours-on-asyncio", "mosquitto"])
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """Each of the brokers, for all the tests of a module."""
+    yield from _run(request.param, tmp_path_factory.mktemp("broker"))
+
+
+@pytest.fixture(scope="module", params=["ours", "ours-on-asyncio"])
+def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """Ours alone, where it is asked for what mosquitto does not do."""
+    yield from _run(request.param, tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic and client id that no other test uses."""
+    return f"test{next(_numbers)}"

@@ -1,0 +1,51 @@
+"""Runs the mended broker alone on 127.0.0.1 until SIGTERM."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from broker_proc.mended import MendedBroker
+
+
+async def main(options: argparse.Namespace) -> None:
+    listeners = {
+        "default": {
+            "type": "tcp",
+            "bind": f"127.0.0.1:{options.port}",
+            "max_connections": options.max_connections,
+        },
+        "web": {"type": "ws", "bind": f"127.0.0.1:{options.web_port}"},
+    }
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": not options.named}}
+    broker = MendedBroker({"listeners": listeners, "plugins": plugins}, unretained=("effects/#",))
+    await broker.start()
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    await stopping.wait()
+    await broker.shutdown()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--web-port", type=int, required=True)
+    parser.add_argument("--loop", choices=["any", "asyncio"], default="any")
+    parser.add_argument("--connect-within", type=float, default=MendedBroker.CONNECT_WITHIN)
+    parser.add_argument("--max-connections", type=int, default=0)
+    parser.add_argument("--named", action="store_true", help="serve only clients with a user name")
+    options = parser.parse_args()
+    MendedBroker.CONNECT_WITHIN = options.connect_within
+    loop_factory = None
+    if options.loop == "any":
+        try:
+            from uvloop import new_event_loop as loop_factory
+        except ImportError:
+            pass
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main(options))

@@ -1,0 +1,106 @@
+"""A connection takes its descriptor with it when it ends, and all of them end with the broker."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import RunningBroker, _run
+from .wire import CONNACK, Client, connect, connected, publish, wait_for
+
+
+def test_probes_and_broken_connections_leave_no_descriptor_open(broker: RunningBroker, topic: str) -> None:
+    with connected(broker.port) as watcher:
+        watcher.subscribe(topic)
+        baseline = broker.descriptors()
+        for each in range(100):
+            Client(broker.port).socket.close()
+            Client(broker.port).reset()
+            Client(broker.port, connect(f"{topic}-{each}")).socket.close()
+            Client(broker.port, connect(f"{topic}-{each}", will=(topic, str(each)))).reset()
+            if each % 10 == 0:  # more at once than a broker has not yet accepted, and the kernel makes one wait
+                wait_for(lambda: broker.descriptors() <= baseline)
+        silent = [Client(broker.port) for _ in range(20)]
+        wait_for(lambda: broker.descriptors() == baseline + 20)
+        for each in silent:
+            each.socket.close()
+        wait_for(lambda: broker.descriptors() <= baseline)
+
+
+def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:
+    # mosquitto 2.0.11 keeps it for ever
+    for ours in _run("ours", tmp_path, "--connect-within=0.3"):
+        for begun in (b"", b"\x10", connect("slow")[:-1]):
+            start = time.monotonic()
+            with Client(ours.port, begun) as client:
+                assert client.is_closed(2.0)
+            assert 0.25 < time.monotonic() - start < 1.0
+        with connected(ours.port) as client:
+            start = time.monotonic()
+            assert not client.is_closed(0.5)
+
+
+def test_a_connection_above_the_limit_is_closed_at_once(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path, "--max-connections=2"):
+        with connected(ours.port), connected(ours.port):
+            for _ in range(3):
+                with Client(ours.port, connect()) as third:
+                    assert third.is_closed(1.0)
+        for _ in range(3):
+            wait_for(lambda: _is_served(ours.port))  # noqa: B023
+
+
+def test_a_client_that_is_not_let_in_is_told_so_and_ends_no_connection_of_its_namesake(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path, "--named"):
+        with connected(ours.port, "device", username="somebody", will=("will", "gone")) as client:
+            with Client(ours.port, connect("device")) as stranger:
+                assert stranger.expect(CONNACK).body == b"\0\5"
+                assert stranger.is_closed(1.0)
+            client.ping()
+
+
+@pytest.mark.parametrize("kind", ["ours", "mosquitto"])
+def test_a_persistent_session_receives_what_came_while_it_was_away(tmp_path: Path, kind: str) -> None:
+    for broker in _run(kind, tmp_path, "--named"):
+        with connected(broker.port, username="sender") as sender:
+            with connected(broker.port, "device", clean=False, username="device") as client:
+                client.subscribe("device/set", 1)
+            for each in range(3):
+                sender.publish("device/set", str(each), 1)
+            with Client(broker.port, connect("device", clean=False, username="device")) as client:
+                assert client.expect(CONNACK).body == b"\1\0"
+                for each in range(3):
+                    message = client.message()
+                    assert (message.payload, message.retained) == (str(each), False)
+                client.ping()
+
+
+@pytest.mark.parametrize("kind", ["ours", "ours-on-asyncio", "mosquitto"])
+def test_a_broker_that_is_stopped_sends_the_wills_and_exits_at_once(tmp_path: Path, kind: str) -> None:
+    for broker in _run(kind, tmp_path):
+        clients = [connected(broker.port, f"client{each}", will=(f"will/{each}", "")) for each in range(100)]
+        idle = [Client(broker.port) for _ in range(10)]
+        with connected(broker.port, receive_buffer=4096) as slow, connected(broker.port) as watcher:
+            slow.subscribe("flood")
+            for _ in range(300):
+                watcher.send(publish("flood", "x" * 32_000))
+            watcher.subscribe("will/#")
+            start = time.monotonic()
+            broker.process.terminate()
+            wills = {watcher.message().topic for _ in range(100)}
+            assert wills == {f"will/{each}" for each in range(100)}
+            assert watcher.is_closed()
+            try:
+                assert broker.process.wait(5) == 0
+            except subprocess.TimeoutExpired:
+                pytest.fail("it does not end")
+            assert time.monotonic() - start < 1.0
+        for each in clients + idle:
+            assert each.is_closed()
+            each.socket.close()
+
+
+def _is_served(port: int) -> bool:
+    with Client(port, connect()) as client:
+        return client.receive() is not None

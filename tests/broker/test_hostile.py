@@ -1,0 +1,197 @@
+"""Bytes that are no MQTT end the connection they came on, and nothing else."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .conftest import RunningBroker
+from .wire import (
+    CONNACK,
+    Client,
+    acknowledge,
+    connect,
+    connected,
+    packet,
+    publish,
+    string,
+    subscribe,
+    unsubscribe,
+    wait_for,
+)
+
+MALFORMED = {
+    "an empty topic": publish("", "x"),
+    "a topic with #": publish("a/#", "x"),
+    "a topic with +": publish("a/+/b", "x", 1),
+    "a topic that is not UTF-8": publish(b"a\xff\xfe", "x"),
+    "a long topic that is not UTF-8": publish(b"\xff" * 40_000, "x"),
+    "a topic with a null character": publish("a\0b", "x"),
+    "a topic longer than its packet": packet(0x30, b"\0\x50ab"),
+    "a message without a packet id": packet(0x32, string("a")),
+    "a message with packet id 0": publish("a", "x", 1, packet_id=0),
+    "a message of QoS 3": packet(0x36, string("a") + b"\0\1x"),
+    "a remaining length of five bytes": b"\x30\xff\xff\xff\xff\x7f",
+    "reserved type 0": packet(0x00),
+    "reserved type 15": packet(0xF0),
+    "a packet that only a broker sends": packet(0x20, b"\0\0"),
+    "a SUBSCRIBE with other flags": packet(0x80, b"\0\1" + string("a") + b"\0"),
+    "a SUBSCRIBE without a filter": packet(0x82, b"\0\1"),
+    "a SUBSCRIBE of QoS 3": subscribe(("a", 3)),
+    "a SUBSCRIBE whose filter is cut off": packet(0x82, b"\0\1\0\x09a"),
+    "an UNSUBSCRIBE without a filter": packet(0xA2, b"\0\1"),
+    "a PUBACK without a packet id": packet(0x40),
+}
+NOT_A_CONNECT = {
+    "a request of HTTP": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "a greeting of TLS": bytes.fromhex("16030100c8010000c403030000000000000000000000"),
+    "a message": publish("a", "x"),
+    "a ping": packet(0xC0),
+    "zeros": bytes(64),
+    "a remaining length of five bytes": b"\x10\xff\xff\xff\xff\x7f",
+    "another protocol": packet(0x10, string("HTTP") + b"\x04\x02\0\x3c" + string("a")),
+    "a reserved flag": packet(0x10, string("MQTT") + b"\x04\x03\0\x3c" + string("a")),
+    "no client id": packet(0x10, string("MQTT") + b"\x04\x02\0\x3c"),
+    "a will that is missing": packet(0x10, string("MQTT") + b"\x04\x06\0\x3c" + string("a")),
+    "a will to a wildcard": connect("a", will=("a/#", "x")),
+    "a client id that is not UTF-8": packet(0x10, string("MQTT") + b"\x04\x02\0\x3c" + string(b"\xff\xfe")),
+}
+MQTT_5 = {
+    "bare": b"\x02\0\x3c\0" + string("five"),
+    "with a user name": b"\x82\0\x3c\0" + string("five") + string("user"),
+    "with a will": b"\x06\0\x3c\0" + string("five") + b"\0" + string("will") + string("gone"),
+    "with properties": b"\xc2\0\x3c\x05\x11\0\0\0\x10" + string("five") + string("user") + string("password"),
+}
+_numbers = itertools.count(1)
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_packet_closes_the_connection_and_sends_the_will(
+    broker: RunningBroker, topic: str, case: str
+) -> None:
+    with connected(broker.port) as watcher, connected(broker.port, topic, will=(topic, case)) as client:
+        watcher.subscribe(topic)
+        client.try_send(MALFORMED[case])
+        assert client.is_closed(1.0)
+        assert watcher.message(1.0).payload == case
+
+
+def test_a_second_connect_closes_the_connection(broker: RunningBroker, topic: str) -> None:
+    with connected(broker.port, topic) as client:  # mosquitto 2.0.11 sends no will here, ours does
+        client.send(connect(topic))
+        assert client.is_closed(1.0)
+
+
+def test_a_message_to_a_topic_of_the_broker_is_acknowledged_and_ignored(broker: RunningBroker, topic: str) -> None:
+    with connected(broker.port) as watcher, connected(broker.port, topic) as client:
+        watcher.subscribe(topic)
+        watcher.subscribe(f"$private/{topic}")
+        client.publish(f"$private/{topic}", "x")
+        client.publish(f"$SYS/{topic}", "x", 1)
+        client.publish(topic, "still served", 1)
+        wait_for(lambda: watcher.message().payload == "still served")
+
+
+@pytest.mark.parametrize("case", NOT_A_CONNECT)
+def test_what_is_no_connect_closes_the_connection(broker: RunningBroker, case: str) -> None:
+    with Client(broker.port) as client:
+        client.try_send(NOT_A_CONNECT[case])
+        answer = _last(client)
+        assert answer is None or (answer.kind == CONNACK and answer.body[1] != 0)
+
+
+@pytest.mark.parametrize("case", MQTT_5)
+def test_a_client_of_mqtt_5_is_told_so_and_closed(ours: RunningBroker, case: str) -> None:
+    with Client(ours.port, packet(0x10, string("MQTT") + b"\x05" + MQTT_5[case])) as client:
+        assert client.expect(CONNACK, 1.0).body == b"\0\1"
+        assert client.is_closed(1.0)
+
+
+@pytest.mark.parametrize("case", ["MQTT of level 3", "MQIsdp"])
+def test_a_client_of_an_older_protocol_is_told_so_and_closed(ours: RunningBroker, case: str) -> None:
+    protocol = string("MQIsdp" if case == "MQIsdp" else "MQTT")
+    with Client(ours.port, packet(0x10, protocol + b"\x03\x02\0\x3c" + string("old"))) as client:
+        assert client.expect(CONNACK, 1.0).body == b"\0\1"
+        assert client.is_closed(1.0)
+
+
+def test_a_connection_that_floods_with_rubbish_costs_one_line_of_log(ours: RunningBroker, topic: str) -> None:
+    for opening in (connect(topic), b""):
+        before = len(ours.warnings())
+        with Client(ours.port, opening) as client:
+            client.try_send(publish("a/#", "x") * 1000 + bytes(1000))
+            _last(client)
+        wait_for(lambda before=before: len(ours.warnings()) > before)  # type: ignore[misc]
+        with connected(ours.port) as other:
+            other.ping()
+        assert len(ours.warnings()) == before + 1
+
+
+def test_a_connection_that_only_opens_and_closes_costs_no_line_of_log(ours: RunningBroker) -> None:
+    before, descriptors = ours.log(), ours.descriptors()
+    for _ in range(20):
+        Client(ours.port).socket.close()
+        Client(ours.port, b"\x10").reset()
+    wait_for(lambda: ours.descriptors() <= descriptors)
+    assert ours.log() == before
+
+
+whole_packets = st.sampled_from(
+    [
+        connect("hostile"),
+        publish("hostile/a", "x"),
+        publish("hostile/a", "x", 1),
+        publish("hostile/a", "x", 2, retain=True),
+        subscribe(("hostile/#", 1), ("+/b", 2)),
+        unsubscribe("hostile/#"),
+        *(acknowledge(kind, 1) for kind in (4, 5, 6, 7)),
+        packet(0xC0),
+        packet(0xE0),
+    ]
+)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """Whole packets in a row, of which a few bytes are changed, cut off or put in."""
+    data = bytearray(b"".join(draw(st.lists(whole_packets, min_size=1, max_size=6))))
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(data) - 1)) if data else 0
+        data[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=3))
+    return bytes(data)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.binary(min_size=1, max_size=64) | spoiled(), after_connect=st.booleans(), reset=st.booleans())
+def test_no_bytes_disturb_a_bystander(broker: RunningBroker, data: bytes, after_connect: bool, reset: bool) -> None:
+    number = next(_numbers)
+    with connected(broker.port, f"bystander{number}") as bystander:
+        bystander.subscribe(f"bystander/{number}", 1)
+        with Client(broker.port, connect(f"hostile{number}") if after_connect else b"") as client:
+            client.try_send(data)
+            if reset:
+                client.reset()
+        bystander.send(publish(f"bystander/{number}", "served", 0))
+        assert bystander.message(1.0).payload == "served"
+        bystander.ping(1.0)
+
+
+def test_no_bytes_leave_a_descriptor_open(broker: RunningBroker) -> None:
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(st.binary(min_size=1, max_size=64) | spoiled(), st.booleans())
+    def send(data: bytes, after_connect: bool) -> None:
+        with Client(broker.port, connect("hostile") if after_connect else b"") as client:
+            client.try_send(data)
+
+    baseline = broker.descriptors()
+    send()
+    wait_for(lambda: broker.descriptors() <= baseline)
+
+
+def _last(client: Client) -> object:
+    """The last packet before the broker closes the connection, or None."""
+    last = None
+    while arrived := client.receive(1.0):
+        last = arrived
+    return last

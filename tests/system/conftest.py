@@ -1,0 +1,57 @@
+"""Fixtures of the tests that run real homes."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Client, Home, free_port
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home that a test may break: started, all ready."""
+    with Home() as home:
+        home.start()
+        home.wait_ready()
+        yield home
+
+
+@pytest.fixture(scope="module")
+def shared_home() -> Iterator[Home]:
+    """A home that a module's tests share, and leave as they found it."""
+    with Home() as home:
+        home.start()
+        home.wait_ready()
+        yield home
+
+
+def need(program: str, package: str) -> None:
+    """Skip, with the cure, where a program of Debian is missing; in CI that is a failure."""
+    if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
+        reason = f"{program} is not installed (apt install {package})"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def mosquitto() -> Iterator[int]:
+    """The port of a second, real broker that is none of ours."""
+    need("mosquitto", "mosquitto")
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        conf = Path(folder) / "mosquitto.conf"
+        conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        with subprocess.Popen([program, "-c", str(conf)], stderr=subprocess.DEVNULL) as process:
+            try:
+                Client(port).close()
+                yield port
+            finally:
+                process.terminate()
+                process.wait(5)

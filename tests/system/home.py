@@ -1,0 +1,258 @@
+"""A real home in a short temporary folder, on free ports, under a real supervisord; gone without a trace afterwards."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import psutil
+import yaml
+from paho.mqtt.enums import CallbackAPIVersion
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAM = """
+[program:{name}]
+command=python -m drivers {name} --home "%(here)s"
+directory=%(here)s
+priority=30
+autorestart=true
+startsecs=1
+startretries=10
+stopasgroup=true
+killasgroup=true
+stopwaitsecs=5
+redirect_stderr=true
+stdout_logfile=%(here)s/run/log/{name}.log
+environment=PYTHONUNBUFFERED="1"
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], limit: float = 15.0, what: str = "") -> Any:
+    """The first true answer of `condition`; fails after `limit` seconds."""
+    end = time.monotonic() + limit
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < end, f"not within {limit} s: {what or condition}"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """A zombie counts as gone: who reaps it, and when, is not ours."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Client:
+    """A foreign MQTT client that remembers everything it hears."""
+
+    def __init__(self, port: int, *topics: str) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+        self._granted = 0
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
+        self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics or ("#",)])
+        self._client.on_subscribe = lambda *_: setattr(self, "_granted", self._granted + 1)
+        self._client.on_socket_open = lambda _c, _d, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect_async("127.0.0.1", port)
+        self._client.loop_start()
+        wait_for(lambda: self._granted, what=f"a connection to port {port}")
+
+    def publish(self, topic: str, payload: Any, *, retain: bool = False) -> None:
+        data = payload if isinstance(payload, str | bytes) else json.dumps(payload)
+        self._client.publish(topic, data, 1, retain)
+
+    def on(self, topic: str) -> list[bytes]:
+        """What was heard on one topic, in order."""
+        return [payload for where, payload in list(self.heard) if where == topic]
+
+    def json(self, topic: str) -> list[Any]:
+        return [json.loads(payload) for payload in self.on(topic)]
+
+    def receipt(self, effect_id: str, limit: float = 15.0) -> Any:
+        """The final receipt of an effect."""
+
+        def final() -> Any:
+            return next((r for r in self.json(f"receipts/{effect_id}") if r["status"] != "accepted"), None)
+
+        return wait_for(final, limit, f"a final receipt of {effect_id}")
+
+    def state(self, device: str) -> Any:
+        states = self.json(f"devices/{device}/state")
+        return states[-1] if states else None
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Home:
+    """`devices` are added to (or replace) those of the repository's config.yaml; None takes one away."""
+
+    def __init__(self, devices: dict[str, Any] | None = None, **top: Any) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
+        self.port = free_port()
+        self.config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+        self.config["broker"]["port"] = self.port
+        for name, device in (devices or {}).items():
+            self.config["devices"].pop(name, None)
+            if device is not None:
+                self.config["devices"][name] = device
+        self.config.update(top)
+        self.write()
+        (self.path / "run" / "log").mkdir(parents=True, mode=0o700)
+        self.clients: list[Client] = []
+        self._seen: dict[int, float] = {}  # every pid that supervisord told, with its start time
+
+    def write(self) -> None:
+        """config.yaml and supervisor.conf as they are meant now."""
+        (self.path / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
+        conf = (REPOSITORY / "supervisor.conf").read_text()
+        conf = conf[: conf.index("; One section a device")]
+        conf += "".join(PROGRAM.format(name=name) for name in self.config["devices"])
+        (self.path / "supervisor.conf").write_text(conf)
+        link = self.path / "supervisord.conf"
+        if not link.is_symlink():
+            link.symlink_to("supervisor.conf")
+
+    def start(self) -> None:
+        done = self.run("supervisor.supervisord", "-c", str(self.path / "supervisor.conf"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.pids()
+
+    def run(self, module: str, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **kwargs,
+        )
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("supervisor.supervisorctl", "-c", str(self.path / "supervisor.conf"), *arguments)
+
+    def order(self, verb: str, program: str) -> None:
+        """`start` or `stop` without waiting for startsecs, as fast as control allows."""
+        from effectd.supervision.control import Supervisor
+
+        Supervisor(self.path)._call(f"supervisor.{verb}Process", program, False)
+
+    def effectd(self, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("effectd.cli", *arguments, **kwargs)
+
+    def line(self, program: str) -> dict[str, Any] | None:
+        """The line of a program's gate now; None where nobody answers."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(1)
+            try:
+                sock.connect(str(self.path / "run" / f"{program}.gate"))
+                data = sock.makefile("rb").readline()
+            except OSError:
+                return None
+        return json.loads(data) if data else None
+
+    def lines(self) -> dict[str, Any]:
+        return {name: self.line(name) for name in ("broker", "dispatcher", *self.config["devices"])}
+
+    def ready(self) -> bool:
+        lines = self.lines()
+        if not all(line and line["state"] == "ready" for line in lines.values()):
+            return False
+        return {line["broker_generation"] for line in lines.values()} == {lines["broker"]["generation"]}
+
+    def wait_ready(self, limit: float = 20.0) -> None:
+        try:
+            wait_for(self.ready, limit, "all ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.ctl('health').stdout}\n{self.log('broker')[-2000:]}") from None
+
+    def pid(self, program: str) -> int:
+        return self.pids()[program]
+
+    def pids(self) -> dict[str, int]:
+        """The pids that supervisord knows; each is remembered, so that none can outlive the test."""
+        from effectd.supervision.control import NotRunning, Supervisor
+
+        try:
+            supervisor = Supervisor(self.path)
+            pids = {name: info["pid"] for name, info in supervisor.programs().items() if info["pid"] > 1}
+            pids["supervisord"] = supervisor.pid()
+        except NotRunning:
+            return {}
+        for pid in pids.values():
+            try:
+                self._seen.setdefault(pid, psutil.Process(pid).create_time())
+            except psutil.NoSuchProcess:
+                continue
+        return pids
+
+    def kill(self, program: str, sig: int = signal.SIGKILL) -> int:
+        pid = self.pid(program)
+        assert pid > 1
+        os.kill(pid, sig)
+        return pid
+
+    def client(self, *topics: str) -> Client:
+        client = Client(self.port, *topics)
+        self.clients.append(client)
+        return client
+
+    def log(self, program: str) -> str:
+        path = self.path / "run" / "log" / f"{program}.log"
+        return path.read_text() if path.exists() else ""
+
+    def down(self) -> None:
+        """End everything that this home has started, whatever state it is in."""
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+        if self.pids():
+            self.ctl("shutdown")
+        try:
+            wait_for(lambda: not self.left(), 8, "the end of all programs")
+        finally:
+            for pid in self.left():
+                os.kill(pid, signal.SIGKILL)
+
+    def left(self) -> list[int]:
+        """The pids of this home that are still there."""
+        left = []
+        for pid, started in self._seen.items():
+            try:
+                process = psutil.Process(pid)
+                if pid > 1 and process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE:
+                    left.append(pid)
+            except psutil.NoSuchProcess:
+                continue
+        return left
+
+    def __enter__(self) -> "Home":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        try:
+            self.down()
+        finally:
+            shutil.rmtree(self.path, ignore_errors=True)

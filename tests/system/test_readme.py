@@ -1,0 +1,141 @@
+"""Every command that README and docs show is run here, in a fresh clone, as a newcomer would type it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import need
+from tests.system.home import REPOSITORY, wait_for
+from tests.system.test_verbs import Clone
+
+DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def commands(path: Path) -> list[str]:
+    """The lines after `$ ` in the ```console blocks."""
+    blocks = re.findall(r"^```console\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    return [
+        line[2:].split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.startswith("$ ")
+    ]
+
+
+@pytest.fixture(scope="module")
+def newcomer() -> Iterator[Clone]:
+    """A clone with this checkout's venv in place of its own, and clients that use its port without being told."""
+    need("mosquitto_pub", "mosquitto-clients")
+    with Clone() as clone:
+        (clone.path / ".venv").symlink_to(Path(sys.prefix))
+        settings = clone.path / "xdg"
+        settings.mkdir()
+        for tool in ("mosquitto_pub", "mosquitto_sub"):
+            (settings / tool).write_text(f"-p {clone.port}\n-h 127.0.0.1\n")
+        yield clone
+
+
+def run(clone: Clone, command: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": os.environ.get("HOME", "/"),
+        "XDG_CONFIG_HOME": str(clone.path / "xdg"),
+    }
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=clone.path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_every_command_of_the_readme_works_in_its_order(newcomer: Clone) -> None:
+    shown = commands(REPOSITORY / "README.md")
+    assert len(shown) >= 15, "the pattern that finds commands has gone blind"
+    try:
+        for command in shown:
+            if command == "scripts/test":
+                continue  # this is it
+            if command.startswith("sudo apt install "):
+                assert command.split()[-1] == "mosquitto-clients"
+                continue
+            done = run(newcomer, command)
+            newcomer.pids()
+            # mosquitto_sub -W ends with 27 when its time is over: that is how it is asked to end
+            wanted = (0, 27) if command.startswith("mosquitto_sub") else (0,)
+            assert done.returncode in wanted, f"{command}\n{done.stdout}{done.stderr}"
+    finally:
+        run(newcomer, ".venv/bin/effectd down")
+
+
+def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None:
+    """The lamp of README, its device, and the section that check prints, taken word for word."""
+    import socket
+    import threading
+
+    text = (REPOSITORY / "README.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (section,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    heard: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def listen() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile() as lines:
+                heard.extend(iter(lines.readline, ""))
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        (newcomer.path / "lamp.py").write_text(code)
+        config = newcomer.path / "config.yaml"
+        before = config.read_text()
+        config.write_text(
+            before.replace(
+                "\neffects:", "\n" + section.replace("127.0.0.1}", f"127.0.0.1, port: {port}}}") + "\neffects:"
+            )
+        )
+        try:
+            checked = run(newcomer, ".venv/bin/effectd check")
+            assert checked.returncode == 78
+            pasted = checked.stdout[checked.stdout.rindex("[program:lamp]") :]
+            with (newcomer.path / "supervisor.conf").open("a") as conf:
+                conf.write("\n" + pasted)
+            assert run(newcomer, ".venv/bin/effectd check").returncode == 0
+            assert run(newcomer, ".venv/bin/effectd up").returncode == 0
+            newcomer.pids()
+            wait_for(lambda: "rgb 0 0 0\n" in heard, what="off first")
+            sent = run(newcomer, ".venv/bin/effectd send light 50 --param color=#ff8000 --duration 300")
+            assert sent.returncode == 0, sent.stdout + sent.stderr
+            wait_for(lambda: any(line.startswith("rgb 255 128 0") for line in heard), what="the colour")
+        finally:
+            newcomer.pids()
+            run(newcomer, ".venv/bin/effectd down")
+            config.write_text(before)
+        thread.join(5)
+        assert heard[-1] == "rgb 0 0 0\n"
+
+
+def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -> None:
+    from drivers import kinds
+    from effectd import config as configuration
+
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", (REPOSITORY / "docs" / "configuration.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    home = newcomer.path / "docs-home"
+    home.mkdir(exist_ok=True)
+    for block in blocks:
+        (home / "config.yaml").write_text(f"devices:\n{block}\neffects: {{light: {{}}, wind: {{}}}}\n")
+        tree = configuration.load(home)
+        assert tree.errors == ()
+        for name in tree.devices:
+            kinds.build(name, tree)
+    shutil.rmtree(home)

@@ -1,0 +1,185 @@
+"""The owner's five verbs, as supervisor's manual says, from a fresh clone and a venv that is not activated."""
+
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
+
+BIN = Path(sys.executable).parent
+
+
+class Clone(Home):
+    """A fresh clone of this checkout, as it is on disk, on another port."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shutil.rmtree(self.path)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            source, target = REPOSITORY / name, self.path / name
+            if source.is_symlink() or source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target, follow_symlinks=False)
+        text = (REPOSITORY / "config.yaml").read_text()
+        assert "port: 1883" in text
+        text = text.replace("port: 1883", f"port: {self.port}").replace("max_rate_hz: 60", "max_rate_hz: 1000")
+        (self.path / "config.yaml").write_text(text)
+
+    def tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A console script by its path: nothing of the venv is on PATH."""
+        environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
+        return subprocess.run(
+            [str(BIN / name), *arguments],
+            cwd=self.path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def clone() -> Iterator[Clone]:
+    with Clone() as clone:
+        done = clone.tool("supervisord")  # without -c, by the symlink supervisord.conf in this folder
+        assert done.returncode == 0, done.stdout + done.stderr
+        clone.wait_ready()
+        yield clone
+
+
+def test_all_programs_start_with_supervisord_and_status_says_so(clone: Clone) -> None:
+    wait_for(lambda: clone.tool("supervisorctl", "status").stdout.count("RUNNING") == 6, what="six RUNNING")
+    assert clone.tool("supervisorctl", "-c", "supervisor.conf", "status").returncode == 0
+
+
+def test_the_control_socket_and_the_run_folder_are_private(clone: Clone) -> None:
+    assert stat.S_IMODE((clone.path / "run" / "supervisor.sock").stat().st_mode) == 0o700
+    assert stat.S_IMODE((clone.path / "run").stat().st_mode) == 0o700
+
+
+def test_stop_all_and_start_all(clone: Clone) -> None:
+    stopped = clone.tool("supervisorctl", "stop", "all")
+    assert stopped.stdout.count(": stopped") == 6, stopped.stdout
+    health = clone.tool("supervisorctl", "health")
+    assert health.returncode == 3
+    assert health.stdout.count("stopped") == 6
+    started = clone.tool("supervisorctl", "start", "all")
+    assert started.stdout.count(": started") == 6
+    clone.wait_ready()
+    assert clone.tool("supervisorctl", "health").returncode == 0
+
+
+def test_restart_of_one_program_by_its_short_name(clone: Clone) -> None:
+    before = clone.pids()
+    assert "wind: started" in clone.tool("supervisorctl", "restart", "wind").stdout
+    clone.wait_ready()
+    after = clone.pids()
+    assert after.pop("wind") != before.pop("wind")
+    assert after == before
+
+
+def test_health_counts_the_restarts_that_nobody_asked_for(clone: Clone) -> None:
+    wait_for(lambda: "RUNNING" in clone.ctl("status", "scent").stdout, what="RUNNING")
+    clone.kill("scent")
+    clone.wait_ready()
+    row = re.search(r"^scent .*$", clone.tool("supervisorctl", "health").stdout, re.MULTILINE)
+    assert row is not None
+    assert re.search(r"\d+ MB +1$", row.group()), row.group()
+
+
+def test_tail_f_follows_a_program_across_a_rotation_without_losing_a_line(clone: Clone) -> None:
+    client = Client(clone.port, "receipts/#")
+    tail = subprocess.Popen(
+        [str(BIN / "supervisorctl"), "tail", "-f", "light"],
+        cwd=clone.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+    )
+    lines: list[str] = []
+    assert tail.stdout is not None
+    reader = threading.Thread(target=lambda: lines.extend(iter(tail.stdout.readline, "")), daemon=True)
+    reader.start()
+    try:
+        client.publish("effects/light", {"id": "first", "duration": 20})
+        wait_for(lambda: any("(effect first)" in line for line in lines), what="the first line")
+        # 1 MB a log: fill it, so that it rotates while the tail looks on
+        filler = "x" * 3000
+        count = 0
+        log = clone.path / "run" / "log" / "light.log"
+        while not log.with_name("light.log.1").exists():
+            for _ in range(20):
+                count += 1
+                parameters = {f"p{n}": filler[:60] for n in range(40)}
+                client.publish(
+                    "effects/light", {"id": f"n{count}", "intensity": 1, "duration": 20, "parameters": parameters}
+                )
+            client.receipt(f"n{count}")
+            assert count < 6000, "the log does not rotate"
+        client.publish("effects/light", {"id": "last", "duration": 20})
+        assert client.receipt("last")["status"] == "done"
+        wait_for(lambda: any("(effect last)" in line for line in lines), what="the line after the rotation")
+        shown = set(re.findall(r"\(effect (\w+)\)", "".join(lines)))
+        done = {f"n{n}" for n in range(1, count + 1) if client.receipt(f"n{n}")["status"] == "done"}
+        assert done, "nothing was executed"
+        assert done <= shown, f"lost at the rotation: {sorted(done - shown)}"
+    finally:
+        client.close()
+        os.kill(tail.pid, signal.SIGTERM)
+        tail.wait(5)
+        reader.join(5)
+        tail.stdout.close()
+
+
+def test_reload_and_update_keep_everything_working(clone: Clone) -> None:
+    assert clone.tool("supervisorctl", "reread").returncode == 0
+    before = clone.pids()
+    assert clone.tool("supervisorctl", "update").returncode == 0
+    assert clone.pids() == before, "update without a change touches nothing"
+    clone.tool("supervisorctl", "reload")
+    wait_for(lambda: set(clone.pids()) == set(before) and clone.pids() != before, what="new programs after a reload")
+    clone.wait_ready()
+    wait_for(lambda: "RUNNING" in clone.ctl("status", "wind").stdout, what="RUNNING")
+    killed = clone.kill("wind")  # the wake plugin has to have taken its own place again
+    wait_for(lambda: (line := clone.line("wind")) and line["pid"] != killed, 5, "a new wind")
+    clone.wait_ready()
+
+
+def test_shutdown_ends_everything(clone: Clone) -> None:
+    clone.pids()
+    assert "Shut down" in clone.tool("supervisorctl", "shutdown").stdout
+    wait_for(lambda: not clone.left(), 8, "the end of all")
+
+
+def test_a_path_too_long_for_a_socket_is_refused_with_that_reason() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        deep = Path(folder) / ("d" * 60)
+        deep.mkdir()
+        (deep / "config.yaml").write_text(f"broker: {{port: {free_port()}}}\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "broker_proc", "--home", str(deep)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 78
+    assert "path too long for a UNIX socket" in done.stdout

@@ -1,0 +1,30 @@
+"""Small and quick: few examples a property, no time limit for one on a busy machine, and homes with short paths."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.unit.fakeloop import RealLoop
+
+settings.register_profile("unit", max_examples=60, deadline=None, database=None)
+settings.load_profile("unit")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty folder whose path is short enough for UNIX sockets, with a run/ in it."""
+    folder = Path(tempfile.mkdtemp(prefix="u", dir="/tmp"))
+    (folder / "run").mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def loop() -> Iterator[RealLoop]:
+    loop = RealLoop()
+    yield loop
+    loop.close()

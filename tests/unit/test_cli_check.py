@@ -1,0 +1,241 @@
+"""`effectd check`: the two files of a home, each for itself and compared both ways."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from effectd.cli import check
+
+CONFIG = """\
+devices:
+  light:
+    kind: virtual
+    effects: [light]
+  fan:
+    kind: virtual
+    effects: [wind]
+effects:
+  light:
+  wind:
+"""
+HEAD = """\
+[unix_http_server]
+file=%(here)s/run/supervisor.sock
+[supervisord]
+logfile=%(here)s/run/log/supervisord.log
+[supervisorctl]
+serverurl=unix://%(here)s/run/supervisor.sock
+"""
+PROGRAMS = ("broker", "dispatcher", "light", "fan")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def write(home: Path, config: str = CONFIG, conf: str | None = None, programs: tuple[str, ...] = PROGRAMS) -> None:
+    (home / "run" / "log").mkdir(exist_ok=True)
+    (home / "config.yaml").write_text(config)
+    text = HEAD + "".join(check.section(program) for program in programs) if conf is None else conf
+    (home / "supervisor.conf").write_text(text)
+
+
+def found(home: Path) -> list[str]:
+    """The lines that `check` prints, without the home's path."""
+    return [str(problem.error).removeprefix(f"{home}/") for problem in check.problems(home)]
+
+
+def conf_line(home: Path, text: str) -> int:
+    """The number of the first line of supervisor.conf that holds `text`."""
+    lines = (home / "supervisor.conf").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+def edit(home: Path, old: str, new: str) -> None:
+    path = home / "supervisor.conf"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def test_a_good_home_has_no_problem(home):
+    write(home)
+    assert found(home) == []
+
+
+def test_the_home_of_this_repository_is_good(home):
+    write(home, (REPOSITORY / "config.yaml").read_text(), (REPOSITORY / "supervisor.conf").read_text())
+    assert found(home) == []
+
+
+def test_a_device_without_a_program_is_told_at_its_line_with_the_section_to_paste(home):
+    write(home, programs=("broker", "dispatcher", "light"))
+    (problem,) = check.problems(home)
+    line = f"{home}/config.yaml:5: devices.fan: no [program:fan] in supervisor.conf runs it; paste this section there:"
+    assert str(problem.error) == line
+    (home / "supervisor.conf").write_text((home / "supervisor.conf").read_text() + problem.paste)
+    assert found(home) == []
+
+
+def test_a_pasted_section_is_that_of_the_repository(home):
+    text = (REPOSITORY / "supervisor.conf").read_text()
+    for program in ("broker", "dispatcher", "wind"):
+        assert check.section(program) in text + "\n"
+
+
+@pytest.mark.parametrize("program", ["broker", "dispatcher"])
+def test_the_broker_and_the_dispatcher_need_a_program_as_well(home, program):
+    write(home, programs=tuple(name for name in PROGRAMS if name != program))
+    (problem,) = check.problems(home)
+    assert f": no [program:{program}] in supervisor.conf" in str(problem.error)
+    assert f"command=python -m {program}_proc --home" in problem.paste
+
+
+def test_a_device_elsewhere_needs_no_program_and_may_have_none(home):
+    remote = CONFIG.replace("kind: virtual\n    effects: [wind]", "kind: remote\n    effects: [wind]")
+    write(home, remote, programs=("broker", "dispatcher", "light"))
+    assert found(home) == []
+    write(home, remote)
+    (problem,) = found(home)
+    assert problem.startswith(
+        f"supervisor.conf:{conf_line(home, '[program:fan]')}: program:fan: device 'fan' is of kind"
+    )
+
+
+def test_a_program_of_an_unknown_device_is_told_with_those_that_are_known(home):
+    write(home, programs=(*PROGRAMS, "lamp"))
+    line = conf_line(home, "[program:lamp]")
+    assert found(home) == [f"supervisor.conf:{line}: program:lamp: config.yaml has no device 'lamp'; known: light, fan"]
+
+
+def test_a_command_that_runs_another_devices_driver_is_told_at_its_line(home):
+    write(home)
+    edit(home, "-m drivers fan", "-m drivers light")
+    line = conf_line(home, "[program:fan]") + 1
+    assert found(home) == [
+        f"supervisor.conf:{line}: program:fan.command: "
+        "runs the driver of 'light'; it must be 'fan', the name of its section"
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'python -m drivers --home "%(here)s" fan',
+        "nice -n 5 python -m drivers fan ; politely",
+        "python -X dev -m drivers fan --home=%(here)s",
+    ],
+)
+def test_a_command_may_be_written_in_other_ways(home, command):
+    write(home)
+    edit(home, 'python -m drivers fan --home "%(here)s"', command)
+    assert found(home) == []
+
+
+def test_the_broker_must_run_the_broker(home):
+    write(home)
+    edit(home, "-m broker_proc", "-m dispatcher_proc")
+    (problem,) = found(home)
+    assert "program:broker.command: must run `python -m broker_proc`" in problem
+
+
+def test_a_program_that_is_none_of_ours_is_left_alone(home):
+    write(home)
+    (home / "supervisor.conf").write_text((home / "supervisor.conf").read_text() + "[program:cat]\ncommand=cat\n")
+    assert found(home) == []
+
+
+def test_startsecs_0_is_an_error_at_its_line(home):
+    write(home)
+    edit(home, "startsecs=1", "startsecs=0")
+    (problem,) = found(home)
+    assert problem.startswith(f"supervisor.conf:{conf_line(home, 'startsecs=0')}: program:broker.startsecs: 0 would")
+
+
+def test_a_wrong_device_and_wrong_options_and_a_missing_program_are_all_told_at_once(home):
+    config = CONFIG.replace("effects: [light]", "effects: [lihgt]")
+    config = config.replace("effects: [wind]", "effects: [wind]\n    options: {apply_ms: soon}")
+    write(home, config, programs=("broker", "light", "fan"))
+    lines = found(home)
+    assert lines[0].startswith("config.yaml:4: devices.light.effects: 'lihgt' is no key of effects:")
+    assert lines[1].startswith("config.yaml:8: devices.fan.options.apply_ms: Expected int")
+    assert "no [program:dispatcher]" in lines[2]
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("body", ["def f(:", "raise RuntimeError('no bus')", "x = 1/0"])
+def test_a_driver_of_ones_own_that_cannot_be_loaded_is_told_and_not_raised(home, body):
+    (home / "broken_one.py").write_text(body)
+    write(home, CONFIG.replace("kind: virtual\n    effects: [wind]", "kind: broken_one\n    effects: [wind]"))
+    (problem,) = found(home)
+    assert problem.startswith("config.yaml:6: devices.fan.kind: ")
+
+
+def test_an_error_that_concerns_every_device_does_not_hide_those_of_supervisor_conf(home):
+    write(home, "topic_root: a/\n" + CONFIG)
+    edit(home, "startsecs=1", "startsecs=0")
+    lines = found(home)
+    assert lines[0].startswith("config.yaml:1: topic_root: ")
+    assert ".startsecs: " in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("conf", "line"),
+    [
+        ("nonsense\n[program:x]\n", 1),
+        ("[supervisord]\n\nnonsense\n", 3),
+        ("[supervisord]\nautostart=true\n=5\n", 3),
+        ("[unclosed\n", 1),
+    ],
+)
+def test_a_supervisor_conf_that_cannot_be_read_is_told_at_its_line(home, conf, line):
+    write(home, conf=conf)
+    lines = found(home)
+    assert [text.split(": ")[0] for text in lines] == [f"supervisor.conf:{line}"]
+
+
+def test_a_missing_supervisor_conf_is_told(home):
+    write(home)
+    (home / "supervisor.conf").unlink()
+    assert found(home) == ["supervisor.conf:1: cannot be read: No such file or directory"]
+
+
+def test_a_section_or_a_key_that_is_repeated_is_an_error_although_supervisor_takes_it(home):
+    write(home, programs=(*PROGRAMS, "fan"))
+    edit(home, "autorestart=true", "autorestart=true\nautorestart=false")
+    lines = found(home)
+    assert lines[0].startswith("supervisor.conf:12: program:broker.autorestart: repeated; it is in line 11 already")
+    assert any("program:fan: repeated; it is in line" in text for text in lines)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "section"),
+    [
+        ("autorestart=true", "autorestart=maybe", "program:broker"),
+        ("stopwaitsecs=5", "stopwaitsecs=soon", ""),
+        ("%(here)s/run/log/fan.log", "%(there)s/fan.log", "program:fan"),
+        ("[supervisord]", "[supervisor]", ""),
+    ],
+)
+def test_what_supervisor_itself_would_refuse_is_told_as_an_error_of_its_file(home, old, new, section):
+    write(home)
+    edit(home, old, new)
+    (problem,) = found(home)
+    assert problem.startswith("supervisor.conf:")
+    if section:
+        assert problem.startswith(f"supervisor.conf:{conf_line(home, f'[{section}]')}: {section}: ")
+
+
+def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_it_is_mended(home):
+    write(home, programs=("broker", "dispatcher"))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "effectd.cli", "check", "--home", str(home)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    bad = run()
+    assert bad.returncode == 78
+    assert f"{home}/config.yaml:2: devices.light: no [program:light]" in bad.stdout
+    assert check.section("light") in bad.stdout
+    assert check.section("fan") in bad.stdout
+    write(home)
+    good = run()
+    assert (good.returncode, good.stdout) == (0, "config.yaml and supervisor.conf are good: 2 devices\n")

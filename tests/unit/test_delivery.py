@@ -1,0 +1,623 @@
+"""Every accepted effect gets exactly one final status: histories played into the real Delivery, Receipts and Outbox."""
+
+import json
+from collections import Counter, defaultdict
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatcher_proc import outbox as outbox_module
+from dispatcher_proc.delivery import HELD, Delivery
+from dispatcher_proc.outbox import Outbox
+from dispatcher_proc.receipts import Receipts
+from effectd import report
+from effectd.config import Device, Limits
+from effectd.effect import Effect, boot_id
+from effectd.errors import EffectRefused
+from effectd.report import Ack
+from effectd.topics import Topics
+from tests.unit.fakeloop import FakeLoop
+from tests.unit.wire import Wire
+
+MAX_APPLY_MS = 700
+FINAL = report.FINAL
+
+
+class Room:
+    """A dispatcher's inside with two devices and a clock that moves when told; keeps what is sent and what is told."""
+
+    def __init__(self, *devices: str) -> None:
+        self.loop = FakeLoop()
+        self.sent: list[tuple[str, Effect]] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.reachable = True
+        self.receipts = Receipts(self._put, Topics(), self.loop.time)
+        limits = Limits(max_apply_ms=MAX_APPLY_MS)
+        names = devices or ("fan", "lamp")
+        kinds = {name: Device(kind="virtual", effects=("wind",), limits=limits) for name in names}
+        self.delivery = Delivery(self.loop, kinds, self._send, self.receipts)
+
+    def _put(self, topic: str, payload: bytes) -> None:
+        self.told.append((topic, json.loads(payload)))
+
+    def _send(self, device: str, effect: Effect) -> bool:
+        if self.reachable:
+            self.sent.append((device, effect))
+        return self.reachable
+
+    def accept(self, effect_id: str, *devices: str, note: str = "", **fields: Any) -> None:
+        effect = Effect(**{"id": effect_id, "effect_type": "wind", "intensity": 60.0, "duration": 100, **fields})
+        resolved = dict.fromkeys(devices or ("fan",), effect)
+        self.delivery.accept(effect, resolved, note, "effects/wind", f"payload of {effect_id}".encode())
+
+    def ack(self, device: str, effect_id: str, status: str = "done", reason: str = "") -> None:
+        self.delivery.acked(device, Ack(id=effect_id, status=status, reason=reason))
+
+    def receipts_of(self, effect_id: str) -> list[dict[str, Any]]:
+        return [message for topic, message in self.told if topic == f"receipts/{effect_id}"]
+
+    def statuses(self, effect_id: str) -> list[str]:
+        return [receipt["status"] for receipt in self.receipts_of(effect_id)]
+
+    def dead(self, word: str) -> list[dict[str, Any]]:
+        return [message for topic, message in self.told if topic == f"dead-letters/{word}"]
+
+    def sent_ids(self, device: str = "fan") -> list[str]:
+        return [effect.id for name, effect in self.sent if name == device]
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+# --- the way of an effect ---------------------------------------------------------------------------------------
+
+
+def test_a_ready_driver_gets_the_effect_at_once_and_once_and_its_ack_is_the_receipt(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1", event_id=7, extra={"x-scene": 3})
+    assert room.sent_ids() == ["e1"]
+    room.loop.advance(0.05)
+    room.ack("fan", "e1")
+    (receipt,) = room.receipts_of("e1")
+    assert receipt == {
+        "id": "e1",
+        "effect_type": "wind",
+        "status": "done",
+        "devices": {"fan": "done"},
+        "reason": "",
+        "latency_ms": 50.0,
+        "event_id": 7,
+        "at": receipt["at"],
+        "x-scene": 3,
+    }
+    room.loop.advance(120)
+    assert (room.sent_ids(), room.statuses("e1"), len(room.told)) == (["e1"], ["done"], 1)
+
+
+def test_what_is_sent_is_sealed_with_a_rising_seq_and_the_deadline_of_this_boot(room):
+    room.delivery.ready("fan", "g1")
+    before = report.unix_ms()
+    room.accept("e1", ttl_ms=300)
+    room.accept("e2")
+    (_, first), (_, second) = room.sent
+    assert 0 < first.seq < second.seq
+    assert (first.deadline.boot, first.deadline.ms) == (boot_id(), int(room.loop.now * 1000) + 300)
+    assert before + 300 <= first.expires_at <= report.unix_ms() + 300
+
+
+def test_seq_rises_over_a_restart_of_the_dispatcher():
+    first, second = Room(), Room()
+    for room in (first, second):
+        room.delivery.ready("fan", "g1")
+        room.accept("e1")
+    assert first.sent[0][1].seq < second.sent[0][1].seq
+
+
+@pytest.mark.parametrize(("at", "statuses"), [(0.0999, ["done"]), (0.1001, ["accepted", "done"])])
+def test_accepted_is_said_after_100_ms_and_only_if_the_final_word_is_not_there_by_then(room, at, statuses):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.loop.advance(at)
+    room.ack("fan", "e1")
+    room.loop.advance(10)
+    assert room.statuses("e1") == statuses
+
+
+def test_an_effect_is_held_until_its_driver_is_ready_and_then_sent_in_order(room):
+    room.delivery.not_ready("fan", "fan is starting")
+    for number in range(5):
+        room.accept(f"e{number}")
+    room.loop.advance(0.5)
+    assert room.sent == []
+    assert room.receipts_of("e0")[0]["reason"] == "waiting: fan is starting"
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e0", "e1", "e2", "e3", "e4"]
+    room.ack("fan", "e3")
+    assert room.statuses("e3") == ["accepted", "done"]
+
+
+def test_what_could_not_start_in_time_is_expired_and_the_receipt_names_what_was_missing(room):
+    room.delivery.not_ready("fan", "fan is degraded: no such port")
+    room.accept("e1", ttl_ms=1500)
+    room.loop.advance(1.499)
+    assert room.statuses("e1") == ["accepted"]
+    room.loop.advance(0.002)
+    assert room.statuses("e1") == ["accepted", "expired"]
+    assert room.receipts_of("e1")[-1]["reason"] == "fan is degraded: no such port"
+    (letter,) = room.dead("expired")
+    assert (letter["id"], letter["topic"], letter["payload"]) == ("e1", "effects/wind", "payload of e1")
+    room.delivery.ready("fan", "g1")
+    assert room.sent == []
+
+
+def test_what_could_not_be_sent_to_a_ready_driver_waits_for_the_connection(room):
+    room.delivery.ready("fan", "g1")
+    room.reachable = False
+    room.accept("e1")
+    room.accept("e2", ttl_ms=200)
+    room.loop.advance(0.3)
+    assert room.receipts_of("e2")[-1]["reason"] == "fan could not be reached in time"
+    room.delivery.not_ready("fan", "the dispatcher has no connection to the broker")
+    room.reachable = True
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e1"]
+
+
+# --- several devices --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word", "letters"),
+    [
+        ("done", "done", "done", {}),
+        ("done", "failed", "partial", {"failed": 1}),
+        ("superseded", "stopped", "stopped", {}),
+        ("expired", "done", "partial", {"expired": 1}),
+        ("failed", "expired", "failed", {"failed": 1}),
+    ],
+)
+def test_over_two_devices_the_final_word_waits_for_both_and_says_each(room, first, second, word, letters):
+    for device in ("fan", "lamp"):
+        room.delivery.ready(device, "g1")
+    room.accept("e1", "fan", "lamp", note="near enough")
+    assert [device for device, _ in room.sent] == ["fan", "lamp"]
+    room.ack("fan", "e1", first, "because")
+    room.loop.advance(0.2)
+    assert room.statuses("e1") == ["accepted"]
+    assert room.receipts_of("e1")[0]["devices"] == {"fan": first}
+    room.ack("lamp", "e1", second)
+    (_, receipt) = room.receipts_of("e1")
+    assert (receipt["status"], receipt["devices"]) == (word, {"fan": first, "lamp": second})
+    assert receipt["reason"] == "near enough; fan: because"
+    assert {name: len(room.dead(name)) for name in ("failed", "expired") if room.dead(name)} == letters
+
+
+def test_a_device_that_is_away_delays_only_its_own_share(room):
+    room.delivery.ready("lamp", "g1")
+    room.accept("e1", "fan", "lamp")
+    room.accept("e2", "lamp")
+    assert room.sent_ids("lamp") == ["e1", "e2"]
+    room.ack("lamp", "e2")
+    assert room.statuses("e2") == ["done"]
+    room.ack("lamp", "e1")
+    room.loop.advance(3)
+    assert room.statuses("e1") == ["accepted", "partial"]
+    assert room.receipts_of("e1")[-1]["devices"] == {"fan": "expired", "lamp": "done"}
+
+
+# --- drivers and connections that come and go -------------------------------------------------------------------
+
+
+def test_a_driver_that_restarts_between_set_and_ack_leaves_the_effect_failed_and_it_is_never_sent_again(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.delivery.not_ready("fan", "fan is not running")
+    room.loop.advance(0.02)
+    room.delivery.ready("fan", "g2")
+    (receipt,) = room.receipts_of("e1")
+    assert receipt["status"] == "failed"
+    assert receipt["reason"].startswith("interrupted:")
+    assert len(room.dead("failed")) == 1
+    room.loop.advance(100)
+    assert (room.sent_ids(), room.statuses("e1")) == (["e1"], ["failed"])
+
+
+def test_a_successor_that_is_seen_before_the_death_is_no_reason_to_send_again(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.delivery.ready("fan", "g2")
+    assert (room.sent_ids(), room.statuses("e1")) == (["e1"], ["failed"])
+
+
+def test_the_same_driver_under_a_new_connection_gets_the_effect_again_with_the_same_seq(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.delivery.not_ready("fan", "fan is waiting: broker is not running")
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e1", "e1"]
+    assert room.sent[0] == room.sent[1]
+    room.delivery.ready("fan", "g1")
+    assert len(room.sent) == 2
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["done"]
+
+
+def test_a_driver_that_has_the_effect_gets_its_apply_time_to_answer_and_then_it_is_failed(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1", ttl_ms=1000)
+    room.loop.advance(1.0 + MAX_APPLY_MS / 1000 + 0.499)
+    assert room.statuses("e1") == ["accepted"]
+    room.loop.advance(0.002)
+    assert room.statuses("e1") == ["accepted", "failed"]
+    assert "does not say" in room.receipts_of("e1")[-1]["reason"]
+
+
+def test_an_answer_within_the_apply_time_still_counts(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1", ttl_ms=1000)
+    room.loop.advance(1.6)
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["accepted", "done"]
+
+
+def test_a_late_or_repeated_or_foreign_ack_changes_nothing(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.accept("e2", ttl_ms=10)
+    room.ack("lamp", "e1", "failed")
+    room.ack("nobody", "e1", "failed")
+    room.ack("fan", "e9", "failed")
+    room.ack("fan", "e1")
+    room.ack("fan", "e1", "failed")
+    room.loop.advance(10)
+    room.ack("fan", "e2")
+    assert room.statuses("e1") == ["done"]
+    assert room.statuses("e2") == ["accepted", "failed"]
+
+
+@pytest.mark.parametrize("word", ["refused", "accepted", "partial", "DONE", ""])
+def test_an_ack_with_a_word_that_is_no_devices_word_is_failed(room, word):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.ack("fan", "e1", word, "no such scent")
+    (receipt,) = room.receipts_of("e1")
+    assert (receipt["status"], receipt["reason"]) == ("failed", "fan: no such scent")
+
+
+# --- stop -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_of_one_device_settles_what_it_holds_and_leaves_the_other_alone(room):
+    room.accept("e1", "fan")
+    room.accept("e2", "lamp")
+    room.accept("e3", "fan", "lamp")
+    room.delivery.stop("fan")
+    assert (room.statuses("e1"), room.statuses("e2"), room.statuses("e3")) == (["stopped"], [], [])
+    room.delivery.ready("fan", "g1")
+    room.delivery.ready("lamp", "g1")
+    assert [(device, effect.id) for device, effect in room.sent] == [("lamp", "e2"), ("lamp", "e3")]
+    room.ack("lamp", "e3")
+    assert room.statuses("e3") == ["partial"]
+
+
+def test_a_stop_of_everything_settles_all_that_is_held_and_what_comes_after_it_is_executed(room):
+    room.accept("e1", "fan", "lamp")
+    room.delivery.stop()
+    assert room.statuses("e1") == ["stopped"]
+    room.delivery.ready("fan", "g1")
+    room.accept("e2")
+    assert room.sent_ids() == ["e2"]
+
+
+def test_what_the_driver_has_already_it_answers_itself_after_a_stop(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.accept("e2")
+    room.delivery.stop("fan")
+    assert room.told == []
+    room.ack("fan", "e1")
+    room.ack("fan", "e2", "stopped")
+    assert (room.statuses("e1"), room.statuses("e2")) == (["done"], ["stopped"])
+
+
+def test_what_was_stopped_is_not_sent_again_under_a_new_connection_and_ends_as_stopped(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.delivery.stop()
+    room.delivery.not_ready("fan", "fan is waiting: broker is not running")
+    room.delivery.ready("fan", "g1")
+    room.loop.advance(100)
+    assert room.sent_ids() == ["e1"]
+    assert room.statuses("e1") == ["accepted", "stopped"]
+
+
+def test_a_stop_while_the_driver_is_away_settles_what_it_had(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.delivery.not_ready("fan", "fan is not running")
+    room.delivery.stop("fan")
+    assert room.statuses("e1") == ["stopped"]
+
+
+def test_a_stop_of_a_device_that_is_not_there_stops_nothing(room):
+    room.accept("e1")
+    room.delivery.stop("nobody")
+    assert room.told == []
+
+
+# --- limits -----------------------------------------------------------------------------------------------------
+
+
+def test_beyond_what_may_wait_for_a_device_effects_are_refused_as_overload_and_other_devices_go_on(room):
+    for number in range(HELD):
+        room.accept(f"e{number}")
+    room.accept("one-too-many", "fan", "lamp")
+    (receipt,) = room.receipts_of("one-too-many")
+    assert receipt["status"] == "refused"
+    assert receipt["reason"].startswith("overload: ")
+    assert [letter["id"] for letter in room.dead("overload")] == ["one-too-many"]
+    room.accept("l1", "lamp")
+    room.delivery.ready("lamp", "g1")
+    assert room.sent_ids("lamp") == ["l1"]
+    room.delivery.ready("fan", "g1")
+    assert len(room.sent_ids()) == HELD
+    room.ack("fan", "e0")
+    room.accept("one-more")
+    assert room.sent_ids()[-1] == "one-more"
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room, ready):
+    if ready:
+        room.delivery.ready("fan", "g1")
+    room.accept("e1", "fan", "lamp", expires_at=report.unix_ms() - 1)
+    (receipt,) = room.receipts_of("e1")
+    assert (receipt["status"], receipt["reason"]) == ("expired", "expires_at: it was past when the effect came")
+    room.delivery.ready("fan", "g2")
+    room.loop.advance(10)
+    assert room.sent == []
+    assert len(room.told) == 2  # the receipt and one dead letter
+
+
+def test_expires_at_shortens_the_time_to_live_and_never_lengthens_it(room):
+    room.accept("e1", expires_at=report.unix_ms() + 500)
+    room.accept("e2", expires_at=report.unix_ms() + 500_000)
+    room.loop.advance(0.6)
+    assert (room.statuses("e1"), room.statuses("e2")) == (["accepted", "expired"], ["accepted"])
+    room.loop.advance(1.5)
+    assert room.statuses("e2") == ["accepted", "expired"]
+
+
+def test_nothing_is_kept_of_an_effect_that_has_ended(room):
+    room.delivery.ready("fan", "g1")
+    for number in range(50):
+        room.accept(f"e{number}", *(["fan", "lamp"] if number % 2 else ["fan"]))
+        room.ack("fan", f"e{number}")
+    room.delivery.stop()
+    assert (len(room.delivery), room.loop.waiting) == (0, 0)
+    assert not any(lane.parts for lane in room.delivery._lanes.values())
+
+
+# --- any history at all -----------------------------------------------------------------------------------------
+
+DEVICES = ("fan", "lamp")
+device = st.sampled_from(DEVICES)
+effect_id = st.integers(0, 11).map(lambda number: f"e{number}")
+event = st.one_of(
+    st.tuples(st.just("accept"), st.sets(device, min_size=1), st.sampled_from([1, 150, 2000]), st.booleans()),
+    st.tuples(st.just("ready"), device, st.sampled_from(["g1", "g2"])),
+    st.tuples(st.just("not_ready"), device),
+    st.tuples(st.just("ack"), device, effect_id, st.sampled_from(["done", "expired", "failed", "superseded", "odd"])),
+    st.tuples(st.just("stop"), st.none() | device),
+    st.tuples(st.just("advance"), st.sampled_from([0.0, 0.05, 0.2, 3.0])),
+    st.tuples(st.just("reachable"), st.booleans()),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(event, max_size=60))
+def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts_never_contradict(history):
+    room = Room(*DEVICES)
+    asked, generation, had = dict[str, set[str]](), dict[str, str | None](), defaultdict[tuple[str, str], set[Any]](set)
+    ended_at_send, stopped = list[str](), set[tuple[str, str]]()
+
+    def send(name: str, effect: Effect) -> bool:
+        sent = room.reachable
+        if sent:
+            had[name, effect.id].add((generation[name], effect.seq))
+            if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
+                ended_at_send.append(effect.id)
+        return sent
+
+    room.delivery._send = send
+    for what, *details in history:
+        match what, details:
+            case "accept", [devices, ttl_ms, past]:
+                name = f"e{len(asked)}"
+                asked[name] = devices
+                expires_at = report.unix_ms() - 5 if past else None
+                room.accept(name, *sorted(devices), ttl_ms=ttl_ms, expires_at=expires_at)
+            case "ready", [name, run]:
+                generation[name] = run
+                room.delivery.ready(name, run)
+            case "not_ready", [name]:
+                room.delivery.not_ready(name, f"{name} is away")
+            case "ack", [name, which, status]:
+                room.ack(name, which, status)
+            case "stop", [name]:
+                stopped |= {(lane, which) for which in asked for lane in DEVICES if name in (None, lane)}
+                room.delivery.stop(name)
+            case "advance", [seconds]:
+                room.loop.advance(seconds)
+            case "reachable", [reachable]:
+                room.reachable = reachable
+    room.loop.advance(60)
+
+    for name, devices in asked.items():
+        statuses = room.statuses(name)
+        assert Counter(status in FINAL for status in statuses)[True] == 1, statuses
+        assert statuses in (statuses[-1:], ["accepted", statuses[-1]])
+        final = room.receipts_of(name)[-1]
+        assert set(final["devices"]) == devices
+        assert final["status"] == report.overall(final["devices"])
+        for receipt in room.receipts_of(name):
+            assert receipt["devices"].items() <= final["devices"].items()
+    assert not ended_at_send  # neither after its end nor after a stop
+    assert all(len(runs) == 1 for runs in had.values())  # only ever to one run of a driver, under one seq
+    assert (len(room.delivery), room.loop.waiting) == (0, 0)
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told() -> list[tuple[str, bytes]]:
+    return []
+
+
+@pytest.fixture
+def clock() -> FakeLoop:
+    return FakeLoop()
+
+
+@pytest.fixture
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop) -> Receipts:
+    return Receipts(lambda topic, payload: told.append((topic, payload)), Topics("room1"), clock.time)
+
+
+def wind(effect_id: str = "e1", **fields: Any) -> Effect:
+    return Effect(**{"id": effect_id, "effect_type": "wind", **fields})
+
+
+def test_the_same_effect_again_is_told_its_latest_receipt_byte_for_byte(receipts, told, clock):
+    assert receipts.repeats(wind(intensity=3)) is None
+    receipts.tell_again("e1")
+    assert told == []
+    receipts.tell(wind(intensity=3), "accepted", devices={}, reason="", latency_ms=None)
+    clock.advance(1)
+    receipts.tell(wind(intensity=3), "done", devices={"fan": "done"}, reason="", latency_ms=1.5)
+    clock.advance(59)
+    assert receipts.repeats(wind(intensity=3)) is True
+    receipts.tell_again("e1")
+    assert told[-1] == told[-2] != told[-3]
+    assert {topic for topic, _ in told} == {"room1/receipts/e1"}
+
+
+def test_the_order_of_the_parameters_makes_no_other_effect_but_any_value_does(receipts):
+    assert receipts.repeats(wind(parameters={"a": 1, "b": 2})) is None
+    assert receipts.repeats(wind(parameters={"b": 2, "a": 1})) is True
+    for other in ({"intensity": 99}, {"priority": 6}, {"parameters": {"a": 1, "b": 2, "c": 3}}, {"extra": {"x-a": 1}}):
+        assert receipts.repeats(wind(**{"parameters": {"a": 1, "b": 2}, **other})) is False
+
+
+def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end(receipts, clock):
+    receipts.repeats(wind())
+    clock.advance(1000)
+    assert receipts.repeats(wind()) is True
+    receipts.tell(wind(), "done", devices={}, reason="", latency_ms=0)
+    clock.advance(60)
+    assert receipts.repeats(wind()) is True
+    clock.advance(0.001)
+    assert receipts.repeats(wind(intensity=5)) is None
+
+
+def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
+    receipts.repeats(wind(intensity="gale"))
+    receipts.refuse(wind(intensity="gale"), "effects/wind", b"gale", EffectRefused("intensity", "unknown label"))
+    assert receipts.repeats(wind(intensity="gale")) is True
+    clock.advance(30)
+    assert receipts.repeats(wind(intensity=80)) is None
+    clock.advance(31)  # 60 s after the refusal, while the mended effect may still be open
+    assert receipts.repeats(wind(intensity=80)) is True
+
+
+def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
+    assert receipts.repeats(wind(), b'{"intensity": 999}') is None
+    receipts.refuse(wind(), "effects/wind", b"", EffectRefused("intensity", "0 to 100"))
+    assert receipts.repeats(wind(), b'{"intensity": 999}') is True
+    assert receipts.repeats(wind(), b'{"intensity": 998}') is None
+
+
+def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
+    assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
+    clock.advance(0.999)
+    assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
+    assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
+    assert receipts.first_id(wind("d", message_id="1"), "effects/wind") == "d"
+    assert receipts.first_id(wind("e"), "effects/wind") == "e"
+    clock.advance(0.002)
+    assert receipts.first_id(wind("f", message_id=1), "effects/wind") == "f"
+
+
+def test_nothing_is_remembered_for_ever(receipts, clock):
+    for number in range(100):
+        effect = wind(f"e{number}", message_id=number)
+        receipts.first_id(effect, "effects/wind")
+        receipts.repeats(effect)
+        receipts.tell(effect, "done", devices={}, reason="", latency_ms=0)
+    clock.advance(61)
+    receipts.first_id(wind("last", message_id="last"), "effects/wind")
+    receipts.repeats(wind("last"))
+    assert [len(memory) for memory in (receipts._told, receipts._ended, receipts._messages)] == [1, 0, 1]
+
+
+def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
+    effect = wind(extra={"x-status": "mine"})
+    receipts.tell(effect, "done", devices={}, reason="", latency_ms=None)
+    assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
+
+
+# --- outbox -----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_broker_has_not_confirmed_is_told_again_in_order_and_what_it_has_is_not():
+    wire = Wire()
+    outbox = Outbox(wire)
+    for number in range(4):
+        outbox.put("receipts/e", b"%d" % number)
+    wire.confirm(2)
+    wire.lose()
+    outbox.put("receipts/e", b"4")
+    wire.up, wire.published = True, []
+    outbox.resend()
+    assert wire.published == [("receipts/e", b"%d" % number, 1, False) for number in (2, 3, 4)]
+    wire.confirm()
+    wire.published.clear()
+    outbox.resend()
+    assert wire.published == []
+
+
+def test_a_broker_that_is_away_for_long_costs_the_oldest_receipts_and_bounded_memory(monkeypatch):
+    monkeypatch.setattr(outbox_module, "MESSAGES", 10)
+    wire = Wire()
+    wire.up = False
+    outbox = Outbox(wire)
+    for number in range(25):
+        outbox.put("receipts/e", b"%d" % number)
+    wire.up = True
+    outbox.resend()
+    assert wire.payloads() == [b"%d" % number for number in range(15, 25)]
+
+
+@given(st.lists(st.sampled_from(["put", "confirm", "lose", "back"]), max_size=40))
+def test_every_message_reaches_a_broker_that_stays_and_none_before_the_one_put_before_it(history):
+    wire, number = Wire(), 0
+    outbox = Outbox(wire)
+    for what in [*history, "back"]:
+        if what == "put":
+            outbox.put("receipts/e", msgspec.json.encode(number))
+            number += 1
+        elif what == "confirm":
+            wire.confirm(1)
+        elif what == "lose":
+            wire.lose()
+        elif not wire.up:
+            wire.up = True
+            outbox.resend()
+    firsts = list(dict.fromkeys(wire.payloads()))
+    assert firsts == [msgspec.json.encode(n) for n in range(number)]

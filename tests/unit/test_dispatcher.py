@@ -1,0 +1,484 @@
+"""What a publisher sees of the dispatcher: messages in, messages out, with a clock that moves only when told."""
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher_proc.dispatcher import Dispatcher
+from effectd import config
+from effectd.gate import Line
+from effectd.process import Process
+from effectd.report import FINAL
+from tests.unit.fakeloop import FakeLoop
+from tests.unit.wire import Wire
+
+HOME = """\
+topic_root: "{root}"
+devices:
+  fan: {{kind: virtual, effects: [wind], location: left}}
+  fan-2: {{kind: virtual, effects: [wind, fog], location: right}}
+  broken: {{kind: virtual, effects: [nothing]}}
+effects:
+  wind: {{labels: {{gale: 80}}, duration_ms: 700}}
+  fog:
+  light:
+"""
+
+
+class House:
+    """The real Dispatcher; only the connection to the broker is a Wire, and drivers are ready when a test says so."""
+
+    def __init__(self, home: Path, root: str = "") -> None:
+        (home / "config.yaml").write_text(HOME.format(root=root))
+        self.process = Process("dispatcher", home)
+        self.process.config = config.load(home)
+        self.loop, self.wire, self.root = FakeLoop(), Wire(), f"{root}/" if root else ""
+        self.dispatcher = Dispatcher(self.process, self.loop)
+        self.dispatcher._follower.link = self.wire
+        self.dispatcher._outbox._link = self.wire
+        self.dispatcher._follower.generation = "b1"
+        self.dispatcher._watcher._timer.cancel()  # the gates of these tests have no heart that beats
+
+    def close(self) -> None:
+        self.dispatcher._watcher.close()
+        self.process.gate.close()
+
+    def gate(self, program: str, line: Line | None) -> None:
+        """The gate of `program` has said `line`, or is gone."""
+        watch = self.dispatcher._watches[program]
+        watch.line, watch.stale = line, False
+        watch.changed()
+
+    def ready(self, *devices: str, run: str = "g1", broker: str = "b1") -> None:
+        for device in devices or ("fan", "fan-2"):
+            self.gate(device, Line(device, 7, "ready", f"{device}-{run}", broker_generation=broker))
+
+    def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        self.dispatcher._message(self.root + topic, data, retained)
+
+    def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
+        self.message("effects/wind", {"id": effect_id, **fields})
+
+    def ack(self, device: str, effect_id: str, status: str = "done") -> None:
+        self.message(f"devices/{device}/ack", {"id": effect_id, "status": status})
+
+    def on(self, topic: str) -> list[dict[str, Any]]:
+        """What was published on a topic, or below it where it ends with /."""
+        whole = self.root + topic
+        return [
+            json.loads(payload)
+            for published, payload, _, _ in self.wire.published
+            if published == whole or (topic.endswith("/") and published.startswith(whole))
+        ]
+
+    def statuses(self, effect_id: str) -> list[str]:
+        return [receipt["status"] for receipt in self.on(f"receipts/{effect_id}")]
+
+    def letters(self) -> list[tuple[str, str | None, str]]:
+        """Every dead letter: the reason, the effect's id, and what it says."""
+        whole = f"{self.root}dead-letters/"
+        found = [(topic, json.loads(data)) for topic, data, _, _ in self.wire.published if topic.startswith(whole)]
+        return [(topic.removeprefix(whole), letter["id"], letter["detail"]) for topic, letter in found]
+
+
+@pytest.fixture
+def house(home: Path) -> Iterator[House]:
+    house = House(home)
+    house.ready()
+    house.wire.published.clear()
+    yield house
+    house.close()
+
+
+# --- effects ----------------------------------------------------------------------------------------------------
+
+
+def test_an_effect_goes_to_the_devices_of_its_type_and_comes_back_as_a_receipt(house):
+    house.message("effects/wind", {"id": "w1", "intensity": "gale", "location": "left", "x-a": [1], "event_id": "s"})
+    (sent,) = house.on("devices/fan/set")
+    assert (sent["id"], sent["effect_type"], sent["intensity"], sent["duration"]) == ("w1", "wind", 80, 700)
+    assert house.on("devices/fan-2/set") == []
+    house.ack("fan", "w1")
+    (receipt,) = house.on("receipts/w1")
+    assert (receipt["status"], receipt["devices"], receipt["x-a"], receipt["event_id"]) == (
+        "done",
+        {"fan": "done"},
+        [1],
+        "s",
+    )
+    assert [(qos, retain) for topic, _, qos, retain in house.wire.published if "system" not in topic] == [
+        (1, False)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "intensity"),
+    [
+        ("effects/wind", b"60", 60),
+        ("effects/wind", b"low", 25),
+        ("effects/wind", b'"off"', 0),
+        ("effects/wind/any/deeper", b"off", 0),
+        ("effects/light", b'{"effect_type": "wind"}', 100),
+        ("effects", b'{"effect_type": "wind", "intensity": 5}', 5),
+    ],
+)
+def test_bare_payloads_and_the_payloads_own_type_work_on_any_topic_below_effects(house, topic, payload, intensity):
+    house.message(topic, payload)
+    assert [sent["intensity"] for sent in house.on("devices/")] == [intensity, intensity]
+
+
+def test_under_a_topic_root_everything_stands_below_it(home):
+    house = House(home, "room1/left")
+    house.ready()
+    house.wind()
+    house.ack("fan", "w1")
+    house.ack("fan-2", "w1")
+    house.message("effects/wind", b"{")
+    assert house.statuses("w1") == ["done"]
+    assert all(topic.startswith("room1/left/") for topic, _, _, _ in house.wire.published)
+    house.close()
+
+
+def test_the_nearest_device_takes_it_and_the_receipt_says_so(house):
+    house.wind(location="centerleft")
+    house.ack("fan", "w1")
+    assert house.on("receipts/w1")[0]["reason"] == "no device at centerleft; the nearest took it: fan"
+
+
+def test_a_known_type_without_a_device_is_undeliverable(house):
+    house.message("effects/light", {"id": "l1"})
+    assert house.statuses("l1") == ["undeliverable"]
+    assert house.letters() == [("undeliverable", "l1", "no device of this home does light")]
+    house.message("effects/light", {"id": "l1"})
+    assert house.statuses("l1") == ["undeliverable"] * 2
+    assert len(house.letters()) == 1
+
+
+def test_a_device_whose_section_is_wrong_is_left_out_and_the_rest_works(house):
+    house.wind()
+    assert {topic for topic, _, _, _ in house.wire.published} == {"devices/fan/set", "devices/fan-2/set"}
+
+
+# --- what is refused --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("topic", "fields", "field"),
+    [
+        ("effects/wind", {"intensity": 101}, "intensity"),
+        ("effects/wind", {"intensity": "breeze"}, "intensity"),
+        ("effects/wind", {"intensty": 5}, "intensty"),
+        ("effects/wind", {"location": "upstairs"}, "location"),
+        ("effects/snow", {}, "effect_type"),
+        ("effects", {}, "effect_type"),
+        ("effects/wind", {"ttl_ms": 5, "parameters": {"ttl_ms": 6}}, "ttl_ms"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_by_receipt_and_dead_letter_that_name_the_field(house, topic, fields, field):
+    house.message(topic, {"id": "w1", **fields})
+    (receipt,) = house.on("receipts/")
+    assert (receipt["id"], receipt["status"], receipt["devices"]) == ("w1", "refused", {})
+    assert receipt["reason"].startswith(f"{field}: ")
+    assert house.letters() == [("refused", "w1", receipt["reason"])]
+    assert house.on("devices/") == []
+    house.loop.advance(10)
+    assert house.statuses("w1") == ["refused"]
+
+
+def test_a_refused_effect_that_is_published_again_is_told_the_same_again_and_makes_no_second_letter(house):
+    for fields in ({"intensity": 101}, {"intensity": "breeze"}):
+        house.wire.published.clear()
+        for _ in range(3):
+            house.wind("r" + str(fields["intensity"]), **fields)
+        receipts = [payload for topic, payload, _, _ in house.wire.published if topic.startswith("receipts/")]
+        assert len(receipts) == 3
+        assert len(set(receipts)) == 1
+        assert len(house.letters()) == 1
+
+
+def test_what_is_mended_after_a_refusal_under_the_same_id_is_executed(house):
+    house.wind(intensity=101)
+    house.wind(intensity="breeze")
+    house.wind(intensity=99)
+    house.ack("fan", "w1")
+    house.ack("fan-2", "w1")
+    assert house.statuses("w1") == ["refused", "refused", "done"]
+
+
+def test_what_was_mended_after_a_refusal_is_executed_once_even_if_it_is_held_for_a_minute(house):
+    house.gate("fan", None)
+    house.wind(intensity=101)
+    house.loop.advance(20)
+    house.wind(intensity=99, ttl_ms=60000, location="left")
+    house.loop.advance(45)  # more than 60 s after the refusal
+    house.wind(intensity=99, ttl_ms=60000, location="left")
+    house.ready("fan")
+    house.ack("fan", "w1")
+    house.loop.advance(100)
+    assert len(house.on("devices/fan/set")) == 1
+    assert house.statuses("w1") == ["refused", "accepted", "accepted", "done"]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"{", b"\xff\xfe", b"x" * 70_000, b'{"parameters":' * 20 + b"1" + b"}" * 20, b"[" * 30_000]
+)
+def test_what_is_malformed_is_a_dead_letter_and_nothing_else(house, payload):
+    house.message("effects/wind", payload)
+    assert len(house.wire.published) == 1
+    (letter,) = house.on("dead-letters/malformed")
+    assert (letter["id"], letter["topic"]) == (None, "effects/wind")
+    assert base64.b64decode(letter["payload_base64"]) == payload[:4096]
+
+
+def test_an_empty_payload_is_ignored(house):
+    house.message("effects/wind", b"")
+    house.message("effects/wind", b"", retained=True)
+    assert house.wire.published == []
+
+
+def test_a_retained_copy_is_never_executed_but_a_dead_letter(house):
+    house.message("effects/wind", {"id": "w1"}, retained=True)
+    assert [(word, effect_id) for word, effect_id, _ in house.letters()] == [("refused", "w1")]
+    assert len(house.wire.published) == 1
+    house.wind()
+    assert len(house.on("devices/fan/set")) == 1
+
+
+# --- the same again ---------------------------------------------------------------------------------------------
+
+
+def test_the_same_effect_again_is_not_executed_again_and_is_told_its_latest_receipt_byte_for_byte(house):
+    house.wind(intensity=5, location="left")
+    house.wind(intensity=5, location="left")
+    assert house.statuses("w1") == []
+    house.loop.advance(0.2)
+    house.wind(intensity=5, location="left")
+    assert house.statuses("w1") == ["accepted", "accepted"]
+    house.ack("fan", "w1")
+    for _ in range(3):
+        house.loop.advance(10)
+        house.wind(intensity=5, location="left")
+    receipts = [payload for topic, payload, _, _ in house.wire.published if topic == "receipts/w1"]
+    assert receipts[0] == receipts[1]
+    assert len(receipts) == 6
+    assert len(set(receipts[2:])) == 1
+    assert len(house.on("devices/fan/set")) == 1
+
+
+def test_its_id_with_other_content_is_a_dead_letter_and_the_first_goes_on(house):
+    house.wind(intensity=5, location="left")
+    house.wind(intensity=6, location="left")
+    house.message("effects/wind", {"id": "w1", "intensity": 500})
+    assert [(word, effect_id) for word, effect_id, _ in house.letters()] == [("refused", "w1")] * 2
+    assert all(detail.startswith("id: ") for _, _, detail in house.letters())
+    house.ack("fan", "w1")
+    assert house.statuses("w1") == ["done"]
+    assert len(house.on("devices/fan/set")) == 1
+
+
+def test_60_s_after_its_end_an_id_is_free_again(house):
+    for _ in range(2):
+        house.wind(location="left")
+        house.ack("fan", "w1")
+        house.loop.advance(60.1)
+    seqs = [sent["seq"] for sent in house.on("devices/fan/set")]
+    assert len(seqs) == 2
+    assert seqs[0] < seqs[1]
+
+
+def test_the_same_message_id_on_the_same_topic_within_1_s_is_the_same_effect(house):
+    for _ in range(2):
+        house.wind(None, message_id="m1", location="left")
+    (sent,) = house.on("devices/fan/set")
+    house.ack("fan", sent["id"])
+    house.wind(None, message_id="m1", location="left")
+    assert house.statuses(sent["id"]) == ["done", "done"]
+    house.loop.advance(1.1)
+    house.wind(None, message_id="m1", location="left")
+    assert len(house.on("devices/fan/set")) == 2
+
+
+# --- stops, acks, requests --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("topic", "stopped"), [("stop-all", {"fan", "fan-2"}), ("devices/fan/stop", {"fan"})])
+def test_a_stop_ends_what_is_held_and_only_there(house, topic, stopped):
+    house.gate("fan", None)
+    house.gate("fan-2", None)
+    house.wind("left", location="left")
+    house.wind("right", location="right")
+    house.message(topic, b"whatever")
+    assert house.statuses("left") == ["stopped"]
+    assert house.statuses("right") == (["stopped"] if "fan-2" in stopped else [])
+    house.ready()
+    assert [sent["id"] for sent in house.on("devices/")] == ([] if "fan-2" in stopped else ["right"])
+
+
+def test_a_retained_stop_stops_nothing(house):
+    house.gate("fan", None)
+    house.wind(location="left")
+    house.message("stop-all", b"1", retained=True)
+    house.message("devices/fan/stop", b"1", retained=True)
+    assert house.statuses("w1") == []
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"[1]", b'{"id": 5, "status": "done"}', b'{"id": "w1"}', b"[" * 9999, b"\xff"]
+)
+def test_an_ack_that_cannot_be_read_changes_nothing(house, payload):
+    house.wind(location="left")
+    house.message("devices/fan/ack", payload)
+    house.message("devices/fan/ack", b'{"id":"w1","status":"failed","x":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    assert house.statuses("w1") == []
+    house.ack("fan", "w1")
+    assert house.statuses("w1") == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "stopped"),
+    [
+        ({"do": "stop"}, True),
+        ({"do": "stop", "device": "fan"}, True),
+        ({"do": "stop", "device": ["fan"]}, True),
+        ({"do": "stop", "device": "nobody"}, False),
+        ({"do": "dance"}, False),
+        ({}, False),
+    ],
+)
+def test_a_stop_through_the_gate_works_without_a_broker(house, request_, stopped):
+    house.gate("fan", None)
+    house.wind(location="left")
+    answers = list[dict[str, Any]]()
+    house.dispatcher._request(request_, answers.append)
+    assert len(answers) == 1
+    assert ("error" in answers[0]) == (request_.get("do") != "stop")
+    assert house.statuses("w1") == (["stopped"] if stopped else [])
+
+
+# --- gates and connections --------------------------------------------------------------------------------------
+
+
+def test_a_driver_that_is_ready_under_another_run_of_the_broker_is_not_ready(house):
+    house.gate("fan", None)
+    house.ready("fan", broker="b0")
+    house.wind(location="left")
+    house.loop.advance(0.2)
+    assert house.on("devices/") == []
+    assert house.on("receipts/w1")[0]["reason"] == "waiting: fan has not found the broker's new run yet"
+    house.ready("fan", broker="b1")
+    assert len(house.on("devices/fan/set")) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "lack"),
+    [
+        (None, "fan is not running"),
+        (Line("fan", 7, "starting", "g1"), "fan is starting"),
+        (Line("fan", 7, "degraded", "g1", reason="no such port"), "fan is degraded: no such port"),
+    ],
+)
+def test_an_effect_that_expires_names_what_was_missing(house, line, lack):
+    house.gate("fan", line)
+    house.wind(location="left")
+    house.loop.advance(2.01)
+    assert house.statuses("w1") == ["accepted", "expired"]
+    assert house.on("receipts/w1")[-1]["reason"] == lack
+
+
+def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_when_it_is_back(house):
+    house.wind("w1", location="left")
+    house.wire.lose()
+    house.dispatcher._follower._down("lost")
+    house.ack("fan", "w1")  # read from the socket just before
+    house.wind("w2", location="left")
+    house.wire.up = True
+    house.wire.published.clear()
+    house.dispatcher._follower._up()
+    assert house.statuses("w1") == ["done"]
+    assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
+
+
+def test_the_state_of_every_program_is_published_retained_at_each_change_and_again_after_a_connect(house):
+    line = Line("fan", 7, "degraded", "g2", reason="no such port", at=5)
+    house.gate("fan", line)
+    house.gate("fan-2", None)
+    house.gate("broker", Line("broker", 3, "ready", "b1"))
+    expected = {"name": "fan", "pid": 7, "state": "degraded", "reason": "no such port", "at": 5, "contract": 1}
+    assert house.on("system/fan/state")[-1].items() >= expected.items()
+    assert house.on("system/fan-2/state")[-1].items() >= {"name": "fan-2", "state": "gone", "contract": 1}.items()
+    assert house.on("system/broker/state")[-1].items() >= {"state": "ready", "generation": "b1"}.items()
+    house.wire.published.clear()
+    house.dispatcher._up()
+    states = {topic: (qos, retain) for topic, _, qos, retain in house.wire.published if topic.startswith("system/")}
+    assert states == dict.fromkeys([f"system/{name}/state" for name in house.process.config.programs], (1, True))
+
+
+def test_at_its_end_the_dispatcher_says_gone_and_ends_the_loop(house):
+    house.dispatcher.stop()
+    assert house.on("system/dispatcher/state")[-1]["state"] == "gone"
+    assert house.process.gate.line.state == "stopping"
+    assert house.loop.stopped
+
+
+# --- any messages at all ----------------------------------------------------------------------------------------
+
+ids = st.sampled_from(["a", "b", "c", None])
+messages = st.one_of(
+    st.tuples(
+        st.just("effect"), ids, st.sampled_from([5, 6, "gale", "breeze", 500]), st.sampled_from(["left", "", "up"])
+    ),
+    st.tuples(st.just("effect"), ids, st.sampled_from([5, 6]), st.sampled_from(["left", ""])),
+    st.tuples(st.just("bytes"), st.binary(max_size=20)),
+    st.tuples(st.just("ack"), st.sampled_from(["fan", "fan-2", "x"]), ids, st.sampled_from(["done", "failed", "?"])),
+    st.tuples(st.just("stop"), st.sampled_from(["stop-all", "devices/fan/stop"])),
+    st.tuples(st.just("gate"), st.sampled_from(["fan", "fan-2"]), st.sampled_from(["g1", "g2", None])),
+    st.tuples(st.just("advance"), st.sampled_from([0.05, 0.2, 2.0])),
+)
+
+
+@given(st.lists(messages, max_size=40))
+def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_twice(history):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.mkdir(f"{folder}/run")
+        house = House(Path(folder))
+        for what, *details in history:
+            match what, details:
+                case "effect", [effect_id, intensity, location]:
+                    house.wind(effect_id, intensity=intensity, location=location)
+                case "bytes", [payload]:
+                    house.message("effects/wind", payload)
+                case "ack", [device, effect_id, status]:
+                    house.ack(device, effect_id or "?", status)
+                case "stop", [topic]:
+                    house.message(topic, b"")
+                case "gate", [device, None]:
+                    house.gate(device, None)
+                case "gate", [device, run]:
+                    house.ready(device, run=run)
+                case "advance", [seconds]:
+                    house.loop.advance(seconds if house.loop.now < 1050 else 0)  # no id is forgotten within 60 s
+        house.loop.advance(10)
+        house.close()
+
+    for device in ("fan", "fan-2"):
+        sets = [payload for topic, payload, _, _ in house.wire.published if topic == f"devices/{device}/set"]
+        seqs = {(json.loads(payload)["id"], json.loads(payload)["seq"]) for payload in sets}
+        assert len(set(sets)) == len(seqs) == len({effect_id for effect_id, _ in seqs})
+    for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
+        told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
+        words = [json.loads(payload)["status"] for payload in told]
+        while words and words[0] == "refused":  # each may have been mended under the same id
+            told, words = told[1:], words[1:]
+        finals = [payload for payload, word in zip(told, words, strict=True) if word in FINAL]
+        assert len(set(words) - {"accepted"}) == len(set(finals)) == (1 if words else 0)
+        assert words == sorted(words, key=lambda word: word in FINAL)
+    assert len(house.dispatcher._delivery) == 0
