@@ -1,5 +1,6 @@
 """`python -m dispatcher_proc [--home DIR]`: run the dispatcher."""
 
+import signal
 import sys
 
 from effectd import process
@@ -12,6 +13,7 @@ def main(this: process.Process) -> None:
     loop = Loop()
     dispatcher = Dispatcher(this, loop)
     this.serve(loop, dispatcher.stop)
+    loop.add_signal_handler(signal.SIGHUP, dispatcher.reload)
     loop.run_forever()
 
 

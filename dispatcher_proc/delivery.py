@@ -5,69 +5,73 @@ test plays a recorded history into the real object.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.openeffect import OpenEffect, Part, from_record, to_record
+from dispatcher_proc.receipts import FINAL_KEY, Receipts
 from effectd import report
 from effectd.config import Device
 from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect, boot_id
+from effectd.journal import Journal
 from effectd.loop import AnyLoop, Cancellable
 from effectd.report import Ack
 
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
+FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
+SEQ_KEY, SEQ_STEP = "seq", 10**9
+OPEN_KEY, SENT_KEY = "a:", "s:"  # in the journal: an accepted effect, and that a device may have it
+UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
 _ANSWER_S = 0.5  # on top of max_apply_ms: how long a driver that has an effect may take to say what became of it
 _WORDS = frozenset(
     {"done", "expired", "failed", "stopped", "superseded"}
 )  # what an ack may say; `refused` counts as failed
 
-Send = Callable[[str, Effect], bool]  # device, resolved effect -> whether it went out
-
-
-class Part:
-    """One device's share of an effect."""
-
-    __slots__ = ("device", "effect", "open", "sent", "stopped")
-
-    def __init__(self, device: str, effect: Effect, of: "Open") -> None:
-        self.device, self.effect, self.open = device, effect, of
-        self.sent: str | None = None  # the driver's generation that it was sent to
-        self.stopped = False
-
-
-class Open:
-    """An effect that has no final status yet."""
-
-    __slots__ = ("effect", "note", "parts", "payload", "reasons", "received", "statuses", "timers", "topic")
-
-    def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
-        self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
-        self.parts: dict[str, Part] = {}
-        self.statuses: dict[str, str] = {}
-        self.reasons: list[str] = []
-        self.timers: list[Cancellable] = []
+# device, resolved effect, what to call when the broker has it (or None) -> whether it went out
+Send = Callable[[str, Effect, Callable[[], None] | None], bool]
 
 
 class Lane:
     """The way to one device: what is open on it, in order, and the generation of its driver while that is ready."""
 
-    def __init__(self, device: Device) -> None:
-        self.limits = device.limits
+    def __init__(self, device: Device, seq: int) -> None:
+        self.device = device
         self.parts: dict[str, Part] = {}
         self.generation: str | None = None
         self.lack = "not started yet"
-        self.seq = time.time_ns() // 1000
+        self.seq = seq
+        self.fences = 0  # stops heard that the driver has not yet answered with its fence
+        self.fence_timer: Cancellable | None = None
 
 
 class Delivery:
     """All open effects. Times are seconds of `loop.time()`, which is CLOCK_MONOTONIC."""
 
-    def __init__(self, loop: AnyLoop, devices: dict[str, Device], send: Send, receipts: Receipts) -> None:
-        self._loop, self._send, self._receipts = loop, send, receipts
-        self._lanes = {name: Lane(device) for name, device in devices.items()}
-        self._open: dict[str, Open] = {}
+    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, journal: Journal) -> None:
+        self._loop, self._send, self._receipts, self._journal = loop, send, receipts, journal
+        self._lanes: dict[str, Lane] = {}
+        self._open: dict[str, OpenEffect] = {}
         self._boot = boot_id()
+        # rising also over restarts and over a clock that is set back: a run has fewer effects than the step
+        self._first_seq = max(time.time_ns() // 1000, int(journal.found.get(SEQ_KEY, b"0")) + SEQ_STEP)
+        journal.put(SEQ_KEY, b"%d" % self._first_seq)
+
+    def configure(self, devices: dict[str, Device]) -> None:
+        """These devices and no others; what is open on one that is gone ends as failed."""
+        for name in set(self._lanes) - set(devices):
+            for part in list(self._lanes[name].parts.values()):
+                self._settle(part, "failed", f"{name} is no longer in config.yaml")
+            del self._lanes[name]
+        for name, device in devices.items():
+            if name in self._lanes:
+                self._lanes[name].device = device
+            else:
+                self._lanes[name] = Lane(device, self._first_seq)
+
+    def knows(self, device: str) -> bool:
+        return device in self._lanes
 
     def accept(self, effect: Effect, devices: dict[str, Effect], note: str, topic: str, payload: bytes) -> None:
         """Take an effect whose plan has at least one device; from now on it will get one final status."""
@@ -78,7 +82,7 @@ class Delivery:
             self._receipts.dead("overload", effect.id, topic, payload, reason)
             return
         now = self._loop.time()
-        opened = self._open[effect.id] = Open(effect, note, topic, payload, now)
+        opened = self._open[effect.id] = OpenEffect(effect, note, topic, payload, now)
         ttl_ms = float(effect.ttl_ms)
         if effect.expires_at is not None:
             ttl_ms = min(ttl_ms, effect.expires_at - report.unix_ms())
@@ -89,14 +93,40 @@ class Delivery:
             expires_at = report.unix_ms() + int(ttl_ms)
             sealed = msgspec.structs.replace(resolved, seq=lane.seq, deadline=deadline, expires_at=expires_at)
             opened.parts[name] = lane.parts[effect.id] = Part(name, sealed, opened)
-        opened.timers = [
-            self._loop.call_later(ACCEPTED_WITHIN_MS / 1000, self._say_accepted, opened),
-            self._loop.call_later(max(0.0, ttl_ms / 1000), self._expire, opened),
-        ]
         if ttl_ms <= 0:
             self._expire(opened, "expires_at: it was past when the effect came")
+            return
+        self._keep(opened)
+        self._watch(opened, ttl_ms / 1000)
         for name in devices:
             self._pump(self._lanes[name])
+
+    def _keep(self, opened: OpenEffect) -> None:
+        opened.safe = self._journal.put(OPEN_KEY + opened.effect.id, to_record(opened, self._boot))
+
+    def restore(self) -> None:
+        """After a death: every effect that was accepted and has no final status is open again, with its old deadline.
+
+        It is sent again with its old `seq`: the driver knows what it has had (its `.seen`) and says so.
+        """
+        last = {key[2:]: key[:2] for key in self._journal.found if key[:2] in (OPEN_KEY, FINAL_KEY)}
+        for effect_id in [effect_id for effect_id, kind in last.items() if kind == OPEN_KEY]:
+            opened, deadline = from_record(self._journal.found[OPEN_KEY + effect_id], self._boot)
+            self._open[effect_id] = opened
+            for part in opened.pending:
+                part.had = SENT_KEY + f"{part.device}:{effect_id}" in self._journal.found
+                lane = self._lanes.setdefault(part.device, Lane(UNKNOWN, self._first_seq))
+                lane.parts[effect_id] = part
+            opened.told = self._receipts.reopen(opened.effect)
+            self._watch(opened, max(0.0, deadline - self._loop.time()))
+
+    def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
+        """Say `accepted` in time, and end it in time."""
+        said_in = opened.received + ACCEPTED_WITHIN_MS / 1000 - self._loop.time()
+        opened.timers = [
+            self._loop.call_later(max(0.0, said_in), self._say_accepted, opened),
+            self._loop.call_later(ttl_s, self._expire, opened),
+        ]
 
     def ready(self, device: str, generation: str) -> None:
         """The device's driver is ready as `generation`: what waits for it goes out, in order."""
@@ -104,12 +134,9 @@ class Delivery:
         if lane.generation == generation:
             return
         for part in list(lane.parts.values()):
-            if part.sent not in (None, generation):
-                self._settle(
-                    part, "failed", f"interrupted: the driver of {device} ended before it said what became of it"
-                )
-            else:
-                part.sent = None  # the same driver under a new connection: it knows what it has had
+            part.sent = False  # again, with the same seq: the driver knows, by its `.seen`, what it has had
+            if part.had and not lane.device.acks:
+                self._settle(part, "failed", "unconfirmed: the connection was lost before the broker had it")
         lane.generation, lane.lack = generation, ""
         self._pump(lane)
 
@@ -118,6 +145,29 @@ class Delivery:
         lane = self._lanes[device]
         lane.generation, lane.lack = None, lack
 
+    def fenced(self, device: str) -> None:
+        """The driver has gone off and takes nothing before `resume`: end what was accepted before that.
+
+        Where this dispatcher has heard the stop itself, it has done so already, and what came since goes on.
+        """
+        lane = self._lanes.get(device)
+        if lane is None:
+            return
+        if lane.fences:
+            lane.fences -= 1
+        else:
+            self.stop(device, fence=False)
+        if not lane.fences:
+            self._unfence(lane)
+
+    def _unfence(self, lane: Lane) -> None:
+        lane.fences = 0
+        if lane.fence_timer is not None:
+            lane.fence_timer.cancel()
+            lane.fence_timer = None
+        # what is sent from now on follows the `resume` on the same connection
+        self._loop.call_soon(self._pump, lane)
+
     def acked(self, device: str, ack: Ack) -> None:
         """The driver has said what became of one effect; said again, it changes nothing."""
         part = self._lanes[device].parts.get(ack.id) if device in self._lanes else None
@@ -125,65 +175,87 @@ class Delivery:
             status = ack.status if ack.status in _WORDS else "failed"
             self._settle(part, status, f"{device}: {ack.reason}" if ack.reason else "")
 
-    def stop(self, device: str | None = None) -> None:
-        """End what is held for the device, or for all. What a driver already has, it ends and answers for itself."""
+    def stop(self, device: str | None = None, *, fence: bool = True) -> None:
+        """End what is held for the device, or for all. What a driver already has, it ends and answers for itself.
+
+        `fence`: the drivers have heard the same stop; what is accepted from now on waits until they have said so.
+        """
         lanes = self._lanes.values() if device is None else [self._lanes[device]] if device in self._lanes else []
         for lane in lanes:
+            if fence and lane.generation is not None and lane.device.acks:
+                lane.fences += 1
+                if lane.fence_timer is None:
+                    lane.fence_timer = self._loop.call_later(FENCE_S, self._unfence, lane)
             for part in list(lane.parts.values()):
                 part.stopped = True
-                if part.sent is None or lane.generation is None:
+                if not part.had or lane.generation is None:
                     self._settle(part, "stopped", "")
+                else:
+                    self._keep(part.open)
+                    part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def __len__(self) -> int:
         return len(self._open)
 
     def _pump(self, lane: Lane) -> None:
-        if lane.generation is None:
+        if lane.generation is None or lane.fences:
             return
         for part in list(lane.parts.values()):
-            if part.sent is None and not part.stopped and self._send(part.device, part.effect):
-                part.sent = lane.generation
+            if not part.sent and not part.stopped:
+                taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
+                if not part.had:  # before it goes out: a successor must know that the driver may have it
+                    self._journal.put(SENT_KEY + f"{part.device}:{part.effect.id}", b"")
+                if self._send(part.device, part.effect, taken):
+                    part.sent = part.had = True
 
-    def _say_accepted(self, opened: Open) -> None:
-        lacks = [self._lanes[name].lack for name in self._pending(opened) if self._lanes[name].lack]
+    def _say_accepted(self, opened: OpenEffect) -> None:
+        if opened.told or not opened.safe:
+            return
+        opened.told = True
+        lacks = [lack for part in opened.pending if (lack := self._lanes[part.device].lack)]
         reason = "; ".join([opened.note] * bool(opened.note) + [f"waiting: {lack}" for lack in lacks])
         self._receipts.tell(opened.effect, "accepted", devices=dict(opened.statuses), reason=reason, latency_ms=None)
 
-    def _expire(self, opened: Open, why: str = "") -> None:
+    def _expire(self, opened: OpenEffect, why: str = "") -> None:
         """The time to start is over: what was not sent ends here; who has it gets the time to say what became of it."""
-        for name in list(self._pending(opened)):
-            part, lane = opened.parts[name], self._lanes[name]
-            if part.sent is not None and lane.generation == part.sent:
-                grace = lane.limits.max_apply_ms / 1000 + _ANSWER_S
+        for part in opened.pending:
+            lane = self._lanes[part.device]
+            if part.had:
+                grace = lane.device.limits.max_apply_ms / 1000 + _ANSWER_S
                 opened.timers.append(self._loop.call_later(grace, self._give_up, part))
-            elif part.stopped:
-                self._settle(part, "stopped", "")
             else:
-                self._settle(part, "expired", why or lane.lack or f"{name} could not be reached in time")
+                self._settle(part, "expired", why or lane.lack or f"{part.device} could not be reached in time")
 
     def _give_up(self, part: Part) -> None:
-        if part.device in self._pending(part.open):
-            self._settle(part, "failed", f"{part.device} has the effect but does not say what became of it")
-
-    def _pending(self, opened: Open) -> Iterator[str]:
-        return (name for name in opened.parts if name not in opened.statuses)
+        if part not in part.open.pending:
+            return
+        if part.stopped:
+            self._settle(part, "stopped", "")
+        else:
+            self._settle(part, "failed", f"{part.device} may have the effect and does not say what became of it")
 
     def _settle(self, part: Part, status: str, reason: str) -> None:
         opened = part.open
-        self._lanes[part.device].parts.pop(opened.effect.id, None)
+        if self._lanes[part.device].parts.pop(opened.effect.id, None) is None:
+            return
         opened.statuses[part.device] = status
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)
-        if len(opened.statuses) == len(opened.parts):
+        if not opened.pending:
             self._finish(opened)
+        elif opened.safe:
+            self._keep(opened)
 
-    def _finish(self, opened: Open) -> None:
+    def _finish(self, opened: OpenEffect) -> None:
         for timer in opened.timers:
             timer.cancel()
         del self._open[opened.effect.id]
+        self._journal.forget(OPEN_KEY + opened.effect.id)
+        for name in opened.parts:
+            self._journal.forget(SENT_KEY + f"{name}:{opened.effect.id}")
         status = report.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
-        reason = "; ".join([opened.note] * bool(opened.note) + opened.reasons)
+        reason = opened.reason
         self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
         word = (
             "failed"

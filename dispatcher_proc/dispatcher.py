@@ -1,23 +1,28 @@
 """The dispatcher's in and out: topics to the rooms that decide, gates to delivery, and what is told to the broker."""
 
 import logging
-import time
+from collections.abc import Callable
 
 import msgspec
 
 from dispatcher_proc import routing
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.outbox import Outbox
+from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import Receipts
-from effectd import CONTRACT, effect, report
+from effectd import config, effect
+from effectd.config import Config
 from effectd.effect import Effect
-from effectd.errors import BrokerLost, EffectMalformed, EffectRefused
+from effectd.errors import BrokerLost, ConfigError, EffectMalformed, EffectRefused
 from effectd.follower import Follower
 from effectd.gate import Reply, Request
+from effectd.journal import Journal
 from effectd.loop import AnyLoop
 from effectd.process import Process
 from effectd.report import Ack
-from effectd.watcher import Watch, Watcher
+from effectd.watcher import Watcher
+
+JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
 
 log = logging.getLogger(__name__)
 
@@ -28,31 +33,54 @@ class Dispatcher:
     def __init__(self, process: Process, loop: AnyLoop) -> None:
         self._process, self._loop = process, loop
         self._config = process.config
-        self._topics = self._config.topics
-        for error in self._config.errors:
-            log.error("%s (this device is left out)", error)
+        topics = self._topics = self._config.topics
         self._watcher = Watcher(loop, process.run)
-        topics = self._topics
         self._follower = Follower(
             process,
             loop,
             self._watcher,
-            subscriptions=(topics.stop_all, topics.every_stop, topics.every_ack, topics.effects),
+            subscriptions=(
+                topics.stop_all,
+                topics.every_stop,
+                topics.every_ack,
+                topics.every_fence,
+                topics.every_availability,
+                topics.effects,
+            ),
             on_message=self._message,
             on_up=self._up,
-            on_change=self._look_at_all,
+            on_change=self._connection_changed,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
         )
         self._outbox = Outbox(self._follower.link)
-        self._receipts = Receipts(self._outbox.put, topics, loop.time)
-        self._delivery = Delivery(loop, self._config.devices, self._send, self._receipts)
-        self._watches = {name: self._watcher.watch(name, self._changed) for name in self._config.programs}
+        journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
+        self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
+        self._delivery = Delivery(loop, self._send, self._receipts, journal)
+        self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
+        self._configure(self._config)
+        self._receipts.restore()
+        self._delivery.restore()
         process.gate.on_request = self._request
+
+    def reload(self) -> None:
+        """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
+        try:
+            fresh = config.load(self._process.home)
+            for error in fresh.errors:
+                raise error
+        except ConfigError as error:
+            log.error("%s (config.yaml is not taken in; the old one stays)", error)
+            return
+        if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
+            log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
+            return
+        self._configure(fresh)
+        self._presence.connection_changed()
+        log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
         """SIGTERM: tell that we are going, say goodbye to the broker, end."""
-        if self._follower.link.up:
-            self._publish_state("dispatcher", {"name": "dispatcher", "state": "gone", "contract": CONTRACT})
+        self._presence.tell_end()
         self._follower.close()
         self._watcher.close()
         self._loop.stop()
@@ -63,6 +91,10 @@ class Dispatcher:
             self._effect(topic, levels[1] if len(levels) > 1 else None, payload, retained)
         elif levels[-1] == "ack":
             self._ack(levels[1], payload)
+        elif levels[-1] == "fence":
+            self._fence(levels[1], payload)
+        elif levels[-1] == "availability":
+            self._presence.availability(levels[1], payload)
         elif not retained:  # a stop that somebody retained would stop everything at each reconnect
             self._stop(None if levels == ["stop-all"] else levels[1])
 
@@ -122,6 +154,23 @@ class Dispatcher:
     def _stop(self, device: str | None) -> None:
         log.info("stop of %s", device or "everything")
         self._delivery.stop(device)
+        for name, found in self._config.devices.items():
+            if device in (None, name) and not found.acks:  # it knows no stop, only `set`
+                self._send(
+                    name, Effect(id=effect.new_id(), effect_type=found.effects[0], intensity=0, duration=0), None
+                )
+
+    def _fence(self, device: str, token: bytes) -> None:
+        """The driver went off at a stop; all that was sent to it before this answer belongs before the stop."""
+        if token:
+            self._delivery.fenced(device)
+            self._publish_resume(device, token)
+
+    def _publish_resume(self, device: str, token: bytes) -> None:
+        try:
+            self._follower.link.publish(self._topics.resume(device), token, qos=1)
+        except BrokerLost:
+            pass  # the driver tells its fence again when it is connected again
 
     def _request(self, request: Request, reply: Reply) -> None:
         if request.get("do") == "stop":
@@ -131,48 +180,27 @@ class Dispatcher:
         else:
             reply({"error": 'this program knows {"do": "stop"} and nothing else'})
 
-    def _send(self, device: str, wanted: Effect) -> bool:
+    def _send(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:
-            self._follower.link.publish(self._topics.set(device), effect.to_set(wanted), qos=1)
+            self._follower.link.publish(self._topics.set(device), effect.to_set(wanted), qos=1, acked=taken)
         except BrokerLost:
             return False
         return True
 
     def _up(self) -> None:
         self._outbox.resend()
-        for watch in self._watches.values():
-            self._tell_state(watch)
+        self._presence.tell_all()
 
-    def _changed(self, watch: Watch) -> None:
-        if self._follower.link.up:
-            self._tell_state(watch)
-        if watch.name in self._config.devices:
-            self._look_at(watch)
+    def _connection_changed(self) -> None:
+        if self._configured:  # the follower is there before the rest of this house
+            self._presence.connection_changed()
 
-    def _look_at_all(self) -> None:
-        for name in self._config.devices:
-            if name in self._watches:
-                self._look_at(self._watches[name])
+    def _configure(self, fresh: Config) -> None:
+        for error in fresh.errors:
+            log.error("%s (this device is left out)", error)
+        self._config = fresh
+        self._delivery.configure(fresh.devices)
+        self._presence.configure(fresh)
+        self._configured = True
 
-    def _look_at(self, watch: Watch) -> None:
-        """A driver counts as ready only under the broker's run that we are connected to ourselves."""
-        if watch.ready and watch.line and self._follower.link.up:
-            if watch.line.broker_generation == self._follower.generation:
-                self._delivery.ready(watch.name, watch.line.generation)
-                return
-            lack = f"{watch.name} has not found the broker's new run yet"
-        else:
-            lack = watch.lack or "the dispatcher has no connection to the broker"
-        self._delivery.not_ready(watch.name, lack)
-
-    def _tell_state(self, watch: Watch) -> None:
-        line = {"name": watch.name, "state": "gone", "at": time.time_ns() // 1_000_000}
-        if watch.line is not None:
-            line = msgspec.to_builtins(watch.line)
-        self._publish_state(watch.name, line | {"contract": CONTRACT})
-
-    def _publish_state(self, program: str, line: dict[str, object]) -> None:
-        try:
-            self._follower.link.publish(self._topics.system(program), report.encode(line), qos=1, retain=True)
-        except BrokerLost:
-            pass  # `_up` tells all of them again
+    _configured = False

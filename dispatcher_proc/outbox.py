@@ -23,15 +23,16 @@ class Outbox:
 
     def __init__(self, link: Publishes) -> None:
         self._link = link
-        self._waiting: dict[int, tuple[str, bytes]] = {}
+        self._waiting: dict[int, tuple[str, bytes, Callable[[], None] | None]] = {}
         self._numbers = itertools.count()
 
-    def put(self, topic: str, payload: bytes) -> None:
+    def put(self, topic: str, payload: bytes, had: Callable[[], None] | None = None) -> None:
+        """Publish it until the broker has it; then call `had`."""
         if len(self._waiting) >= MESSAGES:
             del self._waiting[next(iter(self._waiting))]
             log.warning("the broker has been away for so long that the oldest untold receipt is dropped")
         number = next(self._numbers)
-        self._waiting[number] = (topic, payload)
+        self._waiting[number] = (topic, payload, had)
         self._send(number)
 
     def resend(self) -> None:
@@ -40,10 +41,12 @@ class Outbox:
             self._send(number)
 
     def _had(self, number: int) -> None:
-        self._waiting.pop(number, None)
+        message = self._waiting.pop(number, None)
+        if message is not None and message[2] is not None:
+            message[2]()
 
     def _send(self, number: int) -> None:
-        topic, payload = self._waiting[number]
+        topic, payload, _ = self._waiting[number]
         try:
             self._link.publish(topic, payload, qos=1, acked=lambda: self._had(number))
         except BrokerLost:

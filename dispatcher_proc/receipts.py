@@ -8,8 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from effectd import report
-from effectd.effect import Effect
+from effectd.effect import Effect, boot_id
 from effectd.errors import EffectRefused
+from effectd.journal import Journal
 from effectd.report import Receipt
 from effectd.topics import Topics
 
@@ -17,7 +18,19 @@ REMEMBERED_S = 60.0  # section 1 of the contract
 MESSAGE_ID_S = 1.0  # as in Python_PlaySEM: the same message_id on the same topic within it is the same effect
 
 log = logging.getLogger(__name__)
-Put = Callable[[str, bytes], None]
+# in the journal: the receipt `accepted`, the final one, and that the broker has that
+ACCEPTED_KEY, FINAL_KEY, TOLD_KEY = "r:", "f:", "t:"
+Put = Callable[[str, bytes, Callable[[], None] | None], None]
+
+
+class _Final(msgspec.Struct, array_like=True):
+    """A final receipt in the journal; `ended` in seconds of CLOCK_MONOTONIC of the boot `boot`."""
+
+    content: bytes
+    receipt: bytes
+    refused: bool
+    ended: float
+    boot: str
 
 
 class _Told:
@@ -32,11 +45,33 @@ class _Told:
 class Receipts:
     """`put` takes topic and payload; `now` is the loop's monotonic clock, seconds."""
 
-    def __init__(self, put: Put, topics: Topics, now: Callable[[], float]) -> None:
-        self._put, self._topics, self._now = put, topics, now
+    def __init__(self, put: Put, topics: Topics, now: Callable[[], float], journal: Journal) -> None:
+        self._put, self._topics, self._now, self._journal = put, topics, now, journal
+        self._boot = boot_id()
         self._told: dict[str, _Told] = {}
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._messages: OrderedDict[tuple[str, str | int], tuple[str, float]] = OrderedDict()
+
+    def restore(self) -> None:
+        """After a death: remember what the journal remembers; tell again what the broker may not have had."""
+        for key, value in self._journal.found.items():
+            if key.startswith(FINAL_KEY):
+                final = msgspec.msgpack.decode(value, type=_Final)
+                effect_id = key.removeprefix(FINAL_KEY)
+                if final.boot != self._boot or final.ended < self._now() - REMEMBERED_S:
+                    self._journal.forget(key)
+                    continue
+                told = self._told[effect_id] = _Told(final.content)
+                told.receipt, told.refused = final.receipt, final.refused
+                self._ended[effect_id] = final.ended
+                if TOLD_KEY + effect_id not in self._journal.found:
+                    self._put(self._topics.receipt(effect_id), final.receipt, self._had(effect_id))
+
+    def reopen(self, effect: Effect) -> bool:
+        """An effect that was open at a death is known again; whether it has been told `accepted`."""
+        told = self._told[effect.id] = _Told(_content(effect))
+        told.receipt = self._journal.found.get(ACCEPTED_KEY + effect.id)
+        return told.receipt is not None
 
     def first_id(self, effect: Effect, topic: str) -> str:
         """The id of the effect that this one repeats by its `message_id`; else its own."""
@@ -64,7 +99,7 @@ class Receipts:
         """Publish the latest receipt again, byte for byte, if there was one."""
         told = self._told.get(effect_id)
         if told is not None and told.receipt is not None:
-            self._put(self._topics.receipt(effect_id), told.receipt)
+            self._put(self._topics.receipt(effect_id), told.receipt, None)
 
     def tell(
         self, effect: Effect, status: str, *, devices: dict[str, str], reason: str, latency_ms: float | None
@@ -82,10 +117,15 @@ class Receipts:
         payload = report.encode(msgspec.to_builtins(receipt) | effect.extra if effect.extra else receipt)
         told = self._told.setdefault(effect.id, _Told(_content(effect)))
         told.receipt, told.refused = payload, status == "refused"
-        if status in report.FINAL:
-            self._ended[effect.id] = self._now()
-            self._ended.move_to_end(effect.id)
-        self._put(self._topics.receipt(effect.id), payload)
+        if status not in report.FINAL:
+            self._journal.put(ACCEPTED_KEY + effect.id, payload)
+            self._put(self._topics.receipt(effect.id), payload, None)
+            return
+        self._ended[effect.id] = self._now()
+        self._journal.forget(ACCEPTED_KEY + effect.id)
+        final = _Final(told.content, payload, told.refused, self._ended[effect.id], self._boot)
+        self._journal.put(FINAL_KEY + effect.id, msgspec.msgpack.encode(final))
+        self._put(self._topics.receipt(effect.id), payload, self._had(effect.id))
 
     def refuse(self, effect: Effect, topic: str, payload: bytes, error: EffectRefused) -> None:
         """Tell the field and the rule, once by receipt and once by dead letter."""
@@ -95,12 +135,23 @@ class Receipts:
 
     def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
         """Publish a dead letter on `dead-letters/<word>`."""
-        self._put(self._topics.dead_letter(word), report.dead_letter(effect_id, topic, payload, detail))
+        self._put(self._topics.dead_letter(word), report.dead_letter(effect_id, topic, payload, detail), None)
 
     def _forget(self) -> None:
         horizon = self._now() - REMEMBERED_S
         while self._ended and next(iter(self._ended.values())) < horizon:
-            self._told.pop(self._ended.popitem(last=False)[0], None)
+            effect_id = self._ended.popitem(last=False)[0]
+            self._told.pop(effect_id, None)
+            self._journal.forget(FINAL_KEY + effect_id)
+            self._journal.forget(TOLD_KEY + effect_id)
+
+    def _had(self, effect_id: str) -> Callable[[], None]:
+        """What to do when the broker has the final receipt: it need not be told again after a death."""
+
+        def had() -> None:
+            self._journal.put(TOLD_KEY + effect_id, b"")
+
+        return had
 
 
 def _content(effect: Effect, undecoded: bytes = b"") -> bytes:

@@ -1,8 +1,13 @@
 """`python -m drivers DEVICE [--home DIR]`: run the driver of one device."""
 
+import os
 import sys
 
-from effectd import process
+# started from within this folder, its serial.py and http.py would stand in for pyserial and for Python's own http
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
+
+from effectd import process  # noqa: E402
 
 
 def main(this: process.Process) -> int:

@@ -4,18 +4,20 @@ One loop decides; the driver's own calls run on the worker's thread, one at a ti
 """
 
 import logging
-import math
 from collections.abc import Callable
 from typing import Any
 
+from drivers import deadline
 from drivers.driver import Driver
-from drivers.reporter import Reporter
+from drivers.fence import Fence
+from drivers.reporter import JOURNAL_BYTES, Reporter
+from drivers.shape import limited, shaped
 from drivers.worker import Worker
-from effectd import report
 from effectd.effect import Effect, boot_id, from_set
 from effectd.errors import EffectRefused
 from effectd.follower import Follower
 from effectd.gate import Reply, Request
+from effectd.journal import Journal
 from effectd.loop import AnyLoop, Cancellable
 from effectd.process import Process
 from effectd.watcher import Watcher
@@ -24,6 +26,7 @@ REOPEN_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 OPEN_LIMIT_S = 30.0
 STOP_LIMIT_S = 3.0  # supervisord sends SIGKILL after stopwaitsecs=5
 LONGEST_WAIT_S = 61.0  # ttl_ms ends at 60000
+CHECK_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +38,10 @@ class Host:
         self._process, self._loop, self._driver = process, loop, driver
         self._device = process.config.device(process.name)
         self._limits = self._device.limits
-        self._boot = boot_id()
+        boot = boot_id()
+        self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time())
         self.exit_code = 0
-        self._worker = Worker(loop)
+        self._worker = Worker(loop, self._too_long)
         self._opened = False
         self._off_due = True  # first of all, before any waiting: whatever a dead predecessor left on goes off
         self._pending: Effect | None = None
@@ -50,26 +54,28 @@ class Host:
         self._rate: Cancellable | None = None  # before max_rate_hz allows the next change
         self._running: Effect | None = None
         self._off_timer: Cancellable | None = None
-        self._overdue: Cancellable | None = None
-        self._given_up = False  # the running call has outlived its limit and has been told as failed
         self._stop_replies: list[Reply] = []
         topics = process.config.topics
-        self._reporter = Reporter(loop, topics, process.name, self._device)
+        journal = Journal(process.run / f"{process.name}.seen", JOURNAL_BYTES)
+        self._reporter = Reporter(loop, topics, process.name, self._device, journal)
+        self._fence = Fence(journal, self._reporter.fence)
         self._ack = self._reporter.ack
-        self._topic_set = topics.set(process.name)
+        self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)
         self._watcher = Watcher(loop, process.run)
         self._follower = Follower(
             process,
             loop,
             self._watcher,
-            subscriptions=(topics.stop_all, topics.stop(process.name), self._topic_set),
+            subscriptions=(topics.stop_all, topics.stop(process.name), self._topic_resume, self._topic_set),
             on_message=self._message,
-            on_up=self._reporter.connected,
+            on_up=self._connected,
             will=(topics.availability(process.name), b"offline"),
             trouble="opening the device",
         )
         self._reporter.link = self._follower.link
         process.gate.on_request = self._request
+        if type(driver).check is not Driver.check:
+            loop.call_later(CHECK_EVERY_S, self._check)
         self._next()
 
     def stop(self) -> None:
@@ -87,16 +93,26 @@ class Host:
             return  # a stored command is an old one
         if topic == self._topic_set:
             self._take(payload)
+        elif topic == self._topic_resume:
+            self._fence.resume(payload)
         else:
             log.info("stop (%s)", topic)
-            self._halt("stopped")
+            self._stop_device()
 
     def _request(self, request: Request, reply: Reply) -> None:
         if request.get("do") == "stop":
             self._stop_replies.append(reply)
-            self._halt("stopped")
+            self._stop_device()
         else:
             reply({"error": 'this program knows {"do": "stop"} and nothing else'})
+
+    def _stop_device(self) -> None:
+        self._fence.raise_()
+        self._halt("stopped")
+
+    def _connected(self) -> None:
+        self._reporter.connected()
+        self._fence.connected()
 
     def _take(self, payload: bytes) -> None:
         try:
@@ -108,6 +124,8 @@ class Host:
             return
         if self._stopping:
             self._ack(effect, "stopped", "the driver is ending")
+        elif self._fence.up:
+            self._ack(effect, "stopped", "it was published before a stop")
         elif effect.seq and effect.seq < self._last_seq:
             self._ack(effect, "superseded", "a newer effect was here first")
         elif self._left(effect) < 0:
@@ -127,7 +145,7 @@ class Host:
         """Whose priority a newcomer has to reach: what waits, else what is being applied, else what is on."""
         if self._pending is not None or self._off_due:  # what is on and about to go off holds nothing
             return self._pending
-        return self._running if self._running and self._running.intensity and not self._given_up else self._current
+        return self._running if self._running and self._running.intensity and not self._worker.late else self._current
 
     def _expire(self, effect: Effect) -> None:
         if self._pending is effect and self._left(effect) < 0:
@@ -152,7 +170,7 @@ class Host:
             if self._stopping:
                 self._exit(0)
             else:
-                self._call(self._open_done, OPEN_LIMIT_S, self._open)
+                self._call(self._open_done, OPEN_LIMIT_S, self._driver.reopen if self._failures else self._driver.open)
         elif self._off_due:
             self._off_due, self._current = False, None
             self._call(self._off_done, self._limits.max_apply_ms / 1000, self._driver.off)
@@ -172,8 +190,10 @@ class Host:
             return
         self._pending = None
         self._earliest = self._loop.time() + 1 / self._limits.max_rate_hz
-        effect = effect.clamped(self._limits.max_intensity, self._limits.max_on_ms)
-        call: tuple[Any, ...] = (self._driver.apply, effect) if effect.intensity else (self._driver.off,)
+        effect = limited(effect, self._device)
+        wanted = shaped(effect, self._device)
+        self._reporter.seen(effect)
+        call: tuple[Any, ...] = (self._driver.apply, wanted) if effect.intensity else (self._driver.off,)
         limit_s = self._limits.max_apply_ms / 1000
         self._call(lambda raised: self._apply_done(effect, raised), limit_s, *call, running=effect)
 
@@ -181,14 +201,10 @@ class Host:
         self, done: Callable[[Exception | None], None], limit_s: float, *call: Any, running: Effect | None = None
     ) -> None:
         self._running = running
-        self._overdue = self._loop.call_later(limit_s, self._too_long, limit_s)
-        self._worker.do(lambda raised: self._called(done, raised), *call)
+        self._worker.do(lambda raised, late: self._called(done, raised, late), limit_s, *call)
 
-    def _called(self, done: Callable[[Exception | None], None], raised: Exception | None) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
+    def _called(self, done: Callable[[Exception | None], None], raised: Exception | None, late: bool) -> None:
         self._running = None
-        late, self._given_up = self._given_up, False
         if raised is not None:
             self._fail(raised)
         elif late:
@@ -197,29 +213,18 @@ class Host:
         done(raised)
         self._next()
 
-    def _too_long(self, limit_s: float) -> None:
+    def _too_long(self, limit_s: float, again: bool) -> None:
         """A call outlived its limit: say so; if it goes on for as long again, a fresh process is the only cure."""
-        if self._given_up:
+        if again:
             log.error("the device still hangs; starting afresh")
             self._exit(1)
             return
-        self._given_up = True
         why = f"the device did not answer within {limit_s * 1000:g} ms"
         log.error(why)
         if self._running is not None:
             self._ack(self._running, "failed", why)
         self._follower.trouble(why)
         self._reporter.available(False)
-        self._overdue = self._loop.call_later(limit_s, self._too_long, limit_s)
-
-    def _open(self) -> None:
-        """On the worker's thread: what a failure left half open is let go first."""
-        if self._failures:
-            try:
-                self._driver.close()
-            except Exception as error:  # noqa: BLE001 - a broken device may well not close; opening it decides
-                log.info("closing the failed device: %s: %s", type(error).__name__, error)
-        self._driver.open()
 
     def _open_done(self, raised: Exception | None) -> None:
         if raised is None:
@@ -280,13 +285,11 @@ class Host:
         self._rate = None
         self._next()
 
-    # --- small words ---------------------------------------------------------------------------------------------
-
-    def _left(self, effect: Effect) -> float:
-        """Seconds until its deadline: by the monotonic clock of the boot that set it; elsewhere by the wall clock."""
-        if effect.deadline is not None and effect.deadline.boot == self._boot:
-            return effect.deadline.ms / 1000 - self._loop.time()
-        return math.inf if effect.expires_at is None else (effect.expires_at - report.unix_ms()) / 1000
+    def _check(self) -> None:
+        """A device that was unplugged while it was idle shows at once, not when the next effect fails."""
+        self._loop.call_later(CHECK_EVERY_S, self._check)
+        if self._opened and not self._worker.busy:
+            self._call(lambda _raised: None, self._limits.max_apply_ms / 1000, self._driver.check)
 
     def _exit(self, code: int) -> None:
         self.exit_code = code

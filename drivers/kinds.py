@@ -7,36 +7,43 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from drivers.driver import Driver, Options
+from drivers.driver import Driver, Options, dry
 from effectd import config
 from effectd.config import Config
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
+EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
 
 
 def build(name: str, tree: Config) -> Driver:
     """The driver of device `name`, not opened yet. Raises ConfigError at the line that is wrong."""
     device = tree.device(name)
     try:
-        driver_class = _find(device.kind)
+        driver_class = find(device.kind)
     except (ImportError, LookupError) as error:
-        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}") from None
+        extra = EXTRAS.get(getattr(error, "name", None) or "")
+        cure = f"; pip install 'effectd[{extra}]'" if extra else ""
+        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}{cure}") from None
     unable = [effect for effect in device.effects if driver_class.effects and effect not in driver_class.effects]
     if unable:
         able = ", ".join(driver_class.effects)
         raise tree.option_error(name, ("effects",), f"{device.kind} cannot do {', '.join(unable)}; it can do {able}")
     try:
-        options_class = _options_class(driver_class)
+        options_class = options_of(driver_class)
         options = msgspec.convert(device.options, options_class)
-        return driver_class(name, options, tree.broker.address)
+        driver = driver_class(name, options, tree.broker.address)
     except msgspec.ValidationError as error:
         raise tree.option_error(name, ("options", *config.where(error)), config.what(error, options_class)) from None
     except ValueError as error:  # a rule between options, or a template that makes no sense
         raise tree.option_error(name, ("options",), str(error)) from None
+    return dry(driver) if device.dry_run else driver
 
 
-def _find(kind: str) -> type[Driver]:
-    """`virtual` is drivers/virtual.py; else an entry point of that name; else a dotted module, `a.b` or `a.b:Class`."""
+def find(kind: str) -> type[Driver]:
+    """`virtual` is drivers/virtual.py; else an entry point of that name; else a dotted module, `a.b` or `a.b:Class`.
+
+    Raises ImportError, LookupError, or whatever a driver file does when it is loaded.
+    """
     module_name, _, class_name = kind.partition(":")
     is_name = all(word.isidentifier() for word in module_name.split("."))
     if is_name and "." not in kind and importlib.util.find_spec(f"drivers.{module_name}"):
@@ -53,15 +60,16 @@ def _find(kind: str) -> type[Driver]:
         return _checked(getattr(module, class_name, None))
     own = [
         c
-        for c in vars(module).values()
+        for name, c in vars(module).items()
         if inspect.isclass(c) and issubclass(c, Driver) and c is not Driver and c.__module__ == module.__name__
+        if not name.startswith("_")
     ]
     if len(own) != 1:
         raise LookupError(f"{module_name} has {len(own)} driver classes; name one as {module_name}:Class")
     return own[0]
 
 
-def _options_class(driver_class: type[Driver]) -> type[Options]:
+def options_of(driver_class: type[Driver]) -> type[Options]:
     """The struct that the class annotates as its `options`."""
     found = get_type_hints(driver_class).get("options")
     return found if inspect.isclass(found) and issubclass(found, Options) else Options

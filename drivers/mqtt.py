@@ -31,6 +31,7 @@ class MqttOptions(Options):
 
 
 class Mqtt(Driver):
+    uses_out = True
     options: MqttOptions
 
     def __init__(self, device: str, options: MqttOptions, broker: Address) -> None:
@@ -74,6 +75,10 @@ class Mqtt(Driver):
     def off(self) -> None:
         self._send(*self._off)
 
+    def check(self) -> None:
+        if self._client is None or not self._client.is_connected():
+            raise DeviceFailed("the connection to the device's broker is lost")
+
     def close(self) -> None:
         if self._client is not None:
             self._client.disconnect()
@@ -81,9 +86,11 @@ class Mqtt(Driver):
             self._client = None
 
     def _send(self, topic: str, payload: str) -> None:
+        self.out(f"{topic} {payload}", lambda: self._publish(topic, payload))
+
+    def _publish(self, topic: str, payload: str) -> None:
+        self.check()
         assert self._client is not None
-        if not self._client.is_connected():
-            raise DeviceFailed("the connection to the device's broker is lost")
         info = self._client.publish(topic, payload, self.options.qos, self.options.retain)
         info.wait_for_publish(self.options.timeout_ms / 1000)
         if not info.is_published():

@@ -6,6 +6,7 @@ from effectd import report
 from effectd.config import Device
 from effectd.effect import Effect
 from effectd.errors import BrokerLost
+from effectd.journal import Journal
 from effectd.link import Link
 from effectd.loop import AnyLoop, Cancellable
 from effectd.report import Ack, State
@@ -14,13 +15,16 @@ from effectd.topics import Topics
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
 
+JOURNAL_BYTES = 512 << 10
+_SEEN = "s:"
+
 _Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a resent effect has its old seq
 
 
 class Reporter:
     """Publishes for one device over `link`; `connected` publishes everything retained again."""
 
-    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device) -> None:
+    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
         self._loop, self._topics, self._name = loop, topics, name
         self._config = report.encode(
             {"kind": device.kind, "effects": device.effects, "location": device.location, "limits": device.limits}
@@ -30,7 +34,12 @@ class Reporter:
         self._state_due: Cancellable | None = None
         self._state_at = -STATE_EVERY_S
         self._available = False
+        self._journal = journal
         self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, nothing to say yet
+        for key, payload in journal.found.items():
+            if key.startswith(_SEEN):
+                seq, _, effect_id = key.removeprefix(_SEEN).partition(":")
+                self._acks[effect_id, int(seq)] = payload or self._interrupted(effect_id)
         self._received: dict[_Key, int] = {}  # Unix ms, until it is acked
         self._unsaid: dict[_Key, bytes] = {}
 
@@ -40,11 +49,15 @@ class Reporter:
         if key not in self._acks:
             self._acks[key], self._received[key] = None, report.unix_ms()
             if len(self._acks) > REMEMBERED:
-                self._acks.popitem(last=False)
+                self._journal.forget(_seen(self._acks.popitem(last=False)[0]))
             return True
         if (payload := self._acks[key]) is not None:
             self._say_ack(key, payload)
         return False
+
+    def seen(self, effect: Effect) -> None:
+        """Called before the actuator is touched: if this process dies now, the effect is never applied again."""
+        self._journal.put(_seen((effect.id, effect.seq)), b"")
 
     def ack(self, effect: Effect, status: str, reason: str = "") -> None:
         """Say what became of an effect; of several words about the same one only the first is said."""
@@ -53,6 +66,8 @@ class Reporter:
         if received is not None:
             ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=report.unix_ms())
             payload = self._acks[key] = report.encode(ack)
+            if status in ("done", "failed"):  # of the others the actuator knows nothing
+                self._journal.put(_seen(key), payload)
             self._say_ack(key, payload)
 
     def state(self, effect: Effect | None) -> None:
@@ -92,6 +107,9 @@ class Reporter:
         for key, payload in list(self._unsaid.items()):
             self._say_ack(key, payload)
 
+    def fence(self, token: bytes) -> None:
+        self._publish(self._topics.fence(self._name), token, retain=True)
+
     def _say_state(self) -> None:
         if self._state_due is not None:
             self._state_due.cancel()
@@ -110,6 +128,10 @@ class Reporter:
             while len(self._unsaid) > REMEMBERED:
                 del self._unsaid[next(iter(self._unsaid))]
 
+    def _interrupted(self, effect_id: str) -> bytes:
+        reason = "interrupted: the driver died while it drove the device"
+        return report.encode(Ack(id=effect_id, status="failed", reason=reason, done_at=report.unix_ms()))
+
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         if self.link is None:
             return False
@@ -118,3 +140,7 @@ class Reporter:
         except BrokerLost:
             return False
         return True
+
+
+def _seen(key: _Key) -> str:
+    return f"{_SEEN}{key[1]}:{key[0]}"

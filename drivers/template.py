@@ -1,16 +1,21 @@
-"""A line, payload or URL with holes that an effect fills: `{"brightness": $level}`, `$r,$g,$b`, `PWM $level`.
+r"""A line, payload or URL with holes that an effect fills: `{"brightness": $level}`, `$r,$g,$b`, `PWM $level\n`.
 
 The holes are those of Python's string.Template (`$name` or `${name}`, `$$` for a dollar sign):
 $level      the intensity on the device's own scale      $intensity    0-100
 $r $g $b    the colour, 0-255 each, scaled by intensity  $hex          the same as rrggbb
 $duration_ms, $duration_s   how long, 0 = until stopped  $effect_type, $device, $id
 $param_NAME the published parameter NAME, "" where it is absent
+
+What was published can never break out of the text that the author wrote around the hole.
 """
 
+import html
 import json
 import re
 import string
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 from drivers.driver import Effect
 
@@ -20,34 +25,109 @@ NAMES = frozenset(
 CONSTANT = frozenset({"device"})  # what is known without an effect
 
 Scale = tuple[float, float]
+Quote = Callable[[Any], str]
+
+
+def plain(value: Any) -> str:
+    """On one line, and nothing that a terminal or a line protocol would obey."""
+    text = value if isinstance(value, str) else json.dumps(_number(value))
+    return "".join(c for c in text if c.isprintable())
+
+
+def in_url(value: Any) -> str:
+    """Within one segment of a path, or one value of a query or form; dots alone would climb out of a path."""
+    text = quote(plain(value), safe="")
+    return text if text.strip(".") else ""
+
+
+def in_xml(value: Any) -> str:
+    return html.escape(plain(value))
+
+
+def in_json_string(value: Any) -> str:
+    """Between two quotes that the author wrote."""
+    return json.dumps(value if isinstance(value, str) else _json(value))[1:-1]
+
+
+def _json(value: Any) -> str:
+    """A JSON value of its own; an absent parameter is null."""
+    return "null" if value is ABSENT else json.dumps(_number(value))
+
+
+def _number(value: Any) -> Any:
+    """60.0 is 60, as devices like it."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+
+
+class _Absent(str):
+    """A parameter that the publisher did not send."""
+
+
+ABSENT = _Absent()
 
 
 class Template:
-    """One text with holes. Raises ValueError for a hole that nothing fills."""
+    """One text with holes. Raises ValueError for a hole that nothing fills.
 
-    def __init__(self, text: str, *, names: frozenset[str] = NAMES) -> None:
-        self._template = string.Template(text)
-        if not self._template.is_valid():
+    `quote` makes text of a value; without it what begins like JSON or XML is quoted so, and all else is plain.
+    """
+
+    def __init__(self, text: str, *, names: frozenset[str] = NAMES, quote: Quote | None = None) -> None:
+        template = string.Template(text)
+        if not template.is_valid():
             raise ValueError(f"{text!r}: a lone $; write $$ for a dollar sign")
-        for name in self._template.get_identifiers():
+        for name in template.get_identifiers():
             if name not in names and not (names is NAMES and name.startswith("param_")):
                 raise ValueError(f"{text!r}: ${name} is not known here; known are ${', $'.join(sorted(names))}")
-        # a published text must not break out of the JSON that the author wrote around the hole
-        self._json = text.lstrip()[:1] in ("{", "[")
+        self._parts = list(_parts(text, quote))
 
     def fill(self, values: dict[str, Any]) -> str:
         """The text with its holes filled from `values` (see `values`)."""
-        return self._template.substitute(_Texts(values, self._json))
+        return "".join(
+            literal + (quote(values.get(name, ABSENT)) if quote else "") for literal, name, quote in self._parts
+        )
 
 
-class _Texts(dict[str, str]):
-    """The values as text; an unknown name is a parameter that the publisher did not send."""
+def _parts(text: str, quote: Quote | None) -> Iterator[tuple[str, str, Quote | None]]:
+    """Each literal with the hole behind it, and how that hole is quoted."""
+    first = text.lstrip()[:1]
+    as_json = quote is None and first in ("{", "[")
+    other = quote or (in_xml if first == "<" else plain)
+    literal, end, quotes = "", 0, 0
+    for found in string.Template.pattern.finditer(text):
+        literal += text[end : found.start()]
+        end = found.end()
+        if found["escaped"]:
+            literal += "$"
+            continue
+        quotes += sum(mark == '"' for mark in re.findall(r'\\.|"', literal))
+        as_value = (in_json_string if quotes % 2 else _json) if as_json else other
+        yield literal, found["named"] or found["braced"], as_value
+        literal = ""
+    yield literal + text[end:], "", None
 
-    def __init__(self, values: dict[str, Any], as_json: bool) -> None:
-        super().__init__({name: _text(value, as_json) for name, value in values.items()})
 
-    def __missing__(self, _name: str) -> str:
-        return ""
+def unescaped(text: str) -> str:
+    r"""The text with its \n, \r, \t, \0, \\ and \xNN taken for what they mean; `encoded` makes the bytes."""
+
+    def meant(found: re.Match[str]) -> str:
+        word = found[1]
+        if len(word) == 3:
+            code = int(word[1:], 16)
+            return chr(code if code < 0x80 else 0xDC00 + code)
+        if word not in _ESCAPES:
+            raise ValueError(rf"{text!r}: \{word} means nothing here; allowed are \n \r \t \0 \\ \xNN")
+        return _ESCAPES[word]
+
+    return re.sub(r"\\(x[0-9A-Fa-f]{2}|.|$)", meant, text, flags=re.DOTALL)
+
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\"}
+
+
+def encoded(text: str) -> bytes:
+    r"""UTF-8, in which each \xNN of `unescaped` is that one byte."""
+    return text.encode(errors="surrogateescape")
 
 
 def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
@@ -69,11 +149,3 @@ def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
         "id": effect.id,
         **{f"param_{key}": value for key, value in effect.parameters.items() if re.fullmatch(r"\w+", key)},
     }
-
-
-def _text(value: Any, as_json: bool) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    return json.dumps(value)[1:-1] if as_json else "".join(c for c in value if c.isprintable())

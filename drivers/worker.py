@@ -1,29 +1,39 @@
-"""The one thread on which a driver's open, apply, off and close run, so that a slow device never holds up the loop."""
+"""The one thread on which a driver's own calls run, each with a limit: a slow device never holds up the loop."""
 
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from effectd.loop import AnyLoop
+from effectd.loop import AnyLoop, Cancellable
 
-Done = Callable[[Exception | None], None]
+Done = Callable[[Exception | None, bool], None]
 
 
 class Worker:
-    """One job at a time; `done` is called on the loop with what the job raised, or None."""
+    """One job at a time. `overdue(limit, again)` is called when one outlives its limit, and at twice the limit."""
 
-    def __init__(self, loop: AnyLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: AnyLoop, overdue: Callable[[float, bool], None]) -> None:
+        self._loop, self._overdue = loop, overdue
         self._jobs: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], Done]] = queue.SimpleQueue()
+        self._timer: Cancellable | None = None
         self.busy = False
+        self.late = False  # the running job has outlived its limit
         # daemon: a call that never returns must not keep the process from ending
         threading.Thread(target=self._work, name="driver", daemon=True).start()
 
-    def do(self, done: Done, job: Callable[..., Any], *args: Any) -> None:
+    def do(self, done: Done, limit_s: float, job: Callable[..., Any], *args: Any) -> None:
+        """Run `job(*args)`; then, on the loop, `done` with what it raised (or None) and whether it was late."""
         assert not self.busy
-        self.busy = True
+        self.busy, self.late = True, False
+        self._timer = self._loop.call_later(limit_s, self._too_long, limit_s)
         self._jobs.put((job, args, done))
+
+    def _too_long(self, limit_s: float) -> None:
+        again, self.late = self.late, True
+        if not again:
+            self._timer = self._loop.call_later(limit_s, self._too_long, limit_s)
+        self._overdue(limit_s, again)
 
     def _work(self) -> None:
         while True:
@@ -36,5 +46,7 @@ class Worker:
             self._loop.call_soon_threadsafe(self._end, done, raised)
 
     def _end(self, done: Done, raised: Exception | None) -> None:
-        self.busy = False
-        done(raised)
+        if self._timer is not None:
+            self._timer.cancel()
+        late, self.late, self.busy = self.late, False, False
+        done(raised, late)

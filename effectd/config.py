@@ -81,7 +81,26 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     location: str = "everywhere"
     delay_ms: Annotated[int, Meta(ge=0)] = 0
     limits: Limits = Limits()
+    range: tuple[Percent, Percent] = (0, 100)  # the device's own useful percents, for intensities above 0 to 100
+    curve: Annotated[float, Meta(ge=0.1, le=10)] = 1.0  # gamma: 1 is linear
+    dry_run: bool = False  # true: never opened, never touched; what would leave for it is logged
     options: dict[str, Any] = {}
+
+    @property
+    def remote(self) -> bool:
+        """Its driver is elsewhere: no program of this home."""
+        return self.kind == "remote"
+
+    @property
+    def acks(self) -> bool:
+        """Whether it says what became of an effect; a microcontroller that only knows `set` does not."""
+        return not self.remote or bool(self.options.get("ack", True))
+
+
+class RemoteOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """`ack: false`: an effect is sent once and is done when the broker has it, `unconfirmed`."""
+
+    ack: bool = True
 
 
 class EffectType(Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,7 +137,7 @@ class Config(Struct, frozen=True):
     @property
     def programs(self) -> list[str]:
         """The programs of this home, in the order in which effects need them."""
-        own = [name for name, device in self.devices.items() if device.kind != "remote"]
+        own = [name for name, device in self.devices.items() if not device.remote]
         return ["broker", *(["dispatcher"] if self.dispatcher else []), *own]
 
     def client_id(self, name: str) -> str:
@@ -153,6 +172,16 @@ def find_home(given: Path | None) -> Path:
     home = (given or Path(os.environ.get("EFFECTD_HOME") or ".")).resolve()
     if not (home / FILE).is_file():
         raise ConfigError(home / FILE, 1, "", "no home here: there is no config.yaml; give --home DIR or EFFECTD_HOME")
+    check_path(home)
+    return home
+
+
+def check_path(home: Path) -> None:
+    """Raises ConfigError where supervisor cannot read such a path, or a gate's there is too long for a UNIX socket."""
+    if unfit := re.search(r'[%"\\]', str(home)):
+        raise ConfigError(
+            home, 1, "home", f"a path with {unfit.group()} cannot be written in {SUPERVISOR_FILE}; rename it"
+        )
     longest = len(os.fsencode(home / "run" / ("x" * 32 + ".gate.new")))
     if longest > SUN_PATH:
         raise ConfigError(
@@ -161,12 +190,11 @@ def find_home(given: Path | None) -> Path:
             "home",
             f"path too long for a UNIX socket by {longest - SUN_PATH} bytes; move the home to a shorter path",
         )
-    return home
 
 
-def load(home: Path) -> Config:
-    """Read `home`/config.yaml. Raises ConfigError for whatever concerns more than one device."""
-    file = YamlFile(home / FILE)
+def load(home: Path, text: bytes | None = None) -> Config:
+    """Read config.yaml, or `text` in its place. Raises ConfigError for whatever concerns more than one device."""
+    file = YamlFile(home / FILE, text)
     data = {} if file.data is None else file.data
     if not isinstance(data, dict):
         raise file.error((), "the file must be a mapping of " + ", ".join(_File.__struct_fields__))
@@ -207,6 +235,8 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType])
         raise file.error(path, "a device id is " + rule, device=name)
     try:
         device: Device = _convert(file, path, raw, Device)
+        if device.remote:
+            _convert(file, (*path, "options"), device.options, RemoteOptions)
     except ConfigError as error:
         error.device = name
         raise
@@ -214,6 +244,11 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType])
         if effect not in effects:
             known = ", ".join(effects) or "none"
             raise file.error((*path, "effects"), f"{effect!r} is no key of effects: (known: {known})", device=name)
+    for key in ("range", "curve", "dry_run"):
+        if device.remote and key in raw:
+            raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
+    if device.range[0] >= device.range[1]:
+        raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
     try:
         location.parse(device.location)
     except ValueError as error:

@@ -80,6 +80,7 @@ def run(
     SIGKILL would win over the end of stdin and leave a fan on.
     """
     log.to_stdout()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # only the dispatcher has something to read again
     try:
         process = Process(name, config.find_home(home))
         process.run.mkdir(mode=0o700, exist_ok=True)

@@ -20,6 +20,8 @@ class Topics:
         self.effects = self._root + "effects/#"
         self.stop_all = self._root + "stop-all"
         self.every_ack = self._root + "devices/+/ack"
+        self.every_fence = self._root + "devices/+/fence"
+        self.every_availability = self._root + "devices/+/availability"
         self.every_stop = self._root + "devices/+/stop"
         self.everything = self._root + "#"
         # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
@@ -45,6 +47,14 @@ class Topics:
 
     def state(self, device: str) -> str:
         return f"{self._root}devices/{device}/state"
+
+    def fence(self, device: str) -> str:
+        """Retained while the device takes nothing after a stop: the driver's token; empty afterwards."""
+        return f"{self._root}devices/{device}/fence"
+
+    def resume(self, device: str) -> str:
+        """The dispatcher's word, with that token, that it has ended what it held before the stop."""
+        return f"{self._root}devices/{device}/resume"
 
     def availability(self, device: str) -> str:
         return f"{self._root}devices/{device}/availability"

@@ -17,15 +17,15 @@ Path_ = tuple[str, ...]
 class YamlFile:
     """`data` is dicts, lists and scalars; keys are always text as written, so `off:` is "off", not False.
 
-    A file in which nothing is written is None.
+    A file in which nothing is written is None. `text` stands for what is not written to `path` yet.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: bytes | None = None) -> None:
         self.path = path
         self._lines: dict[Path_, int] = {(): 1}
         self._visited = 0
         try:
-            text = path.read_bytes()
+            text = path.read_bytes() if text is None else text
             self._check_depth(text)
             self._loader = _Loader(text)
             node = self._loader.get_single_node()

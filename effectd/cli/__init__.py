@@ -127,6 +127,56 @@ def _check(home: Home = HOME) -> None:
 
 
 @app.command(
+    "init",
+    epilog="""Exit code: 0 made, 73 a home is there already (it stays), 78 the path is too long for a UNIX socket.
+
+effectd init my-room --port auto             then: effectd --home my-room up""",
+)
+def _init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; it is made where it is not there.")],
+    port: Annotated[
+        str | None, typer.Option(metavar="N", help="The broker's port; `auto` finds a free one. Default: 1883.")
+    ] = None,
+) -> None:
+    """A new home of four virtual devices: both files, with comments, and the folders for sockets and logs."""
+    from effectd.cli import arguments, init
+
+    raise typer.Exit(init.run(folder, arguments.port(port)))
+
+
+_device = typer.Typer(no_args_is_help=True, help="The devices of this home.")
+app.add_typer(_device, name="device")
+
+
+@_device.command(
+    "add",
+    epilog="""Exit code: 0 it is there (and ready, where supervisord runs), 3 not ready within 15 s,
+78 it cannot be a device here (nothing was changed).
+
+effectd device add fan --kind virtual --effect wind --location left
+
+effectd device add strip --kind mqtt --effect light --option topic=wled/strip --option 'scale=\\[0, 255]'""",
+)
+def _device_add(  # noqa: PLR0917 - typer passes them by name
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
+    kind: Annotated[str, typer.Option(metavar="KIND", help="virtual, mqtt, remote, or your own driver's module.")],
+    effect: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE", help="May be repeated. Default: what the driver is made for.")
+    ] = None,
+    location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is text or JSON. May be repeated.")
+    ] = None,
+    home: Home = HOME,
+) -> None:
+    """Add a device to both files, comments kept, and have it run; no other program is touched."""
+    from effectd.cli import arguments, device
+
+    pairs = [arguments.pair(text, "--option") for text in option or []]
+    raise typer.Exit(device.add(home, name, kind, effect or [], location, pairs))
+
+
+@app.command(
     "send",
     epilog="""Exit code: 0 done, 1 any other end (its reason is shown), 69 no broker, 75 no receipt.
 
@@ -165,39 +215,21 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     home: Home = HOME,
 ) -> None:
     """Publish an effect, wait for its final receipt, show it."""
-    from effectd.cli import send
+    from effectd.cli import arguments, send
 
     if not re.fullmatch(r"[^+#\0\s/]+(/[^+#\0\s]*)?", effect_type):
         raise typer.BadParameter("a key of effects: in config.yaml, without + # or blanks", param_hint="TYPE")
     fields = {
         "id": id_,
-        "intensity": None if intensity is None else _number(intensity),
+        "intensity": None if intensity is None else arguments.number(intensity),
         "duration": duration,
         "location": location,
-        "parameters": dict(_parameter(text) for text in param) if param else None,
+        "parameters": dict(arguments.parameter(text) for text in param) if param else None,
         "ttl_ms": ttl,
         "priority": priority,
     }
     given = {key: value for key, value in fields.items() if value is not None}
     raise typer.Exit(send.run(home, effect_type, given, dry_run=dry_run, as_json=as_json))
-
-
-def _number(text: str) -> int | float | str:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return text  # a label
-    return float(text) if "." in text else int(text)
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    import msgspec
-
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise typer.BadParameter(f"{text!r} is not of the form KEY=VALUE", param_hint="--param")
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value
 
 
 @app.command(
@@ -220,15 +252,19 @@ def _stop(
 
 @app.command(
     "watch",
-    epilog="""It waits for a broker that is away. Ctrl-C ends it (exit code 0).
+    epilog="""Without a terminal it prints lines. It waits for a broker that is away. Ctrl-C ends it (exit code 0).
 
 effectd watch             effectd watch --json | jq .topic""",
 )
-def _watch(as_json: Json = False, home: Home = HOME) -> None:
-    """The room, live: effects, receipts, what each device does, who comes and goes."""
+def _watch(
+    as_lines: Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")] = False,
+    as_json: Json = False,
+    home: Home = HOME,
+) -> None:
+    """The room, live: what each device does, drawn; who is ready; what was not done."""
     from effectd.cli import watch
 
-    raise typer.Exit(watch.run(home, as_json=as_json))
+    raise typer.Exit(watch.run(home, as_lines=as_lines, as_json=as_json))
 
 
 @app.command(

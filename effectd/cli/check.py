@@ -1,9 +1,12 @@
 """`effectd check`: config.yaml and supervisor.conf, each for itself and compared both ways; one line an error."""
 
 import configparser
+import contextlib
+import io
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,16 +76,19 @@ def section(program: str) -> str:
 
 
 class SupervisorFile:
-    """supervisor.conf as supervisor reads it, and the line of each section and key. `broken`: it could not be read."""
+    """supervisor.conf as supervisor reads it, and the line of each section and key. `broken`: it could not be read.
 
-    def __init__(self, path: Path) -> None:
+    `text` stands for what is not written to `path` yet.
+    """
+
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
         self.problems: list[Problem] = []
         self.broken = False
         self._lines: dict[tuple[str, str], int] = {}
         self.parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))  # as supervisor's
         try:
-            text = path.read_text()
+            text = path.read_text() if text is None else text
         except (OSError, UnicodeDecodeError) as error:
             self._break(1, f"cannot be read: {getattr(error, 'strerror', None) or error}")
             return
@@ -96,7 +102,7 @@ class SupervisorFile:
                 self._break(line, f"neither [section] nor key=value: {shown}")
         if not self.broken:
             self._look_at_each()
-            self._ask_supervisor()
+            self._ask_supervisor(text)
 
     @property
     def programs(self) -> dict[str, list[str]]:
@@ -136,18 +142,22 @@ class SupervisorFile:
                 what = "0 would start a failing program hundreds of times a second; allowed is 1 or more"
                 self.problems.append(self.problem(name, "startsecs", what))
 
-    def _ask_supervisor(self) -> None:
+    def line(self, section_: str) -> int | None:
+        """The line of [section_]; None where there is none."""
+        return self._lines.get((section_, ""))
+
+    def _ask_supervisor(self, text: str) -> None:
         """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes."""
         from supervisor.options import ServerOptions  # heavy
 
         if not (self.path.parent / "run" / "log").is_dir():
             return
         options = ServerOptions()
-        options.configfile = str(self.path)
+        options.here, options.configfile = str(self.path.parent), io.StringIO(text)
         try:
             options.process_config_file(do_usage=False)
         except (ValueError, configparser.Error) as error:
-            text = " ".join(str(error).split())
+            text = re.sub(r" \(file: .*\)$", "", " ".join(str(error).split()))
             named = [s for s in self.parser.sections() if re.search(rf"\b{re.escape(s)}\b", text)]
             self.problems.append(self.problem(max(named, key=len, default=""), "", text))
 
@@ -160,22 +170,31 @@ def _words(command: str) -> list[str]:
 
 
 def _options(tree: Config) -> list[ConfigError]:
-    """Build every driver, as its process would, in a process that opens nothing."""
-    found = []
-    sys.path.insert(0, str(tree.home))  # where `python -m drivers` finds a driver of the home's own
+    with own_drivers(tree.home):
+        return [error for name in tree.devices if (error := build_error(tree, name))]
+
+
+@contextlib.contextmanager
+def own_drivers(home: Path) -> Iterator[None]:
+    """Find a driver file of the home's own, as `python -m drivers` does in that folder."""
+    sys.path.insert(0, str(home))
     try:
-        for name, device in tree.devices.items():
-            if device.kind == "remote":
-                continue
-            try:
-                kinds.build(name, tree)
-            except ConfigError as error:
-                found.append(error)
-            except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
-                found.append(tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}"))
+        yield
     finally:
-        sys.path.remove(str(tree.home))
-    return found
+        sys.path.remove(str(home))
+
+
+def build_error(tree: Config, name: str) -> ConfigError | None:
+    """Build the driver of `name`, as its process would, in a process that opens nothing; what is wrong with it."""
+    device = tree.devices[name]
+    try:
+        if not device.remote:
+            kinds.build(name, tree)
+    except ConfigError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+        return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
+    return None
 
 
 def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:

@@ -68,6 +68,7 @@ def _start(home: Path) -> None:
                 typer.echo("the broker waits for a port that config.yaml no longer names: starting everything afresh")
                 supervisor.stop_all()
             supervisor.start_all()
+            supervisor.reread()
         except ShuttingDown:
             time.sleep(0.1)
         except NotRunning:
@@ -167,18 +168,18 @@ def _ways_out(home: Path, reason: str) -> str:
 {reason}
 Two ways out:
   1. stop the other one       Debian starts its own mosquitto: sudo systemctl stop mosquitto
-  2. give this home a port    broker.port in {home / config.FILE}, for example {_free_port(port)},
+  2. give this home a port    broker.port in {home / config.FILE}, for example {free_port(port)},
                               then {words.tool("effectd", home)} up
 The broker goes on waiting, and takes the port as soon as it is free.
 """
 
 
-def _free_port(taken: int) -> int:
-    """The next port that nobody listens on."""
+def free_port(taken: int) -> int:
+    """The next port that could be bound now."""
     for port in range(taken + 1, min(taken + 100, 65536)):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     return 1884
 
 

@@ -1,28 +1,36 @@
-"""`effectd watch`: the room, live: a line for each effect, receipt, state and death, or every message as JSON."""
+"""`effectd watch`: the room, live: drawn on a terminal, else a line for each event, or every message as JSON."""
 
-import base64
-import json
 import os
+import stat
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from effectd import config, report
-from effectd.cli import words
+from effectd import config
+from effectd.cli import draw, lines, screen
 from effectd.cli.client import Client, Message
-from effectd.topics import Topics
+from effectd.cli.figures import FRAMES_HZ
+from effectd.cli.room import Room
+from effectd.cli.screen import Screen
+from effectd.config import Config
 
-_QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
-_LONG_S = 3600.0
+_WAIT_S = 10.0  # not longer: each wait leaves a timer behind for that long
+_FIRST_S = 0.3  # for what the broker has kept: a first picture of a room in which nobody has said a word is none
 
 
-def run(home: Path, *, as_json: bool) -> int:
+def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
     """0 at Ctrl-C, or when nobody reads any more (`effectd watch | head`)."""
     tree = config.load(home)
+    if not as_lines and not as_json and screen.usable():
+        return _picture(tree)
+    if as_json:
+        return _lines(tree, lines.as_line)
+    return _lines(tree, lambda message: lines.in_words(message, tree.topics))
 
+
+def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     def up() -> None:
         typer.echo(f"watching {tree.broker.address}", err=True)
 
@@ -31,12 +39,14 @@ def run(home: Path, *, as_json: bool) -> int:
 
     try:
         with Client(tree, "watch", (tree.topics.everything,), on_up=up, on_down=down) as client:
+            if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+                client.loop.add_reader(sys.stdout.fileno(), _nobody_reads)  # a pipe that we write to tells only that
             client.link.open()
             if not client.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
             while True:
-                for message in client.messages(_LONG_S):
-                    line = as_line(message) if as_json else in_words(message, tree.topics)
+                for message in client.messages(_WAIT_S):
+                    line = line_of(message)
                     if line:
                         typer.echo(line)
     except KeyboardInterrupt:
@@ -46,54 +56,51 @@ def run(home: Path, *, as_json: bool) -> int:
         return 0
 
 
-def as_line(message: Message) -> str:
-    """`{"at","topic","payload"}`: the payload as JSON where it is, else text, else `payload_base64`."""
-    line: dict[str, Any] = {"at": report.unix_ms(), "topic": message.topic}
-    try:
-        text = message.payload.decode()
-    except UnicodeDecodeError:
-        line["payload_base64"] = base64.b64encode(message.payload).decode()
-    else:
-        line["payload"] = _value(text)
-    return json.dumps(line)
+def _nobody_reads() -> None:
+    raise BrokenPipeError
 
 
-def in_words(message: Message, topics: Topics) -> str:
-    """One line for a person, "" for what only machines say to each other."""
-    text = message.payload.decode(errors="replace")
-    value = _value(text)
-    fields = value if isinstance(value, dict) else {}
-    match topics.split(message.topic):
-        case ["devices", _, word] if word in _QUIET:
-            return ""
-        case ["devices", device, "state"]:
-            said = f"{words.clean(device):<12}{words.doing(fields)}"
-        case ["devices", device, "availability"]:
-            said = f"{words.clean(device):<12}{words.paint(words.clean(text))}"
-        case ["devices", device, "stop"]:
-            said = f"{'stop':<12}{words.clean(device)}"
-        case ["stop-all"]:
-            said = f"{'stop':<12}everything"
-        case ["effects", *levels]:
-            said = f"{'effect':<12}{words.clean('/'.join(levels))}  {words.clean(text)}"
-        case ["receipts", effect_id]:
-            said = f"{'receipt':<12}{words.receipt(fields)}  {words.clean(effect_id, 64)}"
-        case ["dead-letters", word]:
-            topic, detail = words.clean(str(fields.get("topic"))), words.clean(str(fields.get("detail")), 400)
-            said = f"{'dead letter':<12}{words.paint(words.clean(word))}  {topic}  {detail}"
-        case ["system", program, "state"]:
-            reason = words.clean(str(fields.get("reason") or ""))
-            state = words.paint(words.clean(str(fields.get("state"))))
-            said = f"{words.clean(program):<12}{state}{': ' + reason if reason else ''}"
-        case _:
-            said = f"{words.clean(message.topic)}  {words.clean(text)}"
-    now = time.time()
-    return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}  {said}"
+def _picture(tree: Config) -> int:
+    room = Room(tree)
+    with Client(tree, "watch", room.subscriptions, on_up=room.connected, on_down=room.lost) as client:
+        client.link.open()
+        with Screen(client.loop) as terminal:
+            _Pictures(client, room, terminal).show()
+    return 0
 
 
-def _value(text: str) -> Any:
-    """The text as a JSON value where it is JSON, else itself."""
-    try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
-    except (ValueError, RecursionError):
-        return text
+class _Pictures:
+    """Takes the messages as they come and draws: at the pace of what moves, and soon after each message."""
+
+    def __init__(self, client: Client, room: Room, terminal: Screen) -> None:
+        self._client, self._room, self._screen = client, room, terminal
+        self._drawn = client.loop.time()
+        self._next = self._drawn + _FIRST_S
+
+    def show(self) -> None:
+        """Until the screen is told to end."""
+        while not self._screen.ended:
+            for message in self._client.messages(self._next - self._client.loop.time(), self._due):
+                self._room.take(*message)
+                self._hasten()
+            if self._due():
+                self._draw()
+
+    def _due(self) -> bool:
+        return self._screen.ended or self._screen.resized or self._client.loop.time() >= self._next
+
+    def _hasten(self) -> None:
+        """A message may have changed the picture: draw it within the time of one frame."""
+        soon = self._drawn + 1 / FRAMES_HZ
+        if self._next > soon:
+            self._next = soon
+            self._client.loop.call_later(soon - self._client.loop.time(), lambda: None)  # so that the wait ends
+
+    def _draw(self) -> None:
+        if not self._client.link.up:
+            self._room.away = self._client.trouble or "no answer yet"
+        self._screen.resized = False
+        width, height = self._screen.size
+        self._screen.show(draw.draw(self._room, width, height, colour=self._screen.colour))
+        self._drawn = self._client.loop.time()
+        self._next = self._drawn + draw.pace(self._room)

@@ -11,17 +11,33 @@ import typer
 
 _COLOURS = {
     "green": ("ready", "done", "on", "online", "off"),
-    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping"),
-    "red": ("degraded", "gone", "failed", "expired", "refused", "undeliverable", "offline", "unconfirmed"),
+    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping", "stop"),
+    "red": (
+        "degraded",
+        "gone",
+        "failed",
+        "expired",
+        "refused",
+        "undeliverable",
+        "offline",
+        "unconfirmed",
+        "malformed",
+        "overload",
+    ),
 }
 _PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}
 SHOWN = 160  # characters of somebody's payload in a line
 
 
+def colour(word: str) -> str | None:
+    """The colour that a state or a status has everywhere; None for any other word."""
+    return _PAINT.get(word)
+
+
 def paint(word: str, width: int = 0) -> str:
     """`word` in its colour, padded to `width`; typer.echo takes the colour out again where there is no terminal."""
-    colour = None if os.environ.get("NO_COLOR") else _PAINT.get(word)
-    return typer.style(f"{word:<{width}}", fg=colour, dim=colour is not None and word == "off")
+    shown = None if os.environ.get("NO_COLOR") else colour(word)
+    return typer.style(f"{word:<{width}}", fg=shown, dim=shown is not None and word == "off")
 
 
 def clean(text: str, limit: int = SHOWN) -> str:

@@ -48,11 +48,31 @@ class Supervisor:
         """Start to run the programs that supervisor.conf has gained; the names of those changed or removed there."""
         [[added, changed, removed]] = self._call("supervisor.reloadConfig")
         for name in added:
-            self._call("supervisor.addProcessGroup", name)
+            self._add(name)
         return [*changed, *removed]
+
+    def take_in(self, program: str) -> None:
+        """Start to run one program that supervisor.conf has gained; nothing else of that file is taken in."""
+        self._call("supervisor.reloadConfig")
+        self._add(program)
+
+    def reread(self) -> None:
+        """Have the dispatcher read config.yaml again; one that does not run will read it when it starts."""
+        try:
+            self._call("supervisor.signalProcess", "dispatcher", "HUP")
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
+                raise
 
     def shutdown(self) -> None:
         self._call("supervisor.shutdown")
+
+    def _add(self, program: str) -> None:
+        try:
+            self._call("supervisor.addProcessGroup", program)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != Faults.ALREADY_ADDED:  # by another one who asked at the same time
+                raise
 
     def _call(self, method: str, *arguments: Any) -> Any:
         """One connection a call: supervisord may be gone and back between two."""

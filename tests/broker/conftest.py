@@ -44,9 +44,9 @@ class RunningBroker:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             wait_for(self._answers)
-        except AssertionError:
+        except AssertionError as why:
             self.stop()
-            raise AssertionError(f"{kind} did not start: {self.log()}") from None
+            raise AssertionError(f"{kind} did not start: {why} {self.log()}") from None
 
     @property
     def pid(self) -> int:
@@ -75,7 +75,7 @@ class RunningBroker:
             self.process.wait()
 
     def _answers(self) -> bool:
-        assert self.process.poll() is None
+        assert self.process.poll() is None, "it ended"
         try:
             connected(self.port, "start", username="start").socket.close()
         except OSError:
@@ -100,8 +100,18 @@ def mosquitto() -> str:
     return found
 
 
+def _start(kind: str, folder: Path, *options: str, attempts: int = 3) -> RunningBroker:
+    """A started broker; a port that was free a moment ago may have become that of another program's connection."""
+    try:
+        return RunningBroker(kind, folder, *options)
+    except AssertionError as why:
+        if attempts == 1 or "in use" not in str(why):
+            raise
+        return _start(kind, folder, *options, attempts=attempts - 1)
+
+
 def _run(kind: str, folder: Path, *options: str) -> Iterator[RunningBroker]:
-    running = RunningBroker(kind, folder, *options)
+    running = _start(kind, folder, *options)
     try:
         yield running
         assert running.process.poll() in (None, 0), f"it died: {running.log()}"

@@ -183,6 +183,8 @@ def test_no_bytes_leave_a_descriptor_open(broker: RunningBroker) -> None:
     def send(data: bytes, after_connect: bool) -> None:
         with Client(broker.port, connect("hostile") if after_connect else b"") as client:
             client.try_send(data)
+        # Accepted after it: with more than a hundred that are not yet accepted, the kernel drops some.
+        connected(broker.port).socket.close()
 
     baseline = broker.descriptors()
     send()

@@ -128,11 +128,18 @@ class Home:
         (self.path / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
         conf = (REPOSITORY / "supervisor.conf").read_text()
         conf = conf[: conf.index("; One section a device")]
-        conf += "".join(PROGRAM.format(name=name) for name in self.config["devices"])
+        if not self.config.get("dispatcher", True):
+            conf = conf[: conf.index("[program:dispatcher]")]
+        conf += "".join(PROGRAM.format(name=name) for name in self.devices)
         (self.path / "supervisor.conf").write_text(conf)
         link = self.path / "supervisord.conf"
         if not link.is_symlink():
             link.symlink_to("supervisor.conf")
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that have a program here."""
+        return [name for name, device in self.config["devices"].items() if device["kind"] != "remote"]
 
     def start(self) -> None:
         done = self.run("supervisor.supervisord", "-c", str(self.path / "supervisor.conf"))
@@ -157,7 +164,10 @@ class Home:
         """`start` or `stop` without waiting for startsecs, as fast as control allows."""
         from effectd.supervision.control import Supervisor
 
-        Supervisor(self.path)._call(f"supervisor.{verb}Process", program, False)
+        supervisor = Supervisor(self.path)
+        supervisor._call(f"supervisor.{verb}Process", program, False)
+        if verb == "stop":  # until it is reaped, supervisord takes no order to start it
+            wait_for(lambda: supervisor.programs()[program]["statename"] == "STOPPED", what="STOPPED")
 
     def effectd(self, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         return self.run("effectd.cli", *arguments, **kwargs)
@@ -174,7 +184,8 @@ class Home:
         return json.loads(data) if data else None
 
     def lines(self) -> dict[str, Any]:
-        return {name: self.line(name) for name in ("broker", "dispatcher", *self.config["devices"])}
+        dispatcher = ("dispatcher",) if self.config.get("dispatcher", True) else ()
+        return {name: self.line(name) for name in ("broker", *dispatcher, *self.devices)}
 
     def ready(self) -> bool:
         lines = self.lines()

@@ -56,6 +56,10 @@ class FakeLoop:
             timer.callback(*timer.args)
         self.now = end
 
+    def clear(self) -> None:
+        """The process has died: none of its timers is ever due."""
+        self._timers.clear()
+
     @property
     def waiting(self) -> int:
         """How many timers are set and not cancelled."""
@@ -72,7 +76,7 @@ class RealLoop(Loop):
 
         def tick() -> None:  # a condition may be met by another process, which wakes no selector of ours
             if ticking:
-                self.call_later(0.005, tick)
+                self.call_later(0.002, tick)
 
         tick()
         try:

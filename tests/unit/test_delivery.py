@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from effectd.errors import EffectRefused
 from effectd.report import Ack
 from effectd.topics import Topics
 from tests.unit.fakeloop import FakeLoop
+from tests.unit.memory import Memory
 from tests.unit.wire import Wire
 
 MAX_APPLY_MS = 700
@@ -34,16 +36,32 @@ class Room:
         self.sent: list[tuple[str, Effect]] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.reachable = True
-        self.receipts = Receipts(self._put, Topics(), self.loop.time)
+        self.broker_has = True
+        self.journal = Memory()
         limits = Limits(max_apply_ms=MAX_APPLY_MS)
         names = devices or ("fan", "lamp")
-        kinds = {name: Device(kind="virtual", effects=("wind",), limits=limits) for name in names}
-        self.delivery = Delivery(self.loop, kinds, self._send, self.receipts)
+        self.kinds = {name: Device(kind="virtual", effects=("wind",), limits=limits) for name in names}
+        self.live()
 
-    def _put(self, topic: str, payload: bytes) -> None:
+    def live(self) -> None:
+        self.receipts = Receipts(self._put, Topics(), self.loop.time, self.journal)
+        self.delivery = Delivery(self.loop, self._send, self.receipts, self.journal)
+        self.delivery.configure(self.kinds)
+        self.receipts.restore()
+        self.delivery.restore()
+
+    def die(self) -> None:
+        """kill -9: nothing of this run goes on but its journal; a successor takes over at once."""
+        self.loop.clear()
+        self.journal = self.journal.reborn()
+        self.live()
+
+    def _put(self, topic: str, payload: bytes, had: Callable[[], None] | None) -> None:
         self.told.append((topic, json.loads(payload)))
+        if had is not None and self.broker_has:
+            had()
 
-    def _send(self, device: str, effect: Effect) -> bool:
+    def _send(self, device: str, effect: Effect, _taken: object) -> bool:
         if self.reachable:
             self.sent.append((device, effect))
         return self.reachable
@@ -60,7 +78,9 @@ class Room:
         return [message for topic, message in self.told if topic == f"receipts/{effect_id}"]
 
     def statuses(self, effect_id: str) -> list[str]:
-        return [receipt["status"] for receipt in self.receipts_of(effect_id)]
+        """In order; a receipt that is told again, the same to the letter, counts once."""
+        told = self.receipts_of(effect_id)
+        return [receipt["status"] for number, receipt in enumerate(told) if receipt not in told[:number]]
 
     def dead(self, word: str) -> list[dict[str, Any]]:
         return [message for topic, message in self.told if topic == f"dead-letters/{word}"]
@@ -213,25 +233,121 @@ def test_a_device_that_is_away_delays_only_its_own_share(room):
 # --- drivers and connections that come and go -------------------------------------------------------------------
 
 
-def test_a_driver_that_restarts_between_set_and_ack_leaves_the_effect_failed_and_it_is_never_sent_again(room):
+def test_a_driver_that_restarts_between_set_and_ack_is_asked_again_with_the_same_seq_and_its_word_counts(room):
     room.delivery.ready("fan", "g1")
     room.accept("e1")
     room.delivery.not_ready("fan", "fan is not running")
     room.loop.advance(0.02)
     room.delivery.ready("fan", "g2")
+    assert room.sent_ids() == ["e1", "e1"]
+    assert room.sent[0] == room.sent[1]
+    assert room.statuses("e1") == []
+    room.ack("fan", "e1", "failed", "interrupted: the driver died while it drove the device")
     (receipt,) = room.receipts_of("e1")
     assert receipt["status"] == "failed"
-    assert receipt["reason"].startswith("interrupted:")
-    assert len(room.dead("failed")) == 1
-    room.loop.advance(100)
-    assert (room.sent_ids(), room.statuses("e1")) == (["e1"], ["failed"])
+    assert receipt["reason"].startswith("fan: interrupted:")
 
 
-def test_a_successor_that_is_seen_before_the_death_is_no_reason_to_send_again(room):
+def test_what_a_dead_dispatcher_had_accepted_is_sent_by_its_successor_with_the_same_seq_and_deadline(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1", ttl_ms=5000)
+    room.accept("held", "lamp", ttl_ms=5000)
+    room.loop.advance(0.5)
+    room.die()
+    room.loop.advance(0.1)
+    room.delivery.ready("fan", "g1")
+    assert next(effect for name, effect in room.sent if name == "fan") == room.sent[-1][1]
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["accepted", "done"]
+    room.delivery.ready("lamp", "g1")
+    assert room.sent_ids("lamp") == ["held"]
+    room.ack("lamp", "held")
+    assert room.statuses("held") == ["accepted", "done"]
+
+
+def test_what_expires_while_the_dispatcher_is_dead_is_told_by_its_successor(room):
+    room.accept("e1", ttl_ms=300)
+    room.loop.advance(0.2)
+    room.die()
+    room.loop.advance(10)
+    assert room.statuses("e1") == ["accepted", "expired"]
+
+
+def test_a_final_receipt_that_the_broker_may_not_have_is_told_again_byte_for_byte(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("known")
+    room.ack("fan", "known")
+    room.broker_has = False
+    room.accept("untold")
+    room.ack("fan", "untold")
+    before = list(room.told)
+    room.die()
+    assert room.told[len(before) :] == [message for message in before if message[0] == "receipts/untold"]
+
+
+def test_an_id_is_remembered_over_the_death_of_the_dispatcher(room):
     room.delivery.ready("fan", "g1")
     room.accept("e1")
-    room.delivery.ready("fan", "g2")
-    assert (room.sent_ids(), room.statuses("e1")) == (["e1"], ["failed"])
+    room.ack("fan", "e1")
+    effect = Effect(id="e1", effect_type="wind", intensity=60.0, duration=100)
+    room.die()
+    assert room.receipts.repeats(effect) is True
+    room.die()
+    room.loop.advance(61)
+    room.die()
+    assert room.receipts.repeats(effect) is None
+
+
+def test_seq_rises_over_the_death_of_the_dispatcher_though_the_clock_is_set_back(room, monkeypatch):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    monkeypatch.setattr("time.time_ns", lambda: 10**18)
+    room.die()
+    room.delivery.ready("fan", "g1")
+    room.accept("e2")
+    assert room.sent[-1][1].seq > room.sent[0][1].seq
+
+
+def test_accepted_is_not_said_of_what_would_not_survive(room):
+    room.journal.full = True
+    room.accept("e1", ttl_ms=1000)
+    room.loop.advance(0.5)
+    assert room.statuses("e1") == []
+    room.loop.advance(1)
+    assert room.statuses("e1") == ["expired"]
+
+
+def test_what_comes_after_a_stop_waits_for_the_fence_and_is_then_sent(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("before")
+    room.delivery.stop()
+    room.accept("after", ttl_ms=5000)
+    assert room.sent_ids() == ["before"]
+    room.delivery.fenced("fan")
+    room.loop.advance(0)
+    assert room.sent_ids() == ["before", "after"]
+    room.loop.advance(2)
+    assert room.statuses("before")[-1] == "stopped"
+
+
+def test_a_fence_whose_stop_was_not_heard_ends_what_was_accepted_before_it(room):
+    room.accept("held", ttl_ms=60000)
+    room.delivery.fenced("fan")
+    room.delivery.ready("fan", "g1")
+    assert (room.sent_ids(), room.statuses("held")) == ([], ["stopped"])
+
+
+def test_of_two_stops_the_second_fence_opens_the_way(room):
+    room.delivery.ready("fan", "g1")
+    room.delivery.stop()
+    room.delivery.stop("fan")
+    room.accept("after", ttl_ms=5000)
+    room.delivery.fenced("fan")
+    room.loop.advance(0)
+    assert room.sent_ids() == []
+    room.delivery.fenced("fan")
+    room.loop.advance(0)
+    assert room.sent_ids() == ["after"]
 
 
 def test_the_same_driver_under_a_new_connection_gets_the_effect_again_with_the_same_seq(room):
@@ -399,6 +515,7 @@ def test_nothing_is_kept_of_an_effect_that_has_ended(room):
         room.accept(f"e{number}", *(["fan", "lamp"] if number % 2 else ["fan"]))
         room.ack("fan", f"e{number}")
     room.delivery.stop()
+    room.loop.advance(2)
     assert (len(room.delivery), room.loop.waiting) == (0, 0)
     assert not any(lane.parts for lane in room.delivery._lanes.values())
 
@@ -416,20 +533,23 @@ event = st.one_of(
     st.tuples(st.just("stop"), st.none() | device),
     st.tuples(st.just("advance"), st.sampled_from([0.0, 0.05, 0.2, 3.0])),
     st.tuples(st.just("reachable"), st.booleans()),
+    st.tuples(st.just("fenced"), device),
+    st.tuples(st.just("die")),
+    st.tuples(st.just("broker_has"), st.booleans()),
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.lists(event, max_size=60))
 def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts_never_contradict(history):
     room = Room(*DEVICES)
     asked, generation, had = dict[str, set[str]](), dict[str, str | None](), defaultdict[tuple[str, str], set[Any]](set)
     ended_at_send, stopped = list[str](), set[tuple[str, str]]()
 
-    def send(name: str, effect: Effect) -> bool:
+    def send(name: str, effect: Effect, _taken: object) -> bool:
         sent = room.reachable
         if sent:
-            had[name, effect.id].add((generation[name], effect.seq))
+            had[name, effect.id].add(effect.seq)
             if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
                 ended_at_send.append(effect.id)
         return sent
@@ -456,6 +576,13 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
                 room.loop.advance(seconds)
             case "reachable", [reachable]:
                 room.reachable = reachable
+            case "fenced", [name]:
+                room.delivery.fenced(name)
+            case "die", []:
+                room.die()
+                room.delivery._send = send
+            case "broker_has", [has]:
+                room.broker_has = has
     room.loop.advance(60)
 
     for name, devices in asked.items():
@@ -468,7 +595,7 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
         for receipt in room.receipts_of(name):
             assert receipt["devices"].items() <= final["devices"].items()
     assert not ended_at_send  # neither after its end nor after a stop
-    assert all(len(runs) == 1 for runs in had.values())  # only ever to one run of a driver, under one seq
+    assert all(len(seqs) == 1 for seqs in had.values())  # only ever under one seq
     assert (len(room.delivery), room.loop.waiting) == (0, 0)
 
 
@@ -487,7 +614,7 @@ def clock() -> FakeLoop:
 
 @pytest.fixture
 def receipts(told: list[tuple[str, bytes]], clock: FakeLoop) -> Receipts:
-    return Receipts(lambda topic, payload: told.append((topic, payload)), Topics("room1"), clock.time)
+    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, Memory())
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:

@@ -20,6 +20,8 @@ from effectd.report import FINAL
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.wire import Wire
 
+pytestmark = pytest.mark.usefixtures("no_inotify")
+
 HOME = """\
 topic_root: "{root}"
 devices:
@@ -53,7 +55,7 @@ class House:
 
     def gate(self, program: str, line: Line | None) -> None:
         """The gate of `program` has said `line`, or is gone."""
-        watch = self.dispatcher._watches[program]
+        watch = self.dispatcher._presence.watches[program]
         watch.line, watch.stale = line, False
         watch.changed()
 

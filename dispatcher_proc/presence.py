@@ -1,0 +1,107 @@
+"""Who is there: the gates of this home's programs, the availability of remote devices; told to delivery and to MQTT."""
+
+import logging
+import time
+
+import msgspec
+
+from dispatcher_proc.delivery import Delivery
+from effectd import CONTRACT, report
+from effectd.config import Config
+from effectd.errors import BrokerLost
+from effectd.follower import Follower
+from effectd.topics import Topics
+from effectd.watcher import Watch, Watcher
+
+log = logging.getLogger(__name__)
+
+
+class Presence:
+    """A driver counts as ready only under the run of the broker that the dispatcher is connected to itself."""
+
+    def __init__(self, watcher: Watcher, follower: Follower, delivery: Delivery, topics: Topics) -> None:
+        self._watcher, self._follower, self._delivery, self._topics = watcher, follower, delivery, topics
+        self.watches: dict[str, Watch] = {}
+        self._remote: dict[str, bool] = {}  # device -> whether it acks
+        self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
+        self._comings = 0
+
+    def configure(self, config: Config) -> None:
+        """Watch exactly the programs of this configuration."""
+        for name in set(self.watches) - set(config.programs):
+            self._watcher.unwatch(name)
+            del self.watches[name]
+        self._remote = {name: device.acks for name, device in config.devices.items() if device.remote}
+        for name in config.programs:
+            if name not in self.watches:
+                self.watches[name] = self._watcher.watch(name, self._changed)
+
+    def connection_changed(self) -> None:
+        """The link or the broker's run is another one: what is known by MQTT has to be heard again."""
+        if not self._follower.link.up:
+            self._online.clear()
+        for watch in self.watches.values():
+            self._look_at(watch)
+        for device in self._remote:
+            self._look_at_remote(device)
+
+    def tell_all(self) -> None:
+        """A new connection: the retained states may be lost."""
+        for watch in self.watches.values():
+            self._tell(watch.name, watch)
+
+    def tell_end(self) -> None:
+        self._publish("dispatcher", {"name": "dispatcher", "state": "gone"})
+
+    def availability(self, device: str, payload: bytes) -> None:
+        """`devices/<device>/availability`; only remote devices are judged by it."""
+        if device not in self._remote:
+            return
+        if payload == b"online":
+            if device not in self._online:
+                self._comings += 1
+                self._online[device] = self._comings
+        else:
+            self._online.pop(device, None)
+        self._look_at_remote(device)
+
+    def _changed(self, watch: Watch) -> None:
+        self._tell(watch.name, watch)
+        self._look_at(watch)
+
+    def _look_at(self, watch: Watch) -> None:
+        if not self._delivery.knows(watch.name):
+            return
+        follower = self._follower
+        if not follower.link.up:
+            self._delivery.not_ready(watch.name, watch.lack or "the dispatcher has no connection to the broker")
+        elif not watch.ready or watch.line is None:
+            self._delivery.not_ready(watch.name, watch.lack)
+        elif watch.line.broker_generation != follower.generation:
+            self._delivery.not_ready(watch.name, f"{watch.name} has not found the broker's new run yet")
+        else:
+            self._delivery.ready(watch.name, watch.line.generation)
+
+    def _look_at_remote(self, device: str) -> None:
+        follower = self._follower
+        if not follower.link.up:
+            self._delivery.not_ready(device, "the dispatcher has no connection to the broker")
+        elif not self._remote[device]:
+            self._delivery.ready(device, f"unconfirmed-{follower.generation}")
+        elif device in self._online:
+            self._delivery.ready(device, f"remote-{self._online[device]}")
+        else:
+            self._delivery.not_ready(device, f"{device} (remote) is not online")
+
+    def _tell(self, program: str, watch: Watch) -> None:
+        if watch.line is None:
+            self._publish(program, {"name": program, "state": "gone", "at": time.time_ns() // 1_000_000})
+        else:
+            self._publish(program, msgspec.to_builtins(watch.line))
+
+    def _publish(self, program: str, line: dict[str, object]) -> None:
+        payload = report.encode(line | {"contract": CONTRACT})
+        try:
+            self._follower.link.publish(self._topics.system(program), payload, qos=1, retain=True)
+        except BrokerLost:
+            pass  # `tell_all` tells it again

@@ -1,0 +1,44 @@
+"""The fence of a stop: after one, nothing drives the actuator before the dispatcher has ended what it held.
+
+At a stop the driver makes a token and publishes it on `devices/<device>/fence` (retained, so that a dispatcher that was
+dead meanwhile finds it). The dispatcher ends what it accepted before, and answers the token on `.../resume`: on its own
+connection that comes after every `set` that belongs before the stop. The token is in the journal, for a driver that
+dies in between.
+"""
+
+import time
+from collections.abc import Callable
+
+from effectd.journal import Journal
+
+_KEY = "fence"
+
+
+class Fence:
+    """`tell` publishes the token, b"" = the fence is down; `up` while nothing may pass."""
+
+    def __init__(self, journal: Journal, tell: Callable[[bytes], None]) -> None:
+        self._journal, self._tell = journal, tell
+        self._token = journal.found.get(_KEY, b"")
+
+    @property
+    def up(self) -> bool:
+        return bool(self._token)
+
+    def raise_(self) -> None:
+        """A stop was heard; each has a token of its own, so that the answer to an earlier one does not open it."""
+        self._set(b"%x" % time.monotonic_ns())
+
+    def resume(self, token: bytes) -> None:
+        """The dispatcher's answer."""
+        if token == self._token:
+            self._set(b"")
+
+    def connected(self) -> None:
+        """A new connection: the broker, and the dispatcher with it, may know nothing of the fence."""
+        self._tell(self._token)
+
+    def _set(self, token: bytes) -> None:
+        self._token = token
+        self._journal.put(_KEY, token)
+        self._tell(token)

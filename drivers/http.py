@@ -1,0 +1,124 @@
+"""A device that listens to web requests: Shelly, Tasmota, WLED, plugs and diffusers.
+
+An effect is done when the device has answered with an allowed status. Redirections are not followed and no proxy is
+used: the device is in this room.
+"""
+
+import base64
+import http.client
+import os
+import re
+import ssl
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta, field
+
+from drivers.driver import Driver, Effect, Options
+from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
+from effectd.config import Address
+from effectd.errors import DeviceFailed
+
+FORM = "application/x-www-form-urlencoded"
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class HttpOptions(Options):
+    url: str
+    method: Method = "GET"
+    body: str = ""
+    off_url: str | None = None  # None: as `url`
+    off_method: Method | None = None  # None: as `method`
+    off_body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    scale: Scale = (0, 100)  # the device's numbers for 0 and 100 %
+    user: str | None = None  # Basic; the password is in the environment variable `password_env`
+    password_env: str | None = None
+    token_env: str | None = None  # Bearer; the environment variable that has the token
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    expect: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = ()  # (): any 2xx
+    cafile: str | None = None  # https: the authority that signed the device's certificate; None: the system's
+
+    def __post_init__(self) -> None:
+        if self.off_url is None and self.off_method is None and not self.off_body:
+            raise ValueError("off_url, off_body or off_method: say what switches it off")
+        for name, text in self.headers.items():
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not text.isascii() or not text.isprintable():
+                raise ValueError(f"headers: {name}: letters, digits and - as name, ASCII on one line as value")
+        if self.token_env and self.user:
+            raise ValueError("user or token_env: give one of them")
+
+
+class Http(Driver):
+    uses_out = True
+    options: HttpOptions
+
+    def __init__(self, device: str, options: HttpOptions, broker: Address) -> None:
+        super().__init__(device, options, broker)
+        types = [text for name, text in options.headers.items() if name.lower() == "content-type"]
+        as_form: Quote | None = in_url if types and types[0].startswith(FORM) else None
+        self._url, self._body = Template(checked(options.url), quote=in_url), Template(options.body, quote=as_form)
+        known = {"device": device}
+        self._off_url = Template(checked(options.off_url or options.url), names=CONSTANT, quote=in_url).fill(known)
+        self._off_body = Template(options.off_body, names=CONSTANT, quote=as_form).fill(known)
+        self._tls: ssl.SSLContext | None = None
+        self._headers = {"User-Agent": "effectd", "Connection": "close"}
+        if not types and options.body.lstrip()[:1] in ("{", "["):
+            self._headers["Content-Type"] = "application/json"
+        self._headers |= options.headers
+
+    def open(self) -> None:
+        """Nothing is kept open; the secrets are read here, so that a check of the configuration needs none."""
+        if self.options.url.startswith("https:"):
+            self._tls = ssl.create_default_context(cafile=self.options.cafile)
+        if self.options.token_env:
+            self._headers["Authorization"] = f"Bearer {secret(self.options.token_env)}"
+        elif self.options.user is not None:
+            password = secret(self.options.password_env) if self.options.password_env else ""
+            pair = f"{self.options.user}:{password}".encode()
+            self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+
+    def apply(self, effect: Effect) -> None:
+        filled = values(effect, self.device, self.options.scale)
+        self._send(self.options.method, self._url.fill(filled), self._body.fill(filled))
+
+    def off(self) -> None:
+        self._send(self.options.off_method or self.options.method, self._off_url, self._off_body)
+
+    def _send(self, method: str, url: str, body: str) -> None:
+        self.out(f"{method} {url} {body}".rstrip(), lambda: self._request(method, url, body))
+
+    def _request(self, method: str, url: str, body: str) -> None:
+        to, timeout_s = urlsplit(url), self.options.timeout_ms / 1000
+        connection = (
+            http.client.HTTPSConnection(to.netloc, timeout=timeout_s, context=self._tls)
+            if to.scheme == "https"
+            else http.client.HTTPConnection(to.netloc, timeout=timeout_s)
+        )
+        try:
+            path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+            connection.request(method, path, body.encode() or None, self._headers)
+            answer = connection.getresponse()
+            said = answer.read(4096)
+        finally:
+            connection.close()
+        if answer.status not in (self.options.expect or range(200, 300)):
+            raise DeviceFailed(f"{to.netloc} answered {answer.status} {answer.reason}: {said[:200]!r}")
+
+
+def checked(url: str) -> str:
+    """A publisher may fill in what is asked of the device, never which device is asked."""
+    to = urlsplit(url)
+    if to.scheme not in ("http", "https") or not to.hostname or re.search(r"[^!-~]", url):
+        raise ValueError(f"{url!r}: http://host/... or https://host/..., with %20 for a blank")
+    if "@" in to.netloc:
+        raise ValueError(f"{url!r}: no password here; there are user and password_env")
+    Template(to.netloc.replace(f":{to.port}", ""), names=CONSTANT)
+    return url
+
+
+def secret(name: str) -> str:
+    if name not in os.environ:
+        raise DeviceFailed(f"the environment has no {name}")
+    return os.environ[name]

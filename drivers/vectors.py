@@ -1,0 +1,82 @@
+"""`python -m drivers.vectors FILE...`: play vector files: these effects must bring exactly these bytes or calls.
+
+A file is named after its kind, `KIND.yaml`, and is a list of cases; no device and no code of a test's own is needed:
+
+    - name: half of its speed, then off
+      options: {port: /dev/ttyACM0, line: 'WIND $level\\n'}
+      steps: [{effect_type: wind, intensity: 50}, off]
+      out: ["WIND 50\\n", "0\\n"]
+
+A step is an effect with any field that a driver gets, or the word off. What the driver gives to `Driver.out` is
+compared with `out`: text as it is, bytes as text in which each character is one byte.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drivers import kinds
+from drivers.driver import Driver
+from effectd.config import Address
+from effectd.effect import Effect
+from effectd.yamlfile import YamlFile
+
+DEVICE = "device"  # what a template's $device is
+
+
+class Step(msgspec.Struct, forbid_unknown_fields=True):
+    """An effect, resolved for its device."""
+
+    effect_type: str
+    intensity: float = 100
+    duration: int = 1000
+    parameters: dict[str, Any] = {}
+    id: str = "e-1"
+
+
+class Case(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    steps: list[Any]
+    out: list[str]
+    options: dict[str, Any] = {}
+
+
+def cases(file: Path) -> list[Case]:
+    return msgspec.convert(YamlFile(file).data, list[Case])
+
+
+def play(kind: str, case: Case) -> list[str]:
+    """What the driver of `kind` lets out for the steps of `case`, as `out` would write it."""
+    driver_class, out = kinds.find(kind), list[str]()
+    if not driver_class.uses_out:
+        raise TypeError(f"{driver_class.__name__}: uses_out is not True; its device would have to be there")
+    options = msgspec.convert(case.options, kinds.options_of(driver_class))
+    driver = driver_class(DEVICE, options, Address(host="127.0.0.1"))
+    driver.instead = lambda what: out.append(what.decode("latin-1") if isinstance(what, bytes) else what)
+    for step in case.steps:
+        _do(driver, step)
+    return out
+
+
+def _do(driver: Driver, step: Any) -> None:
+    if step in ("off", False):  # YAML takes a bare off for false
+        driver.off()
+    else:
+        driver.apply(Effect(**msgspec.structs.asdict(msgspec.convert(step, Step))))
+
+
+def wrong(file: Path) -> Iterator[str]:
+    """One line for each case of `file` that comes out otherwise."""
+    for case in cases(file):
+        if (out := play(file.stem, case)) != case.out:
+            yield f"{file}: {case.name}: out is {out}, not {case.out}"
+
+
+if __name__ == "__main__":
+    told = [line for file in sys.argv[1:] for line in wrong(Path(file))]
+    played = sum(len(cases(Path(file))) for file in sys.argv[1:])
+    sys.stdout.write("\n".join(told or [f"{played} cases come out as they are written"]) + "\n")
+    sys.exit(bool(told))

@@ -1,0 +1,72 @@
+"""`effectd init DIR`: a new home, made of the very files that are the home of effectd's own checkout."""
+
+import contextlib
+import re
+from pathlib import Path
+
+import typer
+
+import effectd
+from effectd import config
+from effectd.cli import words
+from effectd.cli.up import free_port
+from effectd.config import FILE, SUPERVISOR_FILE
+from effectd.errors import ConfigError
+from effectd.yamlfile import YamlFile
+
+EX_CANTCREAT = 73  # sysexits.h
+LINK = "supervisord.conf"  # where supervisord looks without -c
+TEMPLATE = Path(effectd.__file__).parent / "template"  # symlinks to the checkout's own files; in the wheel their copies
+_AUTO_FROM, _AUTO = 20000, 10000  # ports below those that Linux lends to clients (ip_local_port_range)
+
+
+def run(folder: Path, port: int | None) -> int:
+    """`port` None: that of the template; 0: one that is free now, and another one for another home."""
+    home = folder.resolve()
+    config.check_path(home)
+    if port == 0:
+        port = free_port(_AUTO_FROM + int(config.home_id(home), 16) % _AUTO)
+    try:
+        _make(home, {FILE: _config(port), SUPERVISOR_FILE: (TEMPLATE / SUPERVISOR_FILE).read_text()})
+    except OSError as error:
+        path = error.filename2 or error.filename or home
+        typer.echo(f"{path}: {error.strerror}; nothing was made or changed", err=True)
+        return EX_CANTCREAT
+    effectd_, port = words.tool("effectd", home), config.load(home).broker.port
+    typer.echo(f"""\
+{home} is a home now. {FILE} says what it is made of, {SUPERVISOR_FILE} who runs. Next:
+
+  {effectd_} up                  start it and wait until all is ready (port {port})
+  {effectd_} send wind 60        the first effect
+  {effectd_} device add fan --kind virtual --effect wind
+  {effectd_} down                end it all""")
+    return 0
+
+
+def _config(port: int | None) -> str:
+    """config.yaml of a new home, whose comments name what is there to be read."""
+    path = TEMPLATE / FILE
+    text = path.read_text().replace("docs/configuration.md", str(TEMPLATE / "configuration.md"))
+    if port is None:
+        return text
+    lines, number = text.split("\n"), YamlFile(path).line("broker", "port")
+    lines[number - 1], found = re.subn(r"\bport: *\d+", f"port: {port}", lines[number - 1])
+    if not found:
+        raise ConfigError(path, number, "broker.port", "not written as `port: N` in this template; leave --port out")
+    return "\n".join(lines)
+
+
+def _make(home: Path, files: dict[str, str]) -> None:
+    """All of it or nothing; a file that is there is never touched."""
+    with contextlib.ExitStack() as undo:
+        missing = [folder for folder in (home, *home.parents) if not folder.exists()]
+        for folder in (*reversed(missing), home / "run", home / "run" / "log"):
+            if not folder.is_dir():
+                folder.mkdir(0o700 if folder.is_relative_to(home / "run") else 0o777)
+                undo.callback(folder.rmdir)
+        for name, text in files.items():
+            with (home / name).open("x") as file:
+                undo.callback((home / name).unlink)
+                file.write(text)
+        (home / LINK).symlink_to(SUPERVISOR_FILE)
+        undo.pop_all()

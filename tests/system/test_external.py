@@ -1,0 +1,265 @@
+"""A home on somebody else's broker: found, tried out, lost and back; two homes on one; devices elsewhere."""
+
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import need
+from tests.system.home import Client, Home, free_port, wait_for
+
+
+class Mosquitto:
+    """Debian's mosquitto, that can be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        need("mosquitto", "mosquitto")
+        self.port = free_port()
+        self._conf = folder / "mosquitto.conf"
+        allow = () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
+        text = (f"listener {self.port} 127.0.0.1", *allow, "persistence false", "set_tcp_nodelay true", *lines)
+        self._conf.write_text("\n".join(text) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        if self._process is not None:
+            self._process.send_signal(sig)
+            self._process.wait(10)
+            self._process = None
+
+
+@contextmanager
+def broker(*lines: str) -> Iterator[Mosquitto]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        mosquitto = Mosquitto(Path(folder), *lines)
+        mosquitto.start()
+        try:
+            yield mosquitto
+        finally:
+            mosquitto.kill()
+
+
+def on(port: int, **more: Any) -> dict[str, Any]:
+    """The `broker:` of config.yaml for an external one."""
+    return {"embedded": False, "external": {"host": "127.0.0.1", "port": port, **more}}
+
+
+def test_switching_to_an_external_broker_is_one_line_and_a_restart_of_all() -> None:
+    with broker() as other, Home() as home:
+        home.start()
+        home.wait_ready()
+        home.config["broker"] |= on(other.port)
+        home.write()
+        home.ctl("restart", "all")
+        home.wait_ready()
+        client = Client(other.port)
+        client.publish("effects/wind", {"id": "there", "intensity": 40})
+        assert client.receipt("there")["status"] == "done"
+        client.close()
+
+
+def test_an_outage_of_the_external_broker_is_waited_for_and_effects_flow_again() -> None:
+    with broker() as other, Home(broker=on(other.port)) as home:
+        home.start()
+        home.wait_ready()
+        pids = home.pids()
+        first = home.line("broker")["generation"]
+        other.kill()
+        for program in ("broker", "dispatcher", "wind"):
+            wait_for(lambda program=program: home.line(program)["state"] == "waiting", what=f"{program} waiting")
+        other.start()
+        home.wait_ready()
+        assert home.pids() == pids
+        assert home.line("broker")["generation"] != first
+        client = Client(other.port)
+        client.publish("effects/wind", {"id": "again", "intensity": 40})
+        assert client.receipt("again")["status"] == "done"
+        client.close()
+
+
+def test_the_password_comes_from_the_environment_and_a_wrong_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    need("mosquitto_passwd", "mosquitto")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        passwords = Path(folder) / "passwords"
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "room", "secret"], check=True)
+        passwords.chmod(0o644)
+        Path(folder).chmod(0o755)
+        with (
+            broker("allow_anonymous false", f"password_file {passwords}") as other,
+            Home(broker=on(other.port, username="room", password_env="ROOM_PASSWORD")) as home,
+        ):
+            monkeypatch.setenv("ROOM_PASSWORD", "wrong")
+            home.start()
+            line = wait_for(lambda: (x := home.line("broker")) and "refused" in x["reason"] and x, what="refused")
+            assert line["state"] == "waiting"
+            home.down()
+            monkeypatch.setenv("ROOM_PASSWORD", "secret")
+            home.start()
+            home.wait_ready()
+
+
+def certificates(folder: Path) -> None:
+    """A CA, a server's and a client's certificate, by openssl."""
+    need("openssl", "openssl")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    openssl(
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=our ca"
+    )
+    for name in ("server", "client"):
+        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        openssl(
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            f"/CN={name}",
+        )
+        signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    folder.chmod(0o755)
+
+
+def test_tls_with_a_ca_and_a_client_certificate() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        certificates(folder)
+        tls = (f"cafile {folder}/ca.crt", f"certfile {folder}/server.crt", f"keyfile {folder}/server.key")
+        with broker(*tls, "require_certificate true") as other:
+            files = {
+                "cafile": f"{folder}/ca.crt",
+                "certfile": f"{folder}/client.crt",
+                "keyfile": f"{folder}/client.key",
+            }
+            with Home(broker=on(other.port, tls=files)) as home:
+                home.start()
+                home.wait_ready()
+                sent = home.effectd("--home", str(home.path), "send", "wind", "60")
+                assert sent.returncode == 0, sent.stdout + sent.stderr
+                home.config["broker"]["external"]["tls"] = {"cafile": files["cafile"]}
+                home.write()
+                home.ctl("restart", "all")
+                line = wait_for(lambda: (line := home.line("broker")) and line["reason"] and line, what="a reason")
+                assert line["state"] == "waiting", "a client without its certificate must not get in"
+
+
+def test_two_homes_on_one_broker_under_two_roots_do_not_disturb_each_other() -> None:
+    with broker() as other, Home(broker=on(other.port), topic_root="a") as one:
+        with Home(broker=on(other.port), topic_root="b") as two:
+            one.start()
+            two.start()
+            one.wait_ready()
+            two.wait_ready()
+            client = Client(other.port)
+            client.publish("a/effects/wind", {"id": "mine", "intensity": 30, "duration": 100})
+            wait_for(lambda: client.on("a/receipts/mine"), what="the receipt")
+            assert json.loads(client.on("a/receipts/mine")[-1])["status"] == "done"
+            client.publish("b/stop-all", "")
+            client.publish("a/effects/wind", {"id": "still", "intensity": 30, "duration": 0})
+            wait_for(lambda: client.on("a/receipts/still"), what="the receipt")
+            assert not [topic for topic, _ in client.heard if topic.startswith("b/receipts")]
+            client.close()
+        one.wait_ready()
+
+
+@pytest.mark.parametrize(("first", "second"), [("", ""), ("a", "a"), ("a", "")])
+def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refused_with_the_cure(
+    first: str, second: str
+) -> None:
+    with broker() as other, Home(broker=on(other.port), topic_root=second) as newcomer:
+        with Home(broker=on(other.port), topic_root=first) as settled:
+            settled.start()
+            settled.wait_ready()
+            newcomer.start()
+            line = wait_for(
+                lambda: (x := newcomer.line("broker")) and "topic_root" in x["reason"] and x, what="refused"
+            )
+            assert line["state"] == "waiting"
+            assert str(settled.path) in line["reason"]
+            assert "give this home a topic_root of its own" in line["reason"]
+            settled.wait_ready()
+        newcomer.wait_ready()  # the other one has left: nothing stands in the way
+
+
+def test_a_driver_on_another_host_is_a_home_of_its_own_without_a_dispatcher() -> None:
+    here = {"wind": {"kind": "remote", "effects": ["wind"]}}
+    there = {"light": None, "vibration": None, "scent": None}
+    with broker() as other, Home(here, broker=on(other.port)) as main:
+        with Home(there, broker=on(other.port), dispatcher=False) as far:
+            main.start()
+            client = Client(other.port)
+            wait_for(lambda: main.line("dispatcher") and main.line("dispatcher")["state"] == "ready", what="main ready")
+            client.publish("effects/wind", {"id": "early", "intensity": 30, "ttl_ms": 300})
+            assert "wind (remote) is not online" in client.receipt("early")["reason"]
+            far.start()
+            wait_for(lambda: client.on("devices/wind/availability")[-1:] == [b"online"], what="online")
+            client.publish("effects/wind", {"id": "far", "intensity": 30})
+            assert client.receipt("far")["status"] == "done"
+            assert "wind 30 %" in far.log("wind")
+            health = far.effectd("--home", str(far.path), "health", "--json")
+            assert json.loads(health.stdout)["ready"] is True
+            assert "dispatcher" not in json.loads(health.stdout)["programs"]
+            client.close()
+
+
+def test_a_microcontroller_that_only_knows_set_is_done_unconfirmed_and_is_stopped_too() -> None:
+    far = {"kind": "remote", "effects": ["wind"], "options": {"ack": False}}
+    with broker() as other, Home({"wind": far}, broker=on(other.port)) as home:
+        home.start()
+        controller = Client(other.port, "devices/wind/set")  # a foreign client is the device
+        wait_for(lambda: home.line("dispatcher") and home.line("dispatcher")["state"] == "ready", what="ready")
+        client = Client(other.port)
+        client.publish("effects/wind", {"id": "m", "intensity": 70, "duration": 500})
+        receipt = client.receipt("m")
+        assert (receipt["status"], receipt["reason"]) == ("done", "unconfirmed")
+        told = wait_for(lambda: controller.json("devices/wind/set"), what="set")
+        assert {"effect_type": "wind", "intensity": 70, "duration": 500}.items() <= told[0].items()
+        client.publish("stop-all", "")
+        wait_for(lambda: controller.json("devices/wind/set")[-1]["intensity"] == 0, what="a set of 0")
+        for each in (controller, client):
+            each.close()
+
+
+def test_nats_is_found_able_and_carries_effects() -> None:
+    """A third broker, that we know nothing of but MQTT 3.1.1; its QoS ends at 1."""
+    need("nats-server", "nats-server")
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        conf = Path(folder) / "nats.conf"
+        conf.write_text(
+            f'port: {free_port()}\nserver_name: room\njetstream {{ store_dir: "{folder}/store" }}\n'
+            f"mqtt {{ host: 127.0.0.1, port: {port} }}\n"
+        )
+        nats = subprocess.Popen(["nats-server", "-c", str(conf)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            with Home(broker=on(port)) as home:
+                home.start()
+                home.wait_ready()
+                client = Client(port, "receipts/#", "devices/#")
+                client.publish("effects/wind", {"id": "n", "intensity": 40, "duration": 200})
+                assert client.receipt("n")["status"] == "done"
+                wait_for(lambda: (s := client.state("wind")) and not s["on"] and s["since"], what="off again")
+                client.close()
+        finally:
+            nats.terminate()
+            nats.wait(10)

@@ -1,0 +1,21 @@
+"""A journal in memory, for tests that make hundreds of rooms; `reborn` is what the next run would find."""
+
+
+class Memory:
+    def __init__(self, found: dict[str, bytes] | None = None) -> None:
+        self.found = dict(found or {})
+        self.kept = dict(found or {})
+        self.full = False
+
+    def put(self, key: str, value: bytes) -> bool:
+        if self.full:
+            return False
+        self.kept.pop(key, None)
+        self.kept[key] = value
+        return True
+
+    def forget(self, key: str) -> None:
+        """What is forgotten may still be found: the real one only stops carrying it on."""
+
+    def reborn(self) -> "Memory":
+        return Memory(self.kept)
