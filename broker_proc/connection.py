@@ -7,14 +7,11 @@ import io
 from typing import Any
 
 from amqtt.adapters import ReaderAdapter, StreamWriterAdapter, WebSocketsReader, WebSocketsWriter, WriterAdapter
-from amqtt.events import MQTTEvents
 from amqtt.mqtt import packet as mqtt
 from amqtt.mqtt import packet_dict
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import IncomingApplicationMessage, OutgoingApplicationMessage, Session
 from websockets import ConnectionClosed
-
-from broker_proc.packets import Packet
 
 LINGER = 1.0  # seconds that a closed connection has to take its last bytes
 UNREAD = 16 * 2**20  # bytes that a client may leave unread before messages to it are dropped
@@ -27,10 +24,13 @@ class Line(StreamWriterAdapter):
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         super().__init__(writer)
         self.transport = writer.transport
-        self.peer = super().get_peer_info()
+        try:
+            self.peer = super().get_peer_info()
+        except ValueError:  # uvloop, if the client is gone already
+            self.peer = None
 
     def get_peer_info(self) -> Any:
-        # amqtt asks again later; uvloop then has no answer if the client is gone, and amqtt an UnboundLocalError.
+        # amqtt asks again after CONNECT; uvloop has no answer then if the client is gone, and amqtt fails on that.
         return self.peer
 
     def write(self, data: bytes) -> None:
@@ -106,15 +106,6 @@ class MendedHandler(BrokerProtocolHandler):
         for sent in self.session.inflight_out.values():
             release = sent.pubrec_packet and packet_dict[mqtt.PUBREL].build(sent.packet_id)
             await self._send_packet(release or sent.build_publish_packet(dup=True))
-
-    async def stop(self) -> None:
-        # amqtt stops its tasks here, and their exceptions end up in the log.
-        await self.writer.close()
-
-    async def _send_packet(self, packet: Packet) -> None:
-        # amqtt makes an exception of a send that is cut off, in a task that nobody awaits.
-        await packet.to_stream(self.writer)
-        await self.plugins_manager.fire_event(MQTTEvents.PACKET_SENT, packet=packet, session=self.session)
 
     async def mqtt_publish(
         self,

@@ -50,8 +50,9 @@ class MendedBroker(Broker):
             await line.close()
         if self._lines:
             await asyncio.wait(list(self._lines), timeout=0.2)
-        for line in self._lines.values():
+        for task, line in self._lines.items():
             line.transport.abort()
+            task.cancel()
         await super().shutdown()
 
     async def stream_connected(
@@ -88,7 +89,7 @@ class MendedBroker(Broker):
                 await handler.mqtt_connack_authorize(False)
         except (MQTTError, TimeoutError) as fault:
             self.logger.warning("connection from %s closed: %s", who, fault)
-        except (NoDataError, OSError) as end:
+        except (NoDataError, OSError, asyncio.CancelledError) as end:
             self.logger.debug("connection from %s ended: %r", who, end)
         finally:
             await writer.close()
@@ -160,7 +161,7 @@ class MendedBroker(Broker):
         while not client_session.retained_messages.empty():
             out = client_session.retained_messages.get_nowait()
             await handler.mqtt_publish(out.topic, out.data, out.qos, retain=False)
-        while True:
+        while not handler.writer.transport.is_closing():  # by our side: what is left to read is not wanted any more
             try:
                 async with asyncio.timeout(patience):
                     packet = await read_packet(handler.reader, LATER)
@@ -251,7 +252,7 @@ class MendedBroker(Broker):
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
     ) -> None:
-        # amqtt holds up the client's messages until these are acknowledged, and asks no ACL.
+        # amqtt raises what was published at QoS 0 to the QoS of the subscription, and asks no ACL.
         topic_filter, granted = subscription
         for kept in [kept for topic, kept in self._retained_messages.items() if self._matches(topic, topic_filter)]:
             qos = granted if kept.qos is None else min(granted, kept.qos)

@@ -10,6 +10,7 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.superior import Superior
 from effectd import config, effect
 from effectd.config import Config
 from effectd.effect import Effect
@@ -60,6 +61,7 @@ class Dispatcher:
         self._configure(self._config)
         self._receipts.restore()
         self._delivery.restore()
+        self._superior = Superior(loop, self._watcher)
         process.gate.on_request = self._request
 
     def reload(self) -> None:

@@ -21,9 +21,7 @@ def build(name: str, tree: Config) -> Driver:
     try:
         driver_class = find(device.kind)
     except (ImportError, LookupError) as error:
-        extra = EXTRAS.get(getattr(error, "name", None) or "")
-        cure = f"; pip install 'effectd[{extra}]'" if extra else ""
-        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}{cure}") from None
+        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}") from None
     unable = [effect for effect in device.effects if driver_class.effects and effect not in driver_class.effects]
     if unable:
         able = ", ".join(driver_class.effects)
@@ -55,7 +53,12 @@ def find(kind: str) -> type[Driver]:
         module_name = loaded.__name__
     elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
         raise LookupError(f"no drivers/{kind}.py, no entry point in {GROUP}, no module of that name")
-    module = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        if error.name not in EXTRAS:
+            raise
+        raise ImportError(f"{error}; pip install 'effectd[{EXTRAS[error.name]}]'", name=error.name) from None
     if class_name:
         return _checked(getattr(module, class_name, None))
     own = [

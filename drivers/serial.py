@@ -109,8 +109,8 @@ class Serial(Driver):
         self._port.flush()
         end, said = time.monotonic() + self.options.timeout_ms / 1000, b""
         while self._expect and self._expect not in said:
-            self._port.timeout = end - time.monotonic()
-            if self._port.timeout <= 0 or not (more := self._port.read(max(1, self._port.in_waiting))):
+            self._port.timeout = max(0.0, end - time.monotonic())
+            if not (more := self._port.read(max(1, self._port.in_waiting))):
                 raise DeviceFailed(f"no {self._expect!r} within {self.options.timeout_ms} ms; it said {said[-200:]!r}")
             said += more
 

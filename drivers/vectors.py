@@ -22,6 +22,7 @@ from drivers import kinds
 from drivers.driver import Driver
 from effectd.config import Address
 from effectd.effect import Effect
+from effectd.errors import ConfigError
 from effectd.yamlfile import YamlFile
 
 DEVICE = "device"  # what a template's $device is
@@ -69,14 +70,23 @@ def _do(driver: Driver, step: Any) -> None:
 
 
 def wrong(file: Path) -> Iterator[str]:
-    """One line for each case of `file` that comes out otherwise."""
-    for case in cases(file):
-        if (out := play(file.stem, case)) != case.out:
-            yield f"{file}: {case.name}: out is {out}, not {case.out}"
+    """One line for each case of `file` that comes out otherwise, or for what keeps it from being played."""
+    case = None
+    try:
+        for case in cases(file):
+            if (out := play(file.stem, case)) != case.out:
+                yield f"{file}: {case.name}: out is {out}, not {case.out}"
+    except (ConfigError, ImportError, LookupError, TypeError, ValueError, msgspec.ValidationError) as error:
+        yield f"{file}: {case.name if case else 'not played'}: {error}"
+
+
+def main(files: list[str]) -> int:
+    told = [line for file in files for line in wrong(Path(file))]
+    played = sum(len(cases(Path(file))) for file in files) if not told else 0
+    good = f"{played} case{'s come' if played != 1 else ' comes'} out as written"
+    sys.stdout.write("\n".join(told or [good]) + "\n")
+    return bool(told)
 
 
 if __name__ == "__main__":
-    told = [line for file in sys.argv[1:] for line in wrong(Path(file))]
-    played = sum(len(cases(Path(file))) for file in sys.argv[1:])
-    sys.stdout.write("\n".join(told or [f"{played} cases come out as they are written"]) + "\n")
-    sys.exit(bool(told))
+    sys.exit(main(sys.argv[1:]))

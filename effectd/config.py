@@ -110,12 +110,19 @@ class EffectType(Struct, frozen=True, forbid_unknown_fields=True):
     duration_ms: Annotated[int, Meta(ge=0)] = 1000
 
 
+class Supervision(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a program's gate may be silent before the watchdog kills it (ms)."""
+
+    hung_after_ms: Annotated[int, Meta(ge=1000, le=600_000)] = 2000
+
+
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     topic_root: str = ""
     dispatcher: bool = True
     broker: dict[str, Any] = {}
     devices: dict[str, Any] = {}
     effects: dict[str, Any] = {}
+    supervision: Supervision = Supervision()
 
 
 class Config(Struct, frozen=True):
@@ -127,6 +134,7 @@ class Config(Struct, frozen=True):
     devices: dict[str, Device]
     effects: dict[str, EffectType]
     errors: tuple[ConfigError, ...]
+    supervision: Supervision = Supervision()
     dispatcher: bool = True  # false: drivers only; the dispatcher is another home's, under the same topic_root
     file: Any = None  # the YamlFile, for the line of a device's options
 
@@ -213,7 +221,7 @@ def load(home: Path, text: bytes | None = None) -> Config:
             devices[name] = _device(file, name, raw, effects)
         except ConfigError as error:
             errors.append(error)
-    return Config(home, top.topic_root, broker, devices, effects, tuple(errors), top.dispatcher, file)
+    return Config(home, top.topic_root, broker, devices, effects, tuple(errors), top.supervision, top.dispatcher, file)
 
 
 def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:

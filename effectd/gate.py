@@ -132,8 +132,10 @@ class Gate:
         self._push()
         self._write_mirror()
 
-    def close(self) -> None:
-        """Stop serving. The lock ends with the process."""
+    def close(self, *, release: bool = False) -> None:
+        """Stop serving. The lock ends with the process, or now: `release`."""
+        if release:
+            os.close(self._lock_fd)
         if self._beat:
             self._beat.cancel()
         if self._loop:

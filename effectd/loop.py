@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+# the one that has a descriptor of its own; Linux: epoll, macOS and BSD: kqueue
+_Selector: Any = getattr(selectors, "EpollSelector", None) or getattr(selectors, "KqueueSelector", None)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 Callback = Callable[..., Any]
 
@@ -59,7 +61,7 @@ class Loop:
     """See the module; single-threaded but for `call_soon_threadsafe`."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._selector = _Selector()
         self._files: dict[int, dict[int, tuple[Callback, tuple[Any, ...]]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()  # equal times run in the order in which they were asked for
@@ -102,6 +104,10 @@ class Loop:
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
         signal.signal(sig, lambda _sig, _frame: self.call_soon(callback, *args))
 
+    def fileno(self) -> int:
+        """Readable when a file of this loop is: for a place in another loop (its timers are not in it)."""
+        return int(self._selector.fileno())
+
     def run_forever(self) -> None:
         """Run until `stop`; what was queued before the stop still runs."""
         self._stopping = False
@@ -112,9 +118,9 @@ class Loop:
         self._stopping = True
         self._wake()
 
-    def turn(self) -> None:
-        """One round: wait for a file or a timer, then run what is due."""
-        for key, events in self._selector.select(self._patience()):
+    def turn(self, *, wait: bool = True) -> None:
+        """One round: wait for a file or a timer, then run what is due. `wait=False`: only what is due already."""
+        for key, events in self._selector.select(self._patience() if wait else 0):
             for event in (_READ, _WRITE):
                 call = self._files.get(key.fd, {}).get(event) if events & event else None
                 if call is not None:

@@ -55,8 +55,9 @@ class Watch:
 class Watcher:
     """Watches any number of gates of one home from one loop; never polls where there is inotify."""
 
-    def __init__(self, loop: AnyLoop, run: Path) -> None:
-        self._loop, self._run = loop, run
+    def __init__(self, loop: AnyLoop, run: Path, *, stale_s: float = STALE_S, late_s: float = _CHECK_S) -> None:
+        """`late_s`: a check that is later than this says that this process was held up, and judges nobody."""
+        self._loop, self._run, self._stale_s, self._late_s = loop, run, stale_s, late_s
         self._watches: dict[str, Watch] = {}
         self._inotify: Inotify | None = None
         self._arm()
@@ -176,9 +177,9 @@ class Watcher:
 
     def _check(self, due: float) -> None:
         now = self._loop.time()
-        if now - due < _CHECK_S:  # else this process itself was held up, and lines may lie unread
+        if now - due < self._late_s:  # else lines may lie unread
             for watch in list(self._watches.values()):
-                if watch.line is not None and not watch.stale and now - watch.heard > STALE_S:
+                if watch.line is not None and not watch.stale and now - watch.heard > self._stale_s:
                     watch.stale = True
                     watch.changed()
         self._timer = self._loop.call_later(_CHECK_S, self._check, now + _CHECK_S)

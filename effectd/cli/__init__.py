@@ -268,6 +268,24 @@ def _watch(
 
 
 @app.command(
+    "record",
+    epilog="""Appends; - is stdout. Reconnects by itself. Ctrl-C or SIGTERM ends it (exit code 0); 73, 74: FILE cannot
+be written. The lines are explained in docs/record.md.
+
+effectd record run/history.jsonl             effectd record - --seconds 60 | grep ended""",
+)
+def _record(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to append; - is stdout.")],
+    seconds: Annotated[float | None, typer.Option("--seconds", metavar="S", min=0, help="End by itself then.")] = None,
+    home: Home = HOME,
+) -> None:
+    """Write each effect's life and each program's state into a file, a JSON line an event."""
+    from effectd.cli import record
+
+    raise typer.Exit(record.run(home, file, seconds))
+
+
+@app.command(
     "demo", epilog="Exit code: 0 every effect was done and the killed driver came back, 1 not, 3 not ready, 78."
 )
 def _demo(

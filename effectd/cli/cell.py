@@ -9,17 +9,17 @@ from effectd.cli import figures, words
 from effectd.cli.figures import Line
 from effectd.cli.room import Device, Program, Room
 
-DIM, BOLD, PLAIN = Style(dim=True), Style(bold=True), Style()
+DIM, BOLD = Style(dim=True), Style(bold=True)
 _GAP = [Segment("  ")]
 # height of the picture -> a line each of what stands beside it; from 4 on in a box that bears the name
 _BESIDE = {
-    8: ("does", "meter", "look", "left", "id", "latency", "program", "what"),
-    6: ("does look", "meter", "left", "id", "latency", "program"),
-    5: ("does look", "left", "id", "latency", "program"),
-    4: ("does look", "left", "latency id", "program"),
-    3: ("name does", "look left latency", "program id"),
-    2: ("name does", "left latency program id"),
-    1: ("name does left latency program look id",),
+    8: ("does", "meter", "look", "left", "id", "latency", "amiss ready", "what"),
+    6: ("does look", "meter", "left", "id", "latency", "amiss ready"),
+    5: ("does look", "left", "id", "latency", "amiss ready"),
+    4: ("does look", "left", "latency id", "amiss ready"),
+    3: ("name does", "amiss look left latency", "ready id"),
+    2: ("name does", "amiss left latency ready id"),
+    1: ("name does left latency amiss ready look id",),
 }
 _BOX = 4
 _WIDTHS = {12: 20, 10: 20, 8: 18, 6: 16, 5: 12, 4: 12, 3: 20, 2: 20, 1: 32}  # least, of what stands beside the picture
@@ -85,16 +85,18 @@ def word_style(word: str) -> Style:
 
 def ago(seconds: float) -> str:
     """`12 s`, `3 m`, `5 h`, `2 d`."""
-    for unit, size_, limit in (("s", 1, 60), ("m", 60, 3600), ("h", 3600, 86400)):
-        if seconds < limit:
-            return f"{max(seconds, 0) / size_:.0f} {unit}" if unit == "s" else f"{int(seconds // size_)} {unit}"
-    return f"{int(seconds // 86400)} d"
+    for unit, lasts in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= lasts:
+            return f"{int(seconds // lasts)} {unit}"
+    return f"{max(int(seconds), 0)} s"
 
 
 def _join(parts: list[Line], width: int) -> Line:
     """The parts in a line of `width` cells; one of which only a few letters would be left is left out."""
     line: Line = []
-    for part in filter(None, parts):
+    for part in parts:
+        if not length(part):
+            continue
         left = width - length(line) - length(_GAP)
         if line and left < min(length(part), 8):
             break
@@ -104,25 +106,25 @@ def _join(parts: list[Line], width: int) -> Line:
 
 def _facts(room: Room, device: Device, width: int, height: int) -> dict[str, Line]:
     now = room.now()
-    left, latency = device.left(now), device.latency_ms
-    program = room.programs.get(device.name)
-    running = device.running(now)
     longest = max(len(name) for name in room.devices)
-    facts: dict[str, Line] = {
+    facts: dict[str, Line] = {name: [] for name in ("look", "left", "id", "latency", "amiss", "ready")}
+    facts |= {
         "name": fit([Segment(device.name, BOLD)], min(longest, width // 3 if height == 1 else width - 9)),
         "does": _does(device, now, short=height < _BOX or width < 16),
-        "look": [Segment(device.look)] if running and device.look else [],
         "meter": _meter(device, now, min(width, 24)),
-        "left": [Segment("held" if left is None else f"{left:.1f} s left")]
-        if running and (device.held or left)
-        else [],
-        "id": [Segment(device.effect_id, DIM)] if running else [],
-        "latency": []
-        if latency is None
-        else [Segment("latency " if height > _BOX and width >= 15 else "", DIM), Segment(f"{latency:.1f} ms")],
-        "program": [] if program is None or not program.state else _program(program, now, told=room.told),
         "what": [Segment("  ".join(filter(None, (device.kind, device.where))), DIM)],
     }
+    if device.running(now):
+        left = device.left(now)
+        facts["look"] = [Segment(device.look)] if device.look else []
+        facts["left"] = [Segment("held" if device.held else "" if left is None else f"{left:.1f} s left")]
+        facts["id"] = [Segment(device.effect_id, DIM)]
+    if device.latency_ms is not None:
+        label = "latency " if height > _BOX and width >= 15 else ""
+        facts["latency"] = [Segment(label, DIM), Segment(f"{device.latency_ms:.1f} ms")]
+    program = room.programs.get(device.name)
+    if program is not None and program.state:
+        facts["ready" if program.state == "ready" else "amiss"] = _program(program, now, told=room.told)
     if height == 1:
         facts |= {name: fit(facts[name], cells) for name, cells in _PADDED.items()}
     return facts

@@ -53,9 +53,8 @@ def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
     devices = list(_Floor(room, width, free - reserved, colour=colour).lines()) or [[Segment(" no devices", DIM)]]
     troubles = [] if low else _troubles(room, width, free - len(devices))
     blank = max(free - len(devices) - len(troubles), 0)
-    return Frame(
-        [fit(line, width) for line in [*top, *devices, *[list[Segment]()] * blank, *programs, *troubles]][:height]
-    )
+    lines = [*top, *devices, *[list[Segment]()] * blank, *programs, *troubles]
+    return Frame([fit(line, width) for line in lines[:height]])
 
 
 def _header(room: Room, width: int) -> Line:
@@ -67,11 +66,7 @@ def _header(room: Room, width: int) -> Line:
 
 
 def _rule(title: str, width: int, end: str = "") -> Line:
-    return [
-        Segment(f"── {title} ", DIM),
-        Segment("─" * max(width - len(title) - len(end) - 4, 0), DIM),
-        Segment(end, DIM),
-    ]
+    return [Segment(f"── {title} {'─' * max(width - len(title) - len(end) - 4, 0)}{end}", DIM)]
 
 
 # --- devices ---------------------------------------------------------------------------------------------------------
@@ -171,12 +166,10 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
             row = [fit(_program(room, program), wide) for program in ready[first : first + across]]
             lines.append([part for line in row for part in line])
         return lines
-    lines = [_program(room, program) for program in wrong[: rows - 1]]
     rest = [f"{program.name} {program.state or 'no word'}" for program in wrong[rows - 1 :]]
-    return [
-        *lines,
-        [Segment(f" {', '.join([*rest, f'{len(ready)} ready: '])}"), Segment(", ".join(p.name for p in ready), DIM)],
-    ]
+    counted = Segment(f" {', '.join([*rest, f'{len(ready)} ready: '])}")
+    names = Segment(", ".join(program.name for program in ready), DIM)
+    return [*(_program(room, program) for program in wrong[: rows - 1]), [counted, names]]
 
 
 def _program(room: Room, program: Program) -> Line:
@@ -190,13 +183,7 @@ def _troubles(room: Room, width: int, height: int) -> list[Line]:
     lines = [_rule(title, width, " q ends ")]
     for trouble in room.troubles[: max(height - 1, 0)]:
         at = time.strftime("%H:%M:%S", time.localtime(trouble.at / 1000))
-        said = Segment(f"{trouble.word:<13} ", cells.word_style(trouble.word))
-        lines.append(
-            [
-                Segment(f" {at}  ", DIM),
-                said,
-                Segment(f"{trouble.what}  {trouble.reason}"),
-                Segment(f"  {trouble.effect_id}", DIM),
-            ]
-        )
+        word = Segment(f"{trouble.word:<13} ", cells.word_style(trouble.word))
+        said = Segment(f"{trouble.what}  {trouble.reason}  ")
+        lines.append([Segment(f" {at}  ", DIM), word, said, Segment(trouble.effect_id, DIM)])
     return lines[: max(height, 0)]

@@ -4,7 +4,6 @@ No input or output: messages and a clock come in, `draw` reads the result. Whoev
 every field is taken only where it is what the contract says, and nothing here grows without a bound.
 """
 
-import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -76,12 +75,12 @@ class Device:
         """From now on it does what `fields` say; {} = nothing."""
         self.ran, self.changed = self.run(now), now
         self.on = fields.get("on") is True
-        self.intensity = min(max(number(fields.get("intensity")) or 0.0, 0.0), 100.0) if self.on else 0.0
+        self.intensity = min(max(words.number(fields.get("intensity")) or 0.0, 0.0), 100.0) if self.on else 0.0
         self.effect_type = text(fields.get("effect_type")) if self.on else ""
         self.effect_id = text(fields.get("effect_id")) if self.on else ""
         parameters = fields.get("parameters")
         self.parameters = parameters if self.on and isinstance(parameters, dict) else {}
-        self.look = words.details(self.parameters).strip()
+        self.look = words.clean(words.details(self.parameters).strip())
         if self.on and (not self.effect_id or self.effect_id != self.began[0]):
             self.began = self.effect_id, now
         duration = self.asked.get(self.effect_id)
@@ -195,12 +194,12 @@ class Room:
 
     def _set(self, device: Device, payload: bytes, retained: bool) -> None:
         fields = _fields(payload)
-        duration, effect_id = number(fields.get("duration")), text(fields.get("id"))
+        duration, effect_id = words.number(fields.get("duration")), text(fields.get("id"))
         if retained or duration is None or duration < 0:
             return
         device.ask(effect_id, int(duration))
         if device.silent:
-            device.do(self.now(), fields | {"on": bool(number(fields.get("intensity"))), "effect_id": effect_id})
+            device.do(self.now(), fields | {"on": bool(words.number(fields.get("intensity"))), "effect_id": effect_id})
 
     def _availability(self, device: Device, payload: bytes, _retained: bool) -> None:
         if payload in (b"online", b"offline"):
@@ -217,7 +216,7 @@ class Room:
 
     def _receipt(self, effect_id: str, fields: dict[str, Any]) -> None:
         status, devices = text(fields.get("status")), fields.get("devices")
-        latency = number(fields.get("latency_ms"))
+        latency = words.number(fields.get("latency_ms"))
         if isinstance(devices, dict) and latency is not None and latency >= 0:
             for name, word in devices.items():
                 if word == "done" and name in self.devices:
@@ -244,7 +243,7 @@ class Room:
         if not state or (name not in self.programs and len(self.programs) >= self._most_programs):
             return
         program = self.programs.setdefault(name, Program(name))
-        at, now = number(fields.get("at")), self.now()
+        at, now = words.number(fields.get("at")), self.now()
         if at is not None:
             since = now - max(0.0, (self.wall() - at) / 1000)
         else:  # a last will has no time of its own
@@ -258,13 +257,6 @@ _DEVICE: dict[str, Callable[[Room, Device, bytes, bool], None]] = {
     "availability": Room._availability,
     "config": Room._config,
 }
-
-
-def number(value: Any) -> float | None:
-    """A finite number of a sane size, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**53) <= value <= 2**53:
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def text(value: Any, limit: int = _NAME) -> str:

@@ -6,7 +6,8 @@ import sys
 import termios
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.control import Control
 from rich.live import Live
 
 from effectd.loop import Loop
@@ -43,11 +44,12 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines now. Not rich's own: that believes COLUMNS and LINES of the environment for ever."""
+        """Columns and lines now; 80 times 24 where the terminal does not know."""
         columns, lines = os.get_terminal_size(sys.stdout.fileno())
         return (columns, lines) if columns and lines else _USUAL
 
     def show(self, frame: RenderableType) -> None:
+        self._console.size = ConsoleDimensions(*self.size)  # else rich believes COLUMNS of the environment for ever
         self._live.update(frame, refresh=True)
 
     def __enter__(self) -> "Screen":
@@ -61,6 +63,7 @@ class Screen:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._console.control(Control.home(), Control.clear())  # tmux keeps a part of a picture that was resized
         self._live.stop()
         if self._before is not None:
             self._loop.remove_reader(0)

@@ -41,19 +41,26 @@ def paint(word: str, width: int = 0) -> str:
 
 
 def clean(text: str, limit: int = SHOWN) -> str:
-    """Somebody's text on one line, without anything that could steer the terminal."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "?", text)
+    """Somebody's text on one line, without anything that could steer the terminal or cannot be written to it."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "?", text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def number(value: Any) -> float | None:
+    """Somebody's finite number of a sane size, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**53) <= value <= 2**53:
+        return None
+    return float(value)  # NaN and the infinities are not within those bounds
 
 
 def receipt(fields: Mapping[str, Any]) -> str:
     """`done  wind  in 2.1 ms  (wind: done)  reason`."""
     devices = fields["devices"] if isinstance(fields.get("devices"), dict) else {}
-    latency = fields.get("latency_ms")
+    latency = number(fields.get("latency_ms"))
     parts = [
         paint(clean(str(fields.get("status")), 32)),
         clean(str(fields.get("effect_type") or "-"), 64),
-        f"in {latency:.1f} ms" if isinstance(latency, int | float) and devices else "",
+        f"in {latency:.1f} ms" if latency is not None and devices else "",
         "(" + clean(", ".join(f"{k}: {v}" for k, v in devices.items())) + ")" if devices else "",
         clean(str(fields.get("reason") or ""), 400),
     ]
@@ -64,8 +71,8 @@ def doing(state: Mapping[str, Any]) -> str:
     """What a device's state topic says: `on  light 80 % #ff8800`, `off`."""
     if not state.get("on"):
         return paint("off")
-    intensity, parameters = state.get("intensity"), state.get("parameters")
-    share = f"{intensity:g} %" if isinstance(intensity, int | float) else "-"
+    intensity, parameters = number(state.get("intensity")), state.get("parameters")
+    share = "-" if intensity is None else f"{intensity:g} %"
     return f"{paint('on')}  {clean(str(state.get('effect_type')), 64)} {share}" + details(parameters)
 
 

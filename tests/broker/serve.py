@@ -9,7 +9,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from amqtt.contexts import Action
+from amqtt.plugins.base import BaseTopicPlugin
+from amqtt.session import Session
+
 from broker_proc.mended import MendedBroker
+
+
+class Guard(BaseTopicPlugin):
+    """Only the user `trusted` may do anything with `secret/#`; the answers take their time, as those of a database do."""
+
+    async def topic_filtering(self, *, session: Session, topic: str, action: Action) -> bool:
+        await asyncio.sleep(0)
+        return session.username == "trusted" or not topic.startswith("secret/")
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -22,6 +34,8 @@ async def main(options: argparse.Namespace) -> None:
         "web": {"type": "ws", "bind": f"127.0.0.1:{options.web_port}"},
     }
     plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": not options.named}}
+    if options.guarded:
+        plugins["serve.Guard"] = {}
     broker = MendedBroker({"listeners": listeners, "plugins": plugins}, unretained=("effects/#",))
     await broker.start()
     stopping = asyncio.Event()
@@ -39,6 +53,7 @@ if __name__ == "__main__":
     parser.add_argument("--connect-within", type=float, default=MendedBroker.CONNECT_WITHIN)
     parser.add_argument("--max-connections", type=int, default=0)
     parser.add_argument("--named", action="store_true", help="serve only clients with a user name")
+    parser.add_argument("--guarded", action="store_true", help="secret/# is for the user `trusted`")
     options = parser.parse_args()
     MendedBroker.CONNECT_WITHIN = options.connect_within
     loop_factory = None

@@ -1,13 +1,13 @@
 """A connection takes its descriptor with it when it ends, and all of them end with the broker."""
 
-import subprocess
+import contextlib
 import time
 from pathlib import Path
 
 import pytest
 
 from .conftest import RunningBroker, _run
-from .wire import CONNACK, Client, connect, connected, publish, wait_for
+from .wire import CONNACK, Client, connect, connected, publish, subscribe, unsubscribe, wait_for
 
 
 def test_probes_and_broken_connections_leave_no_descriptor_open(broker: RunningBroker, topic: str) -> None:
@@ -62,6 +62,33 @@ def test_a_client_that_is_not_let_in_is_told_so_and_ends_no_connection_of_its_na
             client.ping()
 
 
+def test_a_secret_leaks_neither_live_nor_retained_nor_by_a_last_will(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path, "--guarded"):
+        with connected(ours.port, username="trusted") as trusted, connected(ours.port) as stranger:
+            trusted.publish("secret/retained", "x", 1, retain=True)
+            trusted.subscribe("secret/forged", 1)
+            assert stranger.subscribe("secret/#") == 0x80
+            stranger.subscribe("#", 1)
+            stranger.publish("secret/forged", "x", 1, retain=True)
+            connected(ours.port, will=("secret/forged", "x"), will_retain=True).socket.close()
+            trusted.publish("secret/live", "x", 1)
+            trusted.publish("open", "x", 1)
+            assert stranger.message().topic == "open"
+            stranger.ping()
+            trusted.subscribe("secret/forged")
+            trusted.ping()
+
+
+def test_clients_that_subscribe_while_an_answer_about_rights_is_awaited_cost_no_message(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path, "--guarded"):
+        with connected(ours.port) as sender, connected(ours.port) as receiver, connected(ours.port) as other:
+            receiver.subscribe("state/#", 1)
+            for each in range(1, 301):
+                sender.send(publish(f"state/{each}", str(each), 1, packet_id=each))
+                other.send(subscribe((f"state/{each}/#", 0)) + unsubscribe(f"state/{each}/#"))
+            assert [int(receiver.message().payload) for _ in range(300)] == list(range(1, 301))
+
+
 @pytest.mark.parametrize("kind", ["ours", "mosquitto"])
 def test_a_persistent_session_receives_what_came_while_it_was_away(tmp_path: Path, kind: str) -> None:
     for broker in _run(kind, tmp_path, "--named"):
@@ -81,26 +108,24 @@ def test_a_persistent_session_receives_what_came_while_it_was_away(tmp_path: Pat
 @pytest.mark.parametrize("kind", ["ours", "ours-on-asyncio", "mosquitto"])
 def test_a_broker_that_is_stopped_sends_the_wills_and_exits_at_once(tmp_path: Path, kind: str) -> None:
     for broker in _run(kind, tmp_path):
-        clients = [connected(broker.port, f"client{each}", will=(f"will/{each}", "")) for each in range(100)]
-        idle = [Client(broker.port) for _ in range(10)]
-        with connected(broker.port, receive_buffer=4096) as slow, connected(broker.port) as watcher:
+        with contextlib.ExitStack() as stack:
+            others = [connected(broker.port, will=(f"will/{each}", "")) for each in range(100)]
+            others += [Client(broker.port) for _ in range(10)]  # they have not said CONNECT
+            for each in others:
+                stack.enter_context(each)
+            slow = stack.enter_context(connected(broker.port, receive_buffer=4096))
+            watcher = stack.enter_context(connected(broker.port))
             slow.subscribe("flood")
             for _ in range(300):
                 watcher.send(publish("flood", "x" * 32_000))
             watcher.subscribe("will/#")
             start = time.monotonic()
             broker.process.terminate()
-            wills = {watcher.message().topic for _ in range(100)}
-            assert wills == {f"will/{each}" for each in range(100)}
+            assert {watcher.message().topic for _ in range(100)} == {f"will/{each}" for each in range(100)}
             assert watcher.is_closed()
-            try:
-                assert broker.process.wait(5) == 0
-            except subprocess.TimeoutExpired:
-                pytest.fail("it does not end")
+            assert broker.process.wait(5) == 0
             assert time.monotonic() - start < 1.0
-        for each in clients + idle:
-            assert each.is_closed()
-            each.socket.close()
+            assert all(each.is_closed() for each in others)
 
 
 def _is_served(port: int) -> bool:

@@ -1,12 +1,8 @@
 """Messages arrive: in order, at the right quality, at everybody who asked, and last wills when they are due."""
 
-import os
-import socket
 import time
 
 import pytest
-from websockets import Subprotocol
-from websockets.sync.client import connect as websocket_client
 
 from .conftest import RunningBroker
 from .wire import (
@@ -19,12 +15,10 @@ from .wire import (
     SUBACK,
     UNSUBACK,
     acknowledge,
-    connect,
     connected,
     publish,
     subscribe,
     unsubscribe,
-    wait_for,
 )
 
 
@@ -166,50 +160,4 @@ def test_no_will_is_sent_after_disconnect(broker: RunningBroker, topic: str) -> 
             client.send(publish(f"{topic}/last", "words") + DISCONNECT)
             assert client.is_closed()
         assert watcher.message().topic == f"{topic}/last"
-        watcher.ping()
-
-
-def test_a_websocket_client_is_served_like_any_other(broker: RunningBroker, topic: str) -> None:
-    from paho.mqtt.client import Client, MQTTMessage, MQTTv311
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    heard: list[bytes] = []
-
-    def on_message(_client: Client, _userdata: object, message: MQTTMessage) -> None:
-        heard.append(message.payload)
-
-    client = Client(
-        CallbackAPIVersion.VERSION2, topic, transport="websockets", protocol=MQTTv311, reconnect_on_failure=False
-    )
-    client.will_set(f"{topic}/will", "gone", qos=1)
-    client.on_message = on_message
-    client.connect("127.0.0.1", broker.web_port)
-    client.loop_start()
-    try:
-        wait_for(client.is_connected)
-        client.on_subscribe = lambda *_: heard.append(b"subscribed")
-        client.subscribe(topic, 1)
-        wait_for(lambda: heard == [b"subscribed"])
-        for each in range(100):
-            client.publish(topic, str(each), 1)
-        wait_for(lambda: len(heard) == 101)
-        assert heard[1:] == [str(each).encode() for each in range(100)]
-        with connected(broker.port) as watcher:
-            watcher.subscribe(f"{topic}/will")
-            with socket.socket(fileno=os.dup(client.socket().fileno())) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
-            assert watcher.message().payload == "gone"
-    finally:
-        client.loop_stop()
-
-
-def test_a_packet_cut_off_in_a_websocket_is_not_published(broker: RunningBroker, topic: str) -> None:
-    with connected(broker.port) as watcher:
-        watcher.subscribe(f"{topic}/#")
-        with websocket_client(f"ws://127.0.0.1:{broker.web_port}", subprotocols=[Subprotocol("mqtt")]) as websocket:
-            for frame in (connect(topic, will=(f"{topic}/will", "gone")), publish(f"{topic}/half", "x" * 100)[:50]):
-                for at in range(0, len(frame), 10):
-                    websocket.send(frame[at : at + 10])
-            assert websocket.recv() == b"\x20\x02\0\0"
-        assert watcher.message().topic == f"{topic}/will"
         watcher.ping()

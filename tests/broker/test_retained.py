@@ -18,6 +18,16 @@ def test_a_retained_message_is_kept_replaced_and_cleared(broker: RunningBroker, 
             receiver.ping()
 
 
+def test_a_retained_message_arrives_at_the_lower_of_the_two_qualities(broker: RunningBroker, topic: str) -> None:
+    with connected(broker.port) as sender, connected(broker.port) as receiver:
+        for published, subscribed in ((0, 1), (1, 0), (1, 1)):
+            state = f"{topic}/{published}{subscribed}"
+            sender.publish(state, "kept", published, retain=True)
+            receiver.send(subscribe((state, subscribed)))
+            message = next(each for each in _both(receiver.receive(), receiver.receive()) if each.kind == PUBLISH)
+            assert message.qos == min(published, subscribed)
+
+
 def test_a_newcomer_receives_nothing_before_it_subscribes(broker: RunningBroker, topic: str) -> None:
     with connected(broker.port) as sender, connected(broker.port) as other:
         sender.publish(f"{topic}/secret", "kept", 1, retain=True)

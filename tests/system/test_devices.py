@@ -13,6 +13,7 @@ from pytest_httpserver import HTTPServer
 from tests.system.conftest import need
 from tests.system.home import Client, Home, wait_for
 
+Pins = Callable[[str], list[str]]
 NO_OTHERS: dict[str, Any] = dict.fromkeys(("light", "wind", "vibration", "scent"))
 # gpiozero's mock pins live in the driver's own process: this one writes down each state that it takes on
 WITNESS = """
@@ -79,8 +80,8 @@ def plug() -> Iterator[HTTPServer]:
 
 
 @pytest.fixture(scope="module")
-def pins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], list[str]]]:
-    """What each pin of the mock Raspberry Pi was set to, in order, since the last call."""
+def pins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pins]:
+    """What a pin of the mock Raspberry Pi was set to, in order."""
     folder = tmp_path_factory.mktemp("pins")
     (folder / "witness_pin.py").write_text(WITNESS)
     (folder / "witness-1.dist-info").mkdir()
@@ -94,20 +95,13 @@ def pins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], list
         patch.setenv("GPIOZERO_MOCK_PIN_CLASS", "witness")
         patch.setenv("PYTHONPATH", str(folder))
 
-        def pins() -> list[str]:
-            lines = written.read_text().splitlines()
-            written.write_text("")
-            return lines
-
-        yield pins
+        yield lambda pin: [line.split()[1] for line in written.read_text().splitlines() if line.startswith(f"{pin} ")]
 
 
 @pytest.fixture(scope="module")
-def room(cable: Cable, plug: HTTPServer, pins: Callable[[], list[str]]) -> Iterator[Home]:
-    serial = {"port": str(cable.port), "boot_ms": 0, "line": r"WIND $level\n", "off": r"WIND 0\n"}
+def room(plug: HTTPServer, pins: Pins) -> Iterator[Home]:
     http = {"url": plug.url_for("/on") + "?level=$level", "off_url": plug.url_for("/off")}
     devices = {
-        "fan": {"kind": "serial", "effects": ["wind"], "options": serial},
         "blower": {"kind": "gpio", "effects": ["vibration"], "options": {"pin": 18, "min_duty": 30}},
         "pump": {"kind": "gpio", "effects": ["scent"], "options": {"pin": 17, "mode": "relay", "active_high": False}},
         "plug": {"kind": "http", "effects": ["light"], "range": [20, 80], "options": http},
@@ -118,71 +112,71 @@ def room(cable: Cable, plug: HTTPServer, pins: Callable[[], list[str]]) -> Itera
         yield room
 
 
-@pytest.fixture
-def client(room: Home) -> Client:
-    return room.client()
+@pytest.fixture(scope="module")
+def wired(cable: Cable) -> Iterator[Home]:
+    """A home whose only device hangs on the cable."""
+    serial = {"port": str(cable.port), "boot_ms": 0, "line": r"WIND $level\n", "off": r"WIND 0\n"}
+    with Home({**NO_OTHERS, "fan": {"kind": "serial", "effects": ["wind"], "options": serial}}) as wired:
+        wired.start()
+        wired.wait_ready()
+        yield wired
 
 
-def test_a_fan_on_a_serial_cable_goes_off_first_and_follows_the_effects(
-    room: Home, cable: Cable, client: Client
-) -> None:
+def test_a_fan_on_a_serial_cable_goes_off_first_and_follows_the_effects(wired: Home, cable: Cable) -> None:
+    client = wired.client()
     wait_for(lambda: cable.heard == b"WIND 0\n", what="off first")
     client.publish("effects/wind", {"id": "serial-1", "intensity": 60, "duration": 200})
     assert client.receipt("serial-1")["status"] == "done"
     wait_for(lambda: cable.heard == b"WIND 0\nWIND 60\nWIND 0\n", what="the effect and its end")
 
 
-def test_a_cable_that_is_pulled_out_shows_at_once_and_comes_back_by_itself_off_first(
-    room: Home, cable: Cable, client: Client
-) -> None:
-    pid = room.pid("fan")
+def test_a_cable_that_is_pulled_out_shows_at_once_and_comes_back_by_itself_off_first(wired: Home, cable: Cable) -> None:
+    client = wired.client()
+    pid = wired.pid("fan")
     cable.pull_out()  # nobody sends an effect: the driver itself notices
-    wait_for(lambda: (room.line("fan") or {}).get("state") == "degraded", what="degraded")
+    wait_for(lambda: (wired.line("fan") or {}).get("state") == "degraded", what="degraded")
     wait_for(lambda: client.on("devices/fan/availability")[-1:] == [b"offline"], what="offline")
     client.publish("effects/wind", {"id": "serial-2", "intensity": 60, "ttl_ms": 300})
     assert client.receipt("serial-2")["status"] == "expired"
 
     cable.plug_in()
-    wait_for(lambda: (room.line("fan") or {}).get("state") == "ready", 40, "ready again")
+    wait_for(lambda: (wired.line("fan") or {}).get("state") == "ready", 40, "ready again")
     wait_for(lambda: client.on("devices/fan/availability")[-1:] == [b"online"], what="online")
     client.publish("effects/wind", {"id": "serial-3", "intensity": 30, "duration": 100})
     assert client.receipt("serial-3")["status"] == "done"
     wait_for(lambda: cable.heard == b"WIND 0\nWIND 30\nWIND 0\n", what="off first, the effect, its end")
-    assert room.pid("fan") == pid
+    assert wired.pid("fan") == pid
 
 
 def test_a_cable_that_is_pulled_out_under_an_effect_fails_that_effect_or_is_noticed_before(
-    room: Home, cable: Cable, client: Client
+    wired: Home, cable: Cable
 ) -> None:
+    client = wired.client()
     cable.pull_out()
     client.publish("effects/wind", {"id": "serial-4", "intensity": 60, "ttl_ms": 400})
     assert client.receipt("serial-4")["status"] in ("failed", "expired")
-    wait_for(lambda: (room.line("fan") or {}).get("state") == "degraded", what="degraded")
+    wait_for(lambda: (wired.line("fan") or {}).get("state") == "degraded", what="degraded")
     cable.plug_in()
-    wait_for(room.ready, 40, "all ready again")
+    wait_for(wired.ready, 40, "all ready again")
     wait_for(lambda: cable.heard == b"WIND 0\n", what="off first")
 
 
-def test_a_pin_of_a_raspberry_pi_is_off_first_gets_its_duty_and_is_let_go(
-    room: Home, pins: Callable[[], list[str]], client: Client
-) -> None:
-    seen = pins()
-    assert [line for line in seen if line.startswith("GPIO18 ")][-1] == "GPIO18 0"
-    assert {line for line in seen if line.startswith("GPIO17 ")} == {"GPIO17 1"}, "low is on: it never was low"
+def test_a_pin_of_a_raspberry_pi_is_off_first_gets_its_duty_and_is_off_again(room: Home, pins: Pins) -> None:
+    client = room.client()
+    assert set(pins("GPIO18")) == {"0"}
+    assert set(pins("GPIO17")) == {"1"}, "low is on: it must never have been low"
     client.publish("effects/vibration", {"id": "gpio-1", "intensity": 60, "duration": 100})
     client.publish("effects/vibration", {"id": "gpio-2", "intensity": 10, "priority": 9, "duration": 100})
     client.publish("effects/scent", {"id": "gpio-3", "intensity": 100, "duration": 100})
     assert [client.receipt(f"gpio-{i}")["status"] for i in (1, 2, 3)] == ["done"] * 3
-    wait_for(lambda: not client.state("blower")["on"] and not client.state("pump")["on"], what="off again")
-    wait_for(lambda: client.state("blower") and client.state("blower")["effect_id"] is None, what="the end")
-    seen = pins()
-    assert [line for line in seen if line.startswith("GPIO18 ")] == ["GPIO18 0.6", "GPIO18 0.3", "GPIO18 0"]
-    assert [line for line in seen if line.startswith("GPIO17 ")] == ["GPIO17 0", "GPIO17 1"]
+    wait_for(lambda: pins("GPIO18")[-3:] == ["0.6", "0.3", "0"], what="two duties, then off")
+    wait_for(lambda: pins("GPIO17")[-2:] == ["0", "1"], what="on, then off")
 
 
 def test_a_web_plug_is_asked_within_its_range_and_the_state_shows_what_was_asked_for(
-    room: Home, plug: HTTPServer, client: Client
+    room: Home, plug: HTTPServer
 ) -> None:
+    client = room.client()
     wait_for(lambda: plug.log, what="off first")
     assert plug.log[0][0].path == "/off"
     before = len(plug.log)
@@ -197,7 +191,8 @@ def test_a_web_plug_is_asked_within_its_range_and_the_state_shows_what_was_asked
     assert [request.full_path for request, _ in plug.log if request.path == "/on"][-1] == "/on?level=80"
 
 
-def test_a_web_plug_that_refuses_fails_the_effect_and_says_why(room: Home, plug: HTTPServer, client: Client) -> None:
+def test_a_web_plug_that_refuses_fails_the_effect_and_says_why(room: Home, plug: HTTPServer) -> None:
+    client = room.client()
     plug.expect_oneshot_request("/on").respond_with_data("overheated", 503)
     client.publish("effects/light", {"id": "http-3", "intensity": 50})
     receipt = client.receipt("http-3")

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from effectd.cli import device
 from tests.system.home import wait_for
 from tests.system.made import Made
 
@@ -122,16 +121,15 @@ def test_sections_that_wait_to_be_taken_in_are_left_waiting(shared: Made) -> Non
         conf.write_text(conf.read_text().replace("\n[program:sleeper]\ncommand=sleep 600\n", ""))
 
 
-def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(
-    shared: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(shared: Made) -> None:
     (shared.path / "deaf.py").write_text(DRIVER.format(open="raise OSError('no such port')"))
-    monkeypatch.setattr(device, "READY_S", 1.0)
     before = shared.pids()
-    assert device.add(shared.path, "deaf", "deaf", [], None, []) == 3
-    said = capsys.readouterr()
-    assert said.out.startswith("deaf is in config.yaml and in supervisor.conf\n")
-    assert "no such port" in said.err
+    impatient = "from effectd import cli; from effectd.cli import device; device.READY_S = 1.0; cli.main()"
+    done = shared.tool("python", "-c", impatient, "device", "add", "deaf", "--kind", "deaf")
+    assert done.returncode == 3
+    assert done.stdout == "deaf is in config.yaml and in supervisor.conf\n"
+    assert done.stderr.startswith("deaf is ")
+    assert "no such port" in done.stderr
     after = shared.pids()
     assert after.pop("deaf")
     assert after == before
@@ -153,7 +151,7 @@ def test_up_tells_the_dispatcher_of_a_device_that_was_written_by_hand() -> None:
         (home.path / "config.yaml").write_text(text.replace("\neffects:", fan, 1))
         checked = home.effectd("check")
         with (home.path / "supervisor.conf").open("a") as conf:
-            conf.write("\n" + checked.stdout[checked.stdout.index("[program:fan]") :])
+            conf.write("\n" + checked.stdout[checked.stdout.rindex("[program:fan]") :])
         home.up()
         assert devices_of(home, "wind", "60") == {"wind": "done", "fan": "done"}
         after = home.pids()

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +29,6 @@ def newcomer() -> Iterator[Clone]:
     """A clone with this checkout's venv in place of its own, and clients that use its port without being told."""
     need("mosquitto_pub", "mosquitto-clients")
     with Clone() as clone:
-        (clone.path / ".venv").symlink_to(Path(sys.prefix))
         settings = clone.path / "xdg"
         settings.mkdir()
         for tool in ("mosquitto_pub", "mosquitto_sub"):
@@ -71,7 +69,8 @@ def test_every_command_of_the_readme_works_in_its_order(newcomer: Clone) -> None
             wanted = (0, 27) if command.startswith("mosquitto_sub") else (0,)
             assert done.returncode in wanted, f"{command}\n{done.stdout}{done.stderr}"
     finally:
-        run(newcomer, ".venv/bin/effectd down")
+        for home in (".", "my-room"):
+            run(newcomer, f".venv/bin/effectd --home {home} down")
 
 
 def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None:
@@ -81,7 +80,7 @@ def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None
 
     text = (REPOSITORY / "README.md").read_text()
     (code,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    (section,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    section, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     heard: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -118,8 +117,24 @@ def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None
             newcomer.pids()
             run(newcomer, ".venv/bin/effectd down")
             config.write_text(before)
+            (newcomer.path / "supervisor.conf").write_text((REPOSITORY / "supervisor.conf").read_text())
         thread.join(5)
         assert heard[-1] == "rgb 0 0 0\n"
+
+
+def test_the_raspberry_pi_of_the_readme_is_good_configuration_in_place_of_the_virtual_wind(newcomer: Clone) -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    _, section = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    config = newcomer.path / "config.yaml"
+    before = config.read_text()
+    virtual = "  wind:\n    kind: virtual\n    effects: [wind]\n"
+    assert virtual in before
+    try:
+        config.write_text(before.replace(virtual, section))
+        checked = run(newcomer, ".venv/bin/effectd check")
+        assert checked.returncode == 0, checked.stdout
+    finally:
+        config.write_text(before)
 
 
 def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -> None:
@@ -133,7 +148,7 @@ def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -
     home = newcomer.path / "docs-home"
     home.mkdir(exist_ok=True)
     for block in blocks:
-        (home / "config.yaml").write_text(f"devices:\n{block}\neffects: {{light: {{}}, wind: {{}}}}\n")
+        (home / "config.yaml").write_text(f"devices:\n{block}\neffects: {{light: {{}}, wind: {{}}, scent: {{}}}}\n")
         tree = configuration.load(home)
         assert tree.errors == ()
         for name in tree.devices:

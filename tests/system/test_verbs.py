@@ -41,6 +41,12 @@ class Clone(Home):
         text = text.replace("port: 1883", f"port: {self.port}").replace("max_rate_hz: 60", "max_rate_hz: 1000")
         (self.path / "config.yaml").write_text(text)
 
+        # this test's venv under its own stamp: else scripts/venv might install the clone into it
+        (self.path / ".venv").mkdir()
+        for part in ("bin", "lib", "pyvenv.cfg"):
+            (self.path / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+        (self.path / ".venv" / "installed-extras").write_text("dev\nfast\n")
+
     def tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A console script by its path: nothing of the venv is on PATH."""
         environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}

@@ -1,4 +1,4 @@
-"""The built wheel, in an empty venv without this checkout: from `pip install` to an effect and a device of one's own."""
+"""The built wheel in an empty venv, without this checkout: from `pip install` to an effect and one more device."""
 
 import glob
 import json

@@ -1,10 +1,12 @@
 """`effectd check`: the two files of a home, each for itself and compared both ways."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import supervisor
 
 from effectd.cli import check
 
@@ -239,3 +241,46 @@ def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_i
     write(home)
     good = run()
     assert (good.returncode, good.stdout) == (0, "config.yaml and supervisor.conf are good: 2 devices\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "autorestart=true",
+            "autorestrat=true",
+            "program:broker.autorestrat: unknown key; supervisor would ignore it; did you mean autorestart?",
+        ),
+        (
+            "logfile=%(here)s/run/log/supervisord.log",
+            "nodeamon=true",
+            "supervisord.nodeamon: unknown key; supervisor would ignore it; did you mean nodaemon?",
+        ),
+        ("priority=10", "zzz=10", "program:broker.zzz: unknown key; supervisor would ignore it"),
+    ],
+)
+def test_a_key_that_supervisor_would_ignore_is_told_at_its_line_with_the_nearest(home, old, new, told):
+    write(home)
+    edit(home, old, new)
+    assert found(home) == [f"supervisor.conf:{conf_line(home, new)}: {told}"]
+
+
+def test_a_section_that_supervisor_would_ignore_is_told(home):
+    write(home)
+    edit(home, "[supervisorctl]", "[progam:x]\ncommand=cat\n[supervisorctl]")
+    (problem,) = found(home)
+    assert problem.startswith(f"supervisor.conf:{conf_line(home, '[progam:x]')}: progam:x: unknown section; known are")
+
+
+def test_no_key_of_supervisors_own_sample_is_unknown(home):
+    (home / "run" / "log").mkdir()
+    text = (Path(supervisor.__file__).parent / "skel" / "sample.conf").read_text()
+    text = re.sub(r"^;(?=\[|[a-z_]+ ?=)", "", text, flags=re.MULTILINE)  # they are comments there
+    text = re.sub(r"^(user|chown|numprocs|programs|files) ?=.*$", "", text, flags=re.MULTILINE)  # no such user here
+    text = text.replace("[include]", "[include]\nfiles=more/*.ini").replace(
+        "thegroupname]", "thegroupname]\nprograms=p"
+    )
+    (home / "supervisor.conf").write_text(text.replace("[program:theprogramname]", "[program:p]"))
+    problems = check.SupervisorFile(home / "supervisor.conf").problems
+    assert [str(p.error) for p in problems] == []  # serverurl, written for both cases
+    assert "\nstopasgroup=" in text

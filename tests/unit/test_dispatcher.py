@@ -339,7 +339,7 @@ def test_a_retained_stop_stops_nothing(house):
 def test_an_ack_that_cannot_be_read_changes_nothing(house, payload):
     house.wind(location="left")
     house.message("devices/fan/ack", payload)
-    house.message("devices/fan/ack", b'{"id":"w1","status":"failed","x":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    house.message("devices/fan/ack", b'{"id":"w1","status":"failed","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}")
     assert house.statuses("w1") == []
     house.ack("fan", "w1")
     assert house.statuses("w1") == ["done"]

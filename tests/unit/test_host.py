@@ -422,7 +422,8 @@ def test_a_stop_through_the_gate_is_answered_only_when_the_device_is_off(stage):
     assert ["error" in answer for answer in answers] == [False, True]
 
 
-def test_a_stop_through_the_gate_is_not_answered_while_the_device_refuses_to_go_off(stage):
+def test_a_stop_through_the_gate_is_not_answered_while_the_device_refuses_to_go_off(stage, monkeypatch):
+    monkeypatch.setattr(host_module, "REOPEN_S", (0.03,))
     stage.fan.errors["off"] = [OSError("stuck")]
     answers = list[dict[str, Any]]()
     stage.host._request({"do": "stop"}, answers.append)

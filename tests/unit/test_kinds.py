@@ -1,6 +1,7 @@
 """A device's `kind` finds its driver class, its `options` are the class's own; what is wrong is told with its line."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,15 +58,18 @@ nonsense = two_drivers:Other
 }
 
 
-@pytest.fixture(autouse=True)
-def modules(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("lib")
     for name, text in MODULES.items():
-        (home / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / "lib" / name).write_text(text)
-    monkeypatch.syspath_prepend(str(home / "lib"))
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield
     for name in list(sys.modules):
         if name.partition(".")[0] in {"one_driver", "two_drivers", "no_driver", "a_package", "needy", "lamps_only"}:
-            monkeypatch.delitem(sys.modules, name)
+            del sys.modules[name]
 
 
 def build(home: Path, kind: str, *options: str) -> Driver:

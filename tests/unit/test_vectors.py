@@ -26,3 +26,37 @@ def test_every_driver_that_speaks_to_a_device_has_its_vectors() -> None:
             continue  # a room of the host
     assert {kind for kind, driver in drivers_.items() if driver.uses_out} == {file.stem for file in FILES}
     assert drivers_.keys() - {file.stem for file in FILES} == {"virtual"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told"),
+    [
+        ("serial", "- {name: loud, options: {port: auto}, steps: [off], out: [x]}", "loud: out is ['0\\n'], not ['x']"),
+        (
+            "serial",
+            "- {name: loud, options: {prt: auto}, steps: [off], out: [x]}",
+            "loud: Object contains unknown field",
+        ),
+        (
+            "serial",
+            "- {name: loud, options: {port: auto}, steps: [on], out: []}",
+            "loud: Expected `object`, got `bool`",
+        ),
+        ("serial", "- {name: loud, steps: [off]}", "not played: Object missing required field `out`"),
+        ("serial", "- [", "no YAML"),
+        ("nobody", "- {name: loud, steps: [off], out: []}", "loud: no drivers/nobody.py"),
+        ("virtual", "- {name: loud, steps: [off], out: []}", "loud: Virtual: uses_out is not True"),
+    ],
+)
+def test_what_is_wrong_with_a_vector_file_is_one_line(tmp_path, capsys, kind, text, told):
+    file = tmp_path / f"{kind}.yaml"
+    file.write_text(text + "\n")
+    assert vectors.main([str(file)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(str(file))
+    assert told in line
+
+
+def test_files_that_come_out_as_written_are_counted(capsys):
+    assert vectors.main([str(file) for file in FILES]) == 0
+    assert capsys.readouterr().out == f"{len(CASES)} cases come out as written\n"

@@ -1,0 +1,176 @@
+"""`effectd record`: each effect's life and each program's state, a JSON line an event, into a file (docs/record.md)."""
+
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from effectd import config, history
+from effectd.cli.client import Client, Message
+from effectd.config import Config
+from effectd.report import Ack, DeadLetter, Receipt, State
+from effectd.topics import Topics
+from effectd.watcher import Watch, Watcher
+
+EX_CANTCREAT, EX_IOERR = 73, 74  # sysexits.h
+_WAIT_S = 10.0
+
+
+class _Sent(msgspec.Struct):
+    """What a history keeps of a `set`."""
+
+    id: str = ""
+    effect_type: str = ""
+    intensity: float = 0
+    duration: int = 0
+    seq: int = 0
+
+
+def run(home: Path, file: str, seconds: float | None) -> int:
+    """0 at Ctrl-C, SIGTERM, after `seconds`, or when nobody reads the pipe any more."""
+    tree = config.load(home)
+    try:
+        out = 1 if file == "-" else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        typer.echo(f"{file}: {error.strerror}", err=True)
+        return EX_CANTCREAT
+    try:
+        _Recorder(tree, out).run(seconds)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:  # a full disk, mostly: a history with a silent hole is worse than none
+        typer.echo(f"{file}: {error.strerror}; recording ends here", err=True)
+        return EX_IOERR
+    return 0
+
+
+class _Recorder:
+    """Writes each event by one write() of its own: a reader, or a death, finds whole lines."""
+
+    def __init__(self, tree: Config, out: int) -> None:
+        self._tree, self._out = tree, out
+        self._ended = False
+        self._states: dict[str, bytes] = {}  # the last state that each device told: a connection brings it again
+        self._broker: str | None = None  # the run of the broker that the gate told of
+        self._client = Client(tree, "record", (tree.topics.everything,), on_up=self._up, on_down=self._down)
+
+    def run(self, seconds: float | None) -> None:
+        loop = self._client.loop
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sig, self._end)
+        if seconds is not None:
+            loop.call_later(seconds, self._end)
+        if stat.S_ISFIFO(os.fstat(self._out).st_mode):
+            loop.add_reader(self._out, self._nobody_reads)  # a pipe that we write to tells only that
+        watcher = Watcher(loop, self._tree.home / "run")
+        with self._client as client:
+            for name in (*self._tree.programs, "watchdog"):
+                if watcher.watch(name, self._program).sock is None:
+                    self._write(history.Program(name=name, state="gone"))
+            client.link.open()
+            while not self._ended:
+                for message in client.messages(_WAIT_S, lambda: self._ended):
+                    event = _event(message, self._tree.topics)
+                    if event is not None and not (isinstance(event, history.Actuated) and self._old(message)):
+                        self._write(event)
+        watcher.close()
+
+    def _program(self, watch: Watch) -> None:
+        line = watch.line
+        if watch.name == "broker":
+            self._broker = line.generation if watch.ready and line else None
+            if self._broker and not self._client.link.up:  # do not wait for the next retry
+                self._client.link.drop()
+                self._client.link.open()
+        if line is None:
+            self._write(history.Program(name=watch.name, state="gone"))
+        elif watch.stale:
+            self._write(history.Program(name=watch.name, state="gone", reason="does not answer", pid=line.pid))
+        else:
+            self._write(
+                history.Program(
+                    name=watch.name,
+                    state=line.state,
+                    reason=line.reason,
+                    pid=line.pid,
+                    generation=line.generation,
+                    broker_generation=line.broker_generation,
+                )
+            )
+
+    def _up(self) -> None:
+        self._write(history.Program(name="record", state="ready", pid=os.getpid(), broker_generation=self._broker))
+
+    def _down(self, why: str) -> None:
+        self._write(history.Program(name="record", state="waiting", reason=why, pid=os.getpid()))
+
+    def _old(self, message: Message) -> bool:
+        known = self._states.get(message.topic)
+        self._states[message.topic] = message.payload
+        return known == message.payload
+
+    def _write(self, event: history.Event) -> None:
+        line = history.line(event)
+        while line:
+            line = line[os.write(self._out, line) :]
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def _nobody_reads(self) -> None:
+        raise BrokenPipeError
+
+
+def _event(message: Message, topics: Topics) -> history.Event | None:
+    """What a message tells; None for one that is no part of a history, or cannot be read."""
+    try:
+        return _read(topics.split(message.topic), message)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _read(levels: list[str], message: Message) -> history.Event | None:
+    payload = message.payload
+    event: history.Event | None = None
+    match levels:
+        case ["effects", *_]:
+            value = _value(payload)
+            fields = value if isinstance(value, dict) else {}
+            given = fields.get("id") or fields.get("idempotency_key")
+            known = given if isinstance(given, str) else None
+            event = history.Published(id=known, topic=message.topic, payload=value)
+        case ["receipts", _]:
+            event = history.told(msgspec.json.decode(payload, type=Receipt))
+        case ["devices", device, "set"]:
+            event = history.Set(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=_Sent)))
+        case ["devices", device, "ack"]:
+            event = history.Acked(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=Ack)))
+        case ["devices", device, "state"]:
+            state = msgspec.json.decode(payload, type=State)
+            event = history.Actuated(
+                device=device,
+                on=state.on,
+                id=state.effect_id,
+                effect_type=state.effect_type,
+                intensity=state.intensity,
+            )
+        case ["devices", device, "stop"]:
+            event = history.Stopped(device=device)
+        case ["stop-all"]:
+            event = history.Stopped()
+        case ["dead-letters", word]:
+            letter = msgspec.json.decode(payload, type=DeadLetter)
+            event = history.Dead(word=word, id=letter.id, topic=letter.topic, detail=letter.detail)
+    return event
+
+
+def _value(payload: bytes) -> Any:
+    """The payload as the JSON that it is; else as text; of bytes that are no text, as much as can be shown."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return payload.decode(errors="replace")

@@ -1,0 +1,241 @@
+"""Inside supervisord: kill what hangs, start again what gave up; decided in docs/decisions/0008-watchdog.md.
+
+It watches every program's gate by the same Watcher as everybody else, driven from supervisord's own loop. Killing is
+free of races there: a child that supervisord has not reaped keeps its pid. SIGKILL, because SIGTERM stays pending on a
+stopped process. Its own gate, `run/watchdog.gate`, beats from the same loop: while it does, supervisord itself works.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from supervisor import events, states
+
+from effectd import config
+from effectd.errors import ConfigError
+from effectd.gate import Gate, GateHeld
+from effectd.loop import Loop
+from effectd.watcher import Watch, Watcher
+
+START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
+KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, one more each so many seconds, for ever
+FATAL_AGAIN_S = 30.0
+LATE_S = 1.5  # supervisord's loop goes round at least once a second
+EX_CONFIG = 78
+RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
+
+
+class Guarded:
+    """What the watchdog knows of one program."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.budget = float(KILLS)
+        self.refilled = time.monotonic()
+        self.kills = 0
+        self.exit_code: int | None = None
+        self.told = ""
+        self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
+        self._since: tuple[str, int, float] = ("", 0, 0.0)
+
+    def for_s(self, what: str, pid: int, now: float) -> float:
+        """For how long this process has been in this condition, by a clock that nobody sets."""
+        if self._since[:2] != (what, pid):
+            self._since = (what, pid, now)
+        return now - self._since[2]
+
+    def may_kill(self, now: float) -> bool:
+        self.budget = min(KILLS, self.budget + (now - self.refilled) / REFILL_S)
+        self.refilled = now
+        return self.budget >= 1
+
+
+class Watchdog:
+    """`tick` is called at each round of supervisord's loop, at least once a second."""
+
+    def __init__(self, supervisord: Any, home: Path) -> None:
+        self._supervisord, self._home, self._run = supervisord, home, home / "run"
+        self._log = supervisord.options.logger
+        self._loop = Loop()
+        try:
+            self._hung_after_s = config.load(home).supervision.hung_after_ms / 1000
+        except ConfigError:  # the programs will say so themselves
+            self._hung_after_s = config.Supervision().hung_after_ms / 1000
+        self._watcher = Watcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
+        self._guarded: dict[str, Guarded] = {}
+        self._gate = Gate(self._run, "watchdog")
+        try:
+            self._gate.open(wait=False)
+        except (OSError, GateHeld) as error:
+            self._log.critical(f"watchdog: no gate of its own: {error}")
+        self._gate.attach(self._loop)
+        self._gate.say("ready")
+        self._last = time.monotonic()
+        events.subscribe(events.ProcessStateBackoffEvent, self._backoff)
+
+    def fileno(self) -> int:
+        """Readable when a gate has something to say."""
+        return self._loop.fileno()
+
+    def tick(self) -> None:
+        """Hear the gates; then judge every program."""
+        self._loop.turn(wait=False)
+        now = time.monotonic()
+        # this process itself was held up (a stalled disk, SIGSTOP): what others said meanwhile has not been heard yet
+        late, self._last = now - self._last > LATE_S, now
+        if late:
+            return
+        worst = ""
+        for process in self._processes():
+            name = process.config.name
+            if name not in self._guarded:
+                self._guarded[name] = Guarded(self._watcher.watch(name, lambda _watch: None))
+            worst = self._judge(process, self._guarded[name], now) or worst
+        self._gate.say("degraded" if worst else "ready", worst)
+
+    def close(self) -> None:
+        """Before a reload: the next one takes over the gate's lock in this same process."""
+        self._watcher.close()
+        self._gate.close(release=True)
+
+    def _processes(self) -> list[Any]:
+        return [p for group in self._supervisord.process_groups.values() for p in group.processes.values()]
+
+    def _judge(self, process: Any, guarded: Guarded, now: float) -> str:
+        """Kill it if it hangs; what is wrong with it that killing may not mend, "" = nothing."""
+        if process.state == states.ProcessStates.FATAL:
+            return self._try_again(process, guarded, now)
+        if process.state not in RUNNING or process.killing or process.pid in (0, guarded.killed):
+            return ""
+        why = self._hangs(process, guarded, now)
+        if not why:
+            guarded.told = ""
+            return ""
+        if not guarded.may_kill(now):
+            self._tell(
+                guarded, f"watchdog: {process.config.name} {why}; killed {KILLS} times already, waiting to try again"
+            )
+            return f"{process.config.name} {why}, again and again"
+        guarded.budget -= 1
+        guarded.kills += 1
+        guarded.killed = process.pid
+        self._log.critical(f"watchdog: {process.config.name} (pid {process.pid}) {why}; killing it")
+        process.signal(signal.SIGKILL)
+        return ""
+
+    def _hangs(self, process: Any, guarded: Guarded, now: float) -> str:
+        """Why the program counts as hung, in words; "" where it does not."""
+        line = guarded.watch.line
+        if line is not None and line.pid == process.pid:
+            if guarded.watch.stale:
+                return f"has said nothing for {self._hung_after_s:g} s"
+            if guarded.for_s(line.state, process.pid, now) > START_LIMIT_S and line.state == "starting":
+                return f"has been starting for {START_LIMIT_S:g} s"
+            return ""
+        if self._has_gate(process) and guarded.for_s("no gate", process.pid, now) > START_LIMIT_S:
+            return f"has run for {START_LIMIT_S:g} s without a gate"
+        return ""
+
+    def _has_gate(self, process: Any) -> bool:
+        """Programs of the user's own may run under the same supervisord; only ours have gates."""
+        command = process.config.command
+        return any(module in command for module in ("-m broker_proc", "-m dispatcher_proc", "-m drivers"))
+
+    def _try_again(self, process: Any, guarded: Guarded, now: float) -> str:
+        """A program that supervisord gave up is started again after a while, unless its configuration is wrong."""
+        name = process.config.name
+        if guarded.exit_code == EX_CONFIG:
+            return f"{name} has a wrong configuration: see run/log/{name}.log"
+        if guarded.for_s("fatal", 0, now) > FATAL_AGAIN_S:
+            self._log.critical(f"watchdog: {name} had given up; starting it again")
+            process.spawn()
+            return ""
+        return f"{name} has given up; it is started again after {FATAL_AGAIN_S:g} s"
+
+    def _backoff(self, event: Any) -> None:
+        """The first starts that fail go again at once: effectd's own programs brake themselves (process.py)."""
+        process = event.process
+        if self._has_gate(process) and process.backoff <= 3:
+            process.delay = 0
+
+    def exited(self, name: str, code: int) -> None:
+        """The exit code of the last run; supervisord itself forgets it where the run was short."""
+        if (guarded := self._guarded.get(name)) is not None:
+            guarded.exit_code = code
+
+    def kills(self) -> dict[str, int]:
+        return {name: guarded.kills for name, guarded in self._guarded.items() if guarded.kills}
+
+    def _tell(self, guarded: Guarded, text: str) -> None:
+        if guarded.told != text:
+            guarded.told = text
+            self._log.critical(text)
+
+
+class Patrol:
+    """The watchdog's place in supervisord's poll map: `readable` is asked at each round, after it has daemonized."""
+
+    def __init__(self, supervisord: Any) -> None:
+        self._supervisord = supervisord
+        self._home = Path(supervisord.options.here)
+        self.watchdog: Watchdog | None = None
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if hasattr(os, "eventfd") else os.pipe()[0]
+        self._map: dict[int, Any] = supervisord.options.get_socket_map()
+        self._map[self._fd] = self
+        self._waitpid = supervisord.options.waitpid
+        supervisord.options.waitpid = self._reaped
+
+    def readable(self) -> bool:
+        if self.watchdog is None:
+            self.watchdog = Watchdog(self._supervisord, self._home)
+            self._map[self.watchdog.fileno()] = self  # a gate that speaks wakes supervisord's loop
+        self.watchdog.tick()
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        """What the gates say is heard by the next `readable`, before supervisord polls again."""
+
+    handle_write_event = handle_error = handle_read_event
+
+    def leave(self) -> None:
+        """Before a reload: the next one takes this place."""
+        for fd in [fd for fd, place in self._map.items() if place is self]:
+            del self._map[fd]
+        self._supervisord.options.waitpid = self._waitpid
+        os.close(self._fd)
+        if self.watchdog is not None:
+            self.watchdog.close()
+
+    def _reaped(self) -> Any:
+        pid, status = self._waitpid()
+        process = self._supervisord.options.pidhistory.get(pid) if pid else None
+        if process is not None and self.watchdog is not None:
+            self.watchdog.exited(process.config.name, os.waitstatus_to_exitcode(status))
+        return pid, status
+
+
+class Rpc:
+    """`watchdog.kills` over supervisord's own RPC."""
+
+    def __init__(self, patrol: Patrol) -> None:
+        self._patrol = patrol
+
+    def kills(self) -> dict[str, int]:
+        """How often the watchdog has killed each program."""
+        return self._patrol.watchdog.kills() if self._patrol.watchdog else {}
+
+
+_patrol: list[Patrol] = []
+
+
+def make_watchdog(supervisord: Any, **_config: Any) -> Rpc:
+    """The factory that supervisor.conf names; called again at a reload."""
+    while _patrol:
+        _patrol.pop().leave()
+    _patrol.append(Patrol(supervisord))
+    return Rpc(_patrol[0])

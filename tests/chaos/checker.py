@@ -1,0 +1,297 @@
+"""Judge a history: what became of every effect, and whether that may be so."""
+
+import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from effectd import history
+from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+
+TOLERANCE_MS = 300.0
+READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
+# a call that ran when the stop came may still move the actuator; `off` follows at its heels
+LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
+NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
+DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused")
+
+
+class Struck(Event, tag="struck"):
+    """The nemesis did something; `over`: everything is ready by itself again. `hangs`: who could not act meanwhile."""
+
+    fault: str
+    hangs: list[str] = []
+    over: bool = False
+
+
+class Fenced(Event, tag="fenced"):
+    """A driver has heard a stop: its token on `devices/<device>/fence`."""
+
+    device: str
+
+
+_decoder = msgspec.json.Decoder(history.Any_ | Struck | Fenced)
+
+
+def load(*paths: Path) -> list[Event]:
+    """The events of the files together, in their order; a torn last line is left out."""
+    events = [_decoder.decode(line) for path in paths for line in path.open("rb") if line.endswith(b"\n")]
+    return sorted(events, key=lambda event: event.mono_ms)
+
+
+@dataclass
+class Told:
+    """What is known of one effect from outside. Times in ms of CLOCK_MONOTONIC."""
+
+    published: list[Published] = field(default_factory=list)
+    receipted: float | None = None  # its first receipt was heard
+    accepted: bool = False
+    ended: list[Ended] = field(default_factory=list)
+    driven: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def ttl_ms(self) -> float:
+        return float(self._given("ttl_ms", 2000))
+
+    @property
+    def duration_ms(self) -> float:
+        return float(self._given("duration", 1000))
+
+    @property
+    def received(self) -> float | None:
+        """When the dispatcher had it: its final receipt tells that; else it was before the first receipt was heard."""
+        if self.ended and self.ended[0].latency_ms is not None:
+            last = self.ended[0]
+            return last.said_at - last.at + last.mono_ms - (last.latency_ms or 0)
+        return self.receipted
+
+    def _given(self, name: str, default: int) -> int:
+        payload = self.published[0].payload if self.published else None
+        return payload.get(name, default) if isinstance(payload, dict) else default
+
+
+@dataclass
+class Verdict:
+    """`ends`: how many effects ended with which status; `defects`: class -> what happened, a line each."""
+
+    effects: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    defects: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in DEFECTS})
+
+    @property
+    def good(self) -> bool:
+        return not any(self.defects.values())
+
+    @property
+    def done(self) -> float:
+        """The share of effects that were done."""
+        return self.ends["done"] / self.effects if self.effects else 0.0
+
+    def __str__(self) -> str:
+        rows = [("effects", self.effects), ("faults", sum(self.faults.values()))]
+        rows += [(f"  {status}", count) for status, count in self.ends.most_common()]
+        rows += [(name, len(found)) for name, found in self.defects.items()]
+        lines = [f"{name:<16}{count:>8}" for name, count in rows]
+        for name, found in self.defects.items():
+            lines += [f"{name}: {text}" for text in found[:10]]
+        return "\n".join(lines)
+
+
+def judge(events: Iterable[Event], max_on_ms: dict[str, int]) -> Verdict:
+    """`max_on_ms`: of each device; actuations are those that a witness saw (source `witness`)."""
+    return _Judge(list(events), max_on_ms).verdict
+
+
+class _Judge:
+    def __init__(self, events: list[Event], max_on_ms: dict[str, int]) -> None:
+        self.verdict = Verdict()
+        self._max_on_ms = max_on_ms
+        self._start = events[0].mono_ms if events else 0.0
+        self._end = events[-1].mono_ms if events else 0.0
+        self._effects: dict[str, Told] = defaultdict(Told)
+        self._witnessed: dict[str, list[Actuated]] = defaultdict(list)
+        self._stops: list[Stopped] = []
+        self._fences: dict[str, list[float]] = defaultdict(list)
+        self._struck: list[Struck] = []
+        self._programs: list[Program] = []
+        # a recorder that ran along heard the same again
+        own = {type(event) for event in events if event.source != "record"}
+        for event in events:
+            if event.source != "record" or type(event) not in own:
+                self._take(event)
+        for event in events:
+            if isinstance(event, Program):
+                self._programs.append(event)
+        self._count()
+        self._lost()
+        self._driven()
+        self._after_a_stop()
+        self._endless()
+        self._unexcused()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Published(id=str(id_)):
+                self._effects[id_].published.append(event)
+            case Accepted(id=id_):
+                effect = self._effects[id_]
+                effect.accepted, effect.receipted = True, effect.receipted or event.mono_ms
+            case Ended(id=id_):
+                effect = self._effects[id_]
+                effect.receipted = effect.receipted or event.mono_ms
+                if not any(_same(event, other) for other in effect.ended):
+                    effect.ended.append(event)
+            case Actuated(source="witness"):
+                self._witnessed[event.device].append(event)
+                if event.on and event.id:
+                    self._effects[event.id].driven[event.device].append(event.mono_ms)
+            case Stopped():
+                self._stops.append(event)
+            case Fenced():
+                self._fences[event.device].append(event.mono_ms)
+            case Struck():
+                self._struck.append(event)
+
+    def _find(self, word: str, text: str, at: float) -> None:
+        before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
+        after = f" (after {', '.join(before[-2:])})" if before else ""
+        self.verdict.defects[word].append(f"{text}, {self._clock(at)}{after}")
+
+    def _clock(self, at: float) -> str:
+        return f"at +{(at - self._start) / 1000:.3f} s"
+
+    def _count(self) -> None:
+        self.verdict.effects = len(self._effects)
+        self.verdict.faults.update(s.fault for s in self._struck if not s.over)
+        self.verdict.ends.update(e.ended[0].status for e in self._effects.values() if e.ended)
+
+    def _lost(self) -> None:
+        for id_, effect in self._effects.items():
+            if not effect.ended:
+                word = "accepted, but no end was told" if effect.accepted else "never receipted"
+                at = effect.published[0].mono_ms if effect.published else self._end
+                self._find("lost", f"{id_}: {word}; published {len(effect.published)} times, first", at)
+            elif len(effect.ended) > 1:
+                words = " and ".join(f"{e.status} ({e.reason})" for e in effect.ended)
+                self._find("contradicted", f"{id_}: told {words}", effect.ended[1].mono_ms)
+
+    def _driven(self) -> None:
+        """What the witness saw against what was told."""
+        for id_, effect in self._effects.items():
+            for device, times in effect.driven.items():
+                if len(times) > 1:
+                    self._find("duplicated", f"{id_}: {device} driven {len(times)} times, last", times[-1])
+                due = None if effect.received is None else effect.received + effect.ttl_ms + TOLERANCE_MS
+                if due is not None and times[0] > due:
+                    late = times[0] - due + TOLERANCE_MS
+                    self._find("late", f"{id_}: {device} driven {late:.0f} ms after its ttl", times[0])
+            for device, status in (effect.ended[0].devices if effect.ended else {}).items():
+                if status == "done" and not effect.driven.get(device):
+                    self._find("unheard", f"{id_}: told done by {device}, never seen", effect.ended[0].mono_ms)
+                if status in NEVER_DRIVEN and effect.driven.get(device):
+                    at = effect.driven[device][0]
+                    self._find("contradicted", f"{id_}: told {status}, but {device} was driven", at)
+
+    def _after_a_stop(self) -> None:
+        """Per device that has heard the stop (its fence): nothing of before it drives after the `off` that follows."""
+        for stop in self._stops:
+            before = {id_ for id_, effect in self._effects.items() if _before(effect, stop)}
+            for device, seen in self._witnessed.items():
+                if stop.device not in (None, device):
+                    continue
+                fenced = _first(self._fences[device], stop.mono_ms)
+                off = next((e.mono_ms for e in seen if e.mono_ms >= stop.mono_ms and not e.on), None)
+                if fenced is None or off is None or fenced > stop.mono_ms + 10 * READY_MS:
+                    continue  # it did not hear this one: it was dead, or the broker died with it
+                over = max(off, fenced)
+                for number, event in enumerate(seen):
+                    if event.mono_ms > over and event.on and event.id in before:
+                        then = seen[number + 1] if number + 1 < len(seen) else None
+                        last_call = event.mono_ms < fenced + LAST_CALL_MS and then is not None and not then.on
+                        if not (last_call and then and then.mono_ms - event.mono_ms < AT_ITS_HEELS_MS):
+                            since = event.mono_ms - stop.mono_ms
+                            text = f"{event.id}: {device} driven {since:.0f} ms after a stop that it was before"
+                            self._find("after a stop", text, event.mono_ms)
+
+    def _endless(self) -> None:
+        for device, seen in self._witnessed.items():
+            for number, event in enumerate(seen):
+                if not event.on or event.id is None:
+                    continue
+                on_ms = min(self._effects[event.id].duration_ms or self._max_on_ms[device], self._max_on_ms[device])
+                due = self._excused(device, event.mono_ms, event.mono_ms + on_ms + TOLERANCE_MS)
+                then = seen[number + 1].mono_ms if number + 1 < len(seen) else self._end
+                if then > due:
+                    was = then - event.mono_ms
+                    text = f"{event.id}: {device} was on for {was:.0f} ms instead of {on_ms:.0f}"
+                    self._find("endless", text, event.mono_ms)
+
+    def _excused(self, device: str, start: float, due: float) -> float:
+        """While a driver hangs nobody can switch its device off; how long that may be, the nemesis watches."""
+        since: float | None = None
+        for struck in self._struck:
+            if device in struck.hangs and not struck.over:
+                since = struck.mono_ms
+            elif device in struck.hangs and since is not None:
+                if since < due and struck.mono_ms > start:
+                    due = max(due, struck.mono_ms + TOLERANCE_MS)
+                since = None
+        return due
+
+    def _unexcused(self) -> None:
+        """Expired, though broker, dispatcher and device were ready for a second within its ttl."""
+        spans: dict[str, list[tuple[float, float]]] = {}
+        for id_, effect in self._effects.items():
+            for device, status in (effect.ended[0].devices if effect.ended else {}).items():
+                if status != "expired" or effect.received is None:
+                    continue
+                if device not in spans:
+                    spans[device] = self._ready_spans(device)
+                start, end = effect.received, effect.received + effect.ttl_ms
+                best = max((min(end, b) - max(start, a) for a, b in spans[device]), default=0.0)
+                if best >= READY_MS:
+                    text = f"{id_}: expired on {device}, all ready for {best:.0f} ms ({effect.ended[0].reason})"
+                    self._find("unexcused", text, end)
+
+    def _ready_spans(self, device: str) -> list[tuple[float, float]]:
+        """When broker, dispatcher and device were ready together, under the same run of the broker."""
+        last: dict[str, Program] = {}
+        spans, since = [], None
+        for event in self._programs:
+            if event.name in ("broker", "dispatcher", device):
+                last[event.name] = event
+                runs = {(e.state, e.broker_generation) for e in last.values()}
+                ready = len(last) == 3 and len(runs) == 1 and runs.pop()[0] == "ready"
+                if ready and since is None:
+                    since = event.mono_ms
+                elif not ready and since is not None:
+                    spans.append((since, event.mono_ms))
+                    since = None
+        return [*spans, (since, self._end)] if since is not None else spans
+
+
+def _same(one: Ended, other: Ended) -> bool:
+    return (one.status, one.devices, one.reason, one.said_at) == (
+        other.status,
+        other.devices,
+        other.reason,
+        other.said_at,
+    )
+
+
+def _before(effect: Told, stop: Stopped) -> bool:
+    """The stop ends it: it was receipted before, or published on the stop's own connection before and never since."""
+    if effect.receipted is not None and effect.receipted < stop.mono_ms:
+        return True
+    return bool(effect.published) and all(
+        p.source == stop.source and p.mono_ms <= stop.mono_ms for p in effect.published
+    )
+
+
+def _first(times: list[float], since: float) -> float | None:
+    at = bisect.bisect_left(times, since)
+    return times[at] if at < len(times) else None

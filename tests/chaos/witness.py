@@ -1,0 +1,51 @@
+"""Somebody else's broker, never struck, to which every device publishes what it does; and who listens there."""
+
+from effectd.history import Actuated
+from tests.chaos.connection import Connection
+from tests.chaos.log import Log
+from tests.system.home import wait_for
+
+OFF = "off"
+
+
+def device(effects: list[str], port: int, name: str) -> dict[str, object]:
+    """The configuration of a device that the witness sees, with the id of each effect."""
+    return {
+        "kind": "faulty",
+        "effects": effects,
+        "limits": {"max_rate_hz": 1000, "max_on_ms": MAX_ON_MS, "max_apply_ms": 500},
+        "options": {
+            "topic": f"seen/{name}",
+            "payload": "$id",
+            "off_payload": OFF,
+            "broker": {"host": "127.0.0.1", "port": port},
+        },
+    }
+
+
+MAX_ON_MS = 2000
+
+
+class Witness:
+    """`last`: the last word of each device."""
+
+    def __init__(self, port: int, log: Log) -> None:
+        self._log = log
+        self.last: dict[str, str] = {}
+        self.count = 0
+        self._connection = Connection(port, ("seen/#",), self._hear)
+        wait_for(lambda: self._connection.up, what="the witness")
+
+    @property
+    def alive(self) -> bool:
+        return self._connection.up
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _hear(self, topic: str, payload: bytes) -> None:
+        name, said = topic.rpartition("/")[2], payload.decode()
+        on = said != OFF
+        self._log.write(Actuated(device=name, on=on, id=said if on else None, source="witness"))
+        self.last[name] = said
+        self.count += on
