@@ -1,6 +1,7 @@
 """The embedded broker: configuration -> amqtt -> ready when it has answered its own CONNECT and SUBSCRIBE."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -38,6 +39,10 @@ async def _serve(process: Process) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
+    if process.wait_s:
+        process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), process.wait_s)
     broker = await _listen(process, stopping)
     if broker is None:
         return

@@ -13,11 +13,11 @@ import msgspec
 from dispatcher_proc.openeffect import OpenEffect, Part, from_record, to_record
 from dispatcher_proc.receipts import FINAL_KEY, Receipts
 from effectd import report
-from effectd.config import Device
 from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect, boot_id
 from effectd.journal import Journal
 from effectd.loop import AnyLoop, Cancellable
 from effectd.report import Ack
+from effectd.schema import Device
 
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none

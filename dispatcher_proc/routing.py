@@ -3,9 +3,10 @@
 import msgspec
 
 from effectd import location
-from effectd.config import Config, Device, EffectType
+from effectd.config import Config
 from effectd.effect import Effect
 from effectd.errors import EffectRefused
+from effectd.schema import Device, EffectType
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from effectd.config import Address
 from effectd.effect import Effect
+from effectd.schema import Address
 
 __all__ = ["Driver", "Effect", "Options"]
 

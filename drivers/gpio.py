@@ -6,7 +6,7 @@ import gpiozero
 from msgspec import Meta
 
 from drivers.driver import Driver, Effect, Options
-from effectd.config import Percent
+from effectd.schema import Percent
 
 
 class GpioOptions(Options):

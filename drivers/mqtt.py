@@ -13,9 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, values
-from effectd.config import Address
 from effectd.errors import DeviceFailed
 from effectd.link import no_delay
+from effectd.schema import Address
 
 
 class MqttOptions(Options):

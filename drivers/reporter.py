@@ -3,13 +3,13 @@
 from collections import OrderedDict
 
 from effectd import report
-from effectd.config import Device
 from effectd.effect import Effect
 from effectd.errors import BrokerLost
 from effectd.journal import Journal
 from effectd.link import Link
 from effectd.loop import AnyLoop, Cancellable
 from effectd.report import Ack, State
+from effectd.schema import Device
 from effectd.topics import Topics
 
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)

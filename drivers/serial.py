@@ -13,8 +13,8 @@ from serial.tools import list_ports
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, encoded, unescaped, values
-from effectd.config import Address
 from effectd.errors import DeviceFailed
+from effectd.schema import Address
 
 BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # as the two sketches begin
 EXPECT = {"playsem-fan": '"status":"ok"'}  # its answer to each command
@@ -72,21 +72,10 @@ class Serial(Driver):
         time.sleep(self.options.boot_ms / 1000)
 
     def apply(self, effect: Effect) -> None:
-        if self.options.protocol == "playsem-fan":
-            self._send(playsem("set_speed", speed=max(1, effect.level(100))))
-        elif self.options.protocol == "ser":
-            light = tuple(round(part * float(effect.intensity) / 100) for part in effect.rgb())
-            self._send(self._frame(*(light if self.options.actuator == "light" else (max(1, effect.level(255)),))))
-        else:
-            self._send(encoded(self._line.fill(values(effect, self.device, self.options.scale))))
+        self._send(self._bytes(effect))
 
     def off(self) -> None:
-        if self.options.protocol == "playsem-fan":
-            self._send(playsem("off"))
-        elif self.options.protocol == "ser":
-            self._send(self._frame(*((0, 0, 0) if self.options.actuator == "light" else (0,))))
-        else:
-            self._send(self._off)
+        self._send(self._bytes(None))
 
     def check(self) -> None:
         """Whatever it said unasked is read away, so that it cannot pile up; a port that has gone raises."""
@@ -108,22 +97,35 @@ class Serial(Driver):
         self._port.write(data)
         self._port.flush()
         end, said = time.monotonic() + self.options.timeout_ms / 1000, b""
-        while self._expect and self._expect not in said:
-            self._port.timeout = max(0.0, end - time.monotonic())
-            if not (more := self._port.read(max(1, self._port.in_waiting))):
+        while self._expect not in said:
+            self._port.timeout = left_s = max(0.0, end - time.monotonic())
+            more = self._port.read(max(1, self._port.in_waiting)) if left_s else b""
+            if not more:
                 raise DeviceFailed(f"no {self._expect!r} within {self.options.timeout_ms} ms; it said {said[-200:]!r}")
             said += more
 
-    def _frame(self, *level: int) -> bytes:
+    def _bytes(self, effect: Effect | None) -> bytes:
+        """What says `effect`, or off."""
+        if self.options.protocol == "playsem-fan":
+            return playsem("set_speed", speed=max(1, effect.level(100))) if effect else playsem("off")
+        if self.options.protocol == "ser":
+            return self._frame(effect)
+        return encoded(self._line.fill(values(effect, self.device, self.options.scale))) if effect else self._off
+
+    def _frame(self, effect: Effect | None) -> bytes:
         """`F` or `V`, index, level; `L`, first LED, how many, red, green, blue; then the end.
 
         (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
         47 is sent in its place.
         """
-        count = (self.options.leds,) if self.options.actuator == "light" else ()
-        levels = (part + (part == SER_END) for part in level)
-        index = self.options.index if self.options.index is not None else int(not count)
-        return SER_LETTER[self.options.actuator] + bytes((index, *count, *levels, SER_END))
+        levels, index, count = [max(1, effect.level(255)) if effect else 0], 1, list[int]()
+        if self.options.actuator == "light":
+            percent = float(effect.intensity) / 100 if effect else 0
+            levels = [round(part * percent) for part in (effect.rgb() if effect else (0, 0, 0))]
+            index, count = 0, [self.options.leds]
+        index = index if self.options.index is None else self.options.index
+        levels = [level + (level == SER_END) for level in levels]
+        return SER_LETTER[self.options.actuator] + bytes([index, *count, *levels, SER_END])
 
 
 def playsem(command: str, **params: int) -> bytes:

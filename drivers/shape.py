@@ -2,8 +2,8 @@
 
 import msgspec
 
-from effectd.config import Device
 from effectd.effect import Effect
+from effectd.schema import Device
 
 
 def limited(effect: Effect, device: Device) -> Effect:

@@ -20,9 +20,9 @@ import msgspec
 
 from drivers import kinds
 from drivers.driver import Driver
-from effectd.config import Address
 from effectd.effect import Effect
 from effectd.errors import ConfigError
+from effectd.schema import Address
 from effectd.yamlfile import YamlFile
 
 DEVICE = "device"  # what a template's $device is

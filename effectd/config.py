@@ -10,110 +10,20 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from effectd import location, topics
 from effectd.errors import ConfigError
+from effectd.schema import Broker, Device, EffectType, Percent, RemoteOptions, Supervision
 from effectd.yamlfile import Path_, YamlFile
 
 FILE = "config.yaml"
 SUPERVISOR_FILE = "supervisor.conf"
 STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 100}
 SUN_PATH = 107  # bytes of a UNIX socket's path on Linux, sockaddr_un.sun_path less its NUL (unix(7))
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Percent = Annotated[float, Meta(ge=0, le=100)]
-
-
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    """Files for a TLS connection; `certfile` and `keyfile` are the client's own certificate."""
-
-    cafile: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-
-
-class Address(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a client reaches a broker. The password is in the environment variable `password_env`, never in the file."""
-
-    host: Annotated[str, Meta(min_length=1)]
-    port: Port = 1883
-    username: str | None = None
-    password_env: str | None = None
-    tls: Tls | None = None
-
-    def password(self) -> str | None:
-        return os.environ.get(self.password_env) if self.password_env else None
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class Broker(Struct, frozen=True, forbid_unknown_fields=True):
-    embedded: bool = True
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Port = 1883
-    external: Address | None = None
-
-    @property
-    def address(self) -> Address:
-        """The broker that every client of this home uses."""
-        return self.external if not self.embedded and self.external else Address(host=self.host, port=self.port)
-
-
-class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the user allows, whatever is asked for: percent, ms, changes a second, ms."""
-
-    max_intensity: Percent = 100
-    max_on_ms: Annotated[int, Meta(ge=1)] = 60000
-    max_rate_hz: Annotated[float, Meta(gt=0, le=1000)] = 60
-    max_apply_ms: Annotated[int, Meta(ge=1, le=600_000)] = 5000
-
-
-class Device(Struct, frozen=True, forbid_unknown_fields=True):
-    """One actuator. `options` belong to the driver, which decodes them itself."""
-
-    kind: Annotated[str, Meta(min_length=1)]
-    effects: Annotated[tuple[str, ...], Meta(min_length=1)]
-    location: str = "everywhere"
-    delay_ms: Annotated[int, Meta(ge=0)] = 0
-    limits: Limits = Limits()
-    range: tuple[Percent, Percent] = (0, 100)  # the device's own useful percents, for intensities above 0 to 100
-    curve: Annotated[float, Meta(ge=0.1, le=10)] = 1.0  # gamma: 1 is linear
-    dry_run: bool = False  # true: never opened, never touched; what would leave for it is logged
-    options: dict[str, Any] = {}
-
-    @property
-    def remote(self) -> bool:
-        """Its driver is elsewhere: no program of this home."""
-        return self.kind == "remote"
-
-    @property
-    def acks(self) -> bool:
-        """Whether it says what became of an effect; a microcontroller that only knows `set` does not."""
-        return not self.remote or bool(self.options.get("ack", True))
-
-
-class RemoteOptions(Struct, frozen=True, forbid_unknown_fields=True):
-    """`ack: false`: an effect is sent once and is done when the broker has it, `unconfirmed`."""
-
-    ack: bool = True
-
-
-class EffectType(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one effect type's labels mean (percent), and how long it lasts where the publisher does not say (ms)."""
-
-    labels: dict[str, Percent] = {}
-    duration_ms: Annotated[int, Meta(ge=0)] = 1000
-
-
-class Supervision(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long a program's gate may be silent before the watchdog kills it (ms)."""
-
-    hung_after_ms: Annotated[int, Meta(ge=1000, le=600_000)] = 2000
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):

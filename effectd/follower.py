@@ -44,6 +44,9 @@ class Follower:
             on_down=self._down,
             will=will,
         )
+        self._braked_s = process.wait_s
+        if self._braked_s:
+            loop.call_later(self._braked_s, self._release)
         self._broker: Watch | None = None
         self._broker = watcher.watch("broker", self._broker_changed)
         self._say()
@@ -68,10 +71,15 @@ class Follower:
         if generation != self.generation and self.generation is not None:
             self.link.drop()
         self.generation = generation
-        if generation is not None:
+        if generation is not None and not self._braked_s:
             self.link.open()
         self._say()
         self._on_change()
+
+    def _release(self) -> None:
+        self._braked_s = 0.0
+        if self._broker is not None and not self._stopping:
+            self._broker_changed(self._broker)
 
     def _up(self) -> None:
         self._on_up()
@@ -87,6 +95,8 @@ class Follower:
             return
         if self._trouble:
             self._gate.say(self._trouble_state, self._trouble)
+        elif self._braked_s:
+            self._gate.say("waiting", f"crash-loop: it starts again after {self._braked_s:g} s")
         elif self.link.up:
             self._gate.say("ready", broker_generation=self.generation)
         elif self._broker is None or not self._broker.ready:

@@ -15,9 +15,9 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from effectd.config import Address
 from effectd.errors import BrokerLost
 from effectd.loop import AnyLoop, Cancellable
+from effectd.schema import Address
 
 KEEPALIVE_S = 10
 _GRANT_S = 5.0  # from connect() to every SUBACK

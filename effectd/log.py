@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from typing import ClassVar
 
 
 class PipeHandler(logging.Handler):
@@ -30,6 +31,30 @@ class PipeHandler(logging.Handler):
             self._dropped = 0
 
 
+class Flood(logging.Filter):
+    """Lets at most `LIMIT` lines a second of one message through, and says how many it kept back."""
+
+    LIMIT: ClassVar = {logging.INFO: 1000}  # an effect's own line; of warnings and errors fewer tell as much
+    OTHERS = 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, str], tuple[int, int]] = {}  # message -> second, count in it
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key, second = (record.name, str(record.msg)[:200]), int(time.monotonic())
+        since, count = self._seen.get(key, (second, 0))
+        limit = self.LIMIT.get(record.levelno, self.OTHERS)
+        if second != since:
+            if count > limit:
+                record.msg, record.args = f"({count - limit} more of the next line kept back) {record.getMessage()}", ()
+            count = 0
+        if len(self._seen) > 1000:
+            self._seen.clear()
+        self._seen[key] = (second, count + 1)
+        return count < limit
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
@@ -46,6 +71,8 @@ def to_stdout(level: int = logging.INFO) -> None:
     if not os.isatty(fd):
         os.set_blocking(fd, False)
     root = logging.getLogger()
-    root.handlers[:] = [PipeHandler(fd)]
+    handler = PipeHandler(fd)
+    handler.addFilter(Flood())
+    root.handlers[:] = [handler]
     root.setLevel(level)
     logging.raiseExceptions = False

@@ -12,13 +12,16 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from effectd import config, log, topics
+from effectd.crashes import WORKED_S, Crashes
 from effectd.errors import ConfigError
 from effectd.gate import Gate, GateHeld
 from effectd.loop import AnyLoop
+from effectd.schema import Broker
 
 EX_TEMPFAIL, EX_CONFIG = 75, 78
 _LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a process that hangs: everything is gone within 1 s
@@ -36,19 +39,37 @@ class Process:
         self.home = home
         self.run = home / "run"
         self.gate = Gate(self.run, name)
-        self.config = config.Config(home, "", config.Broker(), {}, {}, ())
+        self.config = config.Config(home, "", Broker(), {}, {}, ())
+        self.crashes = Crashes(self.run, name)
+        self.wait_s = 0.0  # how long it has to wait before it works, because it keeps crashing
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit
         self._orphaned = False
 
     def serve(self, loop: AnyLoop, stop: Callable[[], None]) -> None:
         """From now on the gate is served by `loop`, and `stop` is called there at SIGTERM or the parent's death."""
-        self._loop, self._stop = loop, stop
+        self._loop, self._stop = loop, self._asked_to_stop(stop)
         self.gate.attach(loop)
+        loop.call_later(WORKED_S, self._look)
         for sig in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sig, stop)
+            loop.add_signal_handler(sig, self._stop)
         if self._orphaned:
-            loop.call_soon(stop)
+            loop.call_soon(self._stop)
+
+    def _asked_to_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
+        def asked() -> None:
+            self.crashes.worked()
+            stop()
+
+        return asked
+
+    def _look(self) -> None:
+        """Has it been ready for 2 s? Then its end, however it comes, is no crash."""
+        ready_s = time.time() - self.gate.line.at / 1000 if self.gate.line.state == "ready" else 0.0
+        if ready_s >= WORKED_S:
+            self.crashes.worked()
+        elif self._loop is not None:
+            self._loop.call_later(max(0.2, WORKED_S - max(ready_s, 0.0)), self._look)
 
     def watch_parent(self) -> None:
         """End when supervisord is gone: its end of this process's stdin closes, whatever killed it.
@@ -81,6 +102,7 @@ def run(
     """
     log.to_stdout()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # only the dispatcher has something to read again
+    process: Process | None = None
     try:
         process = Process(name, config.find_home(home))
         process.run.mkdir(mode=0o700, exist_ok=True)
@@ -88,10 +110,13 @@ def run(
         if dies_at_once and os.environ.get("SUPERVISOR_ENABLED"):
             _die_with_parent()
         process.gate.open(wait=bool(os.environ.get("SUPERVISOR_ENABLED")))
+        process.wait_s = process.crashes.begin()
         process.config = config.load(process.home)
         return main(process) or 0
     except ConfigError as error:
         logger.error("%s", error)
+        if process is not None:
+            process.crashes.worked()  # waiting would not mend it
         return EX_CONFIG
     except GateHeld as error:
         logger.error("%s", error)

@@ -62,6 +62,7 @@ _HOME_HELP = "The folder with config.yaml and supervisor.conf (default: EFFECTD_
 Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=_HOME_HELP)]
 HOME: Any = None  # `_home` puts the folder that counts in its place
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
+Lines = Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")]
 
 
 @app.callback()
@@ -135,7 +136,7 @@ effectd init my-room --port auto             then: effectd --home my-room up""",
 def _init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; it is made where it is not there.")],
     port: Annotated[
-        str | None, typer.Option(metavar="N", help="The broker's port; `auto` finds a free one. Default: 1883.")
+        str | None, typer.Option(metavar="N", help="The broker's; `auto`: a free one. Default: 1883.")
     ] = None,
 ) -> None:
     """A new home of four virtual devices: both files, with comments, and the folders for sockets and logs."""
@@ -160,16 +161,12 @@ effectd device add strip --kind mqtt --effect light --option topic=wled/strip --
 def _device_add(  # noqa: PLR0917 - typer passes them by name
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
     kind: Annotated[str, typer.Option(metavar="KIND", help="virtual, mqtt, remote, or your own driver's module.")],
-    effect: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE", help="May be repeated. Default: what the driver is made for.")
-    ] = None,
+    effect: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Default: what the driver can do.")] = None,
     location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is text or JSON. May be repeated.")
-    ] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="K=V", help="The driver's; V is text or JSON.")] = None,
     home: Home = HOME,
 ) -> None:
-    """Add a device to both files, comments kept, and have it run; no other program is touched."""
+    """Add a device to both files and have it run; nothing else is touched. --effect and --option may be repeated."""
     from effectd.cli import arguments, device
 
     pairs = [arguments.pair(text, "--option") for text in option or []]
@@ -250,17 +247,21 @@ def _stop(
     raise typer.Exit(stop.run(home, device))
 
 
+@app.command("service")
+def _service(home: Home = HOME) -> None:
+    """Print the systemd unit that starts this home at boot, and again whatever happens."""
+    from effectd.cli import service
+
+    raise typer.Exit(service.run(home))
+
+
 @app.command(
     "watch",
     epilog="""Without a terminal it prints lines. It waits for a broker that is away. Ctrl-C ends it (exit code 0).
 
 effectd watch             effectd watch --json | jq .topic""",
 )
-def _watch(
-    as_lines: Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")] = False,
-    as_json: Json = False,
-    home: Home = HOME,
-) -> None:
+def _watch(as_lines: Lines = False, as_json: Json = False, home: Home = HOME) -> None:
     """The room, live: what each device does, drawn; who is ready; what was not done."""
     from effectd.cli import watch
 

@@ -19,6 +19,7 @@ from effectd.cli import check, words
 from effectd.cli.check import SupervisorFile
 from effectd.config import FILE, SUPERVISOR_FILE
 from effectd.errors import ConfigError
+from effectd.schema import RemoteOptions
 from effectd.supervision.control import NotRunning, Supervisor
 from effectd.supervision.survey import Survey
 from effectd.yamlfile import YamlFile
@@ -139,7 +140,7 @@ def _entry(
 def _driver(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
     """The effect types that a driver of `kind` can do (() = any), and its options."""
     if kind == "remote":
-        return (), config.RemoteOptions
+        return (), RemoteOptions
     try:
         driver = kinds.find(kind)
         return driver.effects, kinds.options_of(driver)

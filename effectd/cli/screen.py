@@ -16,9 +16,9 @@ _USUAL = (80, 24)
 
 
 def usable() -> bool:
-    """Whether stdout is a terminal that can be drawn on."""
+    """Whether stdout is a terminal that can be drawn on: not Linux's own console, whose fonts have no braille."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return sys.stdout.isatty() and utf8 and not Console().is_dumb_terminal
+    return sys.stdout.isatty() and utf8 and os.environ.get("TERM") != "linux" and not Console().is_dumb_terminal
 
 
 class Screen:

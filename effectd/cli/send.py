@@ -11,10 +11,11 @@ from dispatcher_proc import routing
 from effectd import config, effect, report
 from effectd.cli import words
 from effectd.cli.client import CONNECT_S, Client
-from effectd.config import Config, Limits
+from effectd.config import Config
 from effectd.effect import Effect
 from effectd.errors import BrokerLost, EffectMalformed, EffectRefused
 from effectd.report import Receipt
+from effectd.schema import Limits
 
 EX_OTHER, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 69, 75  # sysexits.h
 _SLACK_S = 5.0  # on top of what the contract allows an effect, for a broker that comes back meanwhile

@@ -17,6 +17,7 @@ from effectd import config
 from effectd.errors import ConfigError
 from effectd.gate import Gate, GateHeld
 from effectd.loop import Loop
+from effectd.schema import Supervision
 from effectd.watcher import Watch, Watcher
 
 START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
@@ -62,7 +63,7 @@ class Watchdog:
         try:
             self._hung_after_s = config.load(home).supervision.hung_after_ms / 1000
         except ConfigError:  # the programs will say so themselves
-            self._hung_after_s = config.Supervision().hung_after_ms / 1000
+            self._hung_after_s = Supervision().hung_after_ms / 1000
         self._watcher = Watcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
         self._guarded: dict[str, Guarded] = {}
         self._gate = Gate(self._run, "watchdog")

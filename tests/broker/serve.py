@@ -17,9 +17,9 @@ from broker_proc.mended import MendedBroker
 
 
 class Guard(BaseTopicPlugin):
-    """Only the user `trusted` may do anything with `secret/#`; the answers take their time, as those of a database do."""
+    """`secret/#` is for the user `trusted`; each answer takes a while, as that of a database does."""
 
-    async def topic_filtering(self, *, session: Session, topic: str, action: Action) -> bool:
+    async def topic_filtering(self, *, session: Session, topic: str, action: Action) -> bool:  # noqa: ARG002
         await asyncio.sleep(0)
         return session.username == "trusted" or not topic.startswith("secret/")
 

@@ -91,4 +91,5 @@ def test_the_will_of_a_websocket_that_never_says_goodbye_is_not_late(broker: Run
 
 
 def _websocket(broker: RunningBroker, **options: Any) -> ClientConnection:
-    return websocket_client(f"ws://127.0.0.1:{broker.web_port}", subprotocols=[Subprotocol("mqtt")], **options)
+    address = f"ws://127.0.0.1:{broker.web_port}"
+    return websocket_client(address, subprotocols=[Subprotocol("mqtt")], compression=None, **options)

@@ -20,17 +20,18 @@ DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "
 
 
 class Struck(Event, tag="struck"):
-    """The nemesis did something; `over`: everything is ready by itself again. `hangs`: who could not act meanwhile."""
+    """The nemesis did something; `over`: everything is ready by itself again. `hangs`: who stood still meanwhile."""
 
     fault: str
-    hangs: list[str] = []
+    hangs: list[str] = msgspec.field(default_factory=list)
     over: bool = False
 
 
 class Fenced(Event, tag="fenced"):
-    """A driver has heard a stop: its token on `devices/<device>/fence`."""
+    """A driver has heard a stop: its token on `devices/<device>/fence`, which a new connection may tell again."""
 
     device: str
+    token: str
 
 
 _decoder = msgspec.json.Decoder(history.Any_ | Struck | Fenced)
@@ -116,6 +117,7 @@ class _Judge:
         self._witnessed: dict[str, list[Actuated]] = defaultdict(list)
         self._stops: list[Stopped] = []
         self._fences: dict[str, list[float]] = defaultdict(list)
+        self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
         self._programs: list[Program] = []
         # a recorder that ran along heard the same again
@@ -151,7 +153,8 @@ class _Judge:
                     self._effects[event.id].driven[event.device].append(event.mono_ms)
             case Stopped():
                 self._stops.append(event)
-            case Fenced():
+            case Fenced() if (event.device, event.token) not in self._tokens:
+                self._tokens.add((event.device, event.token))
                 self._fences[event.device].append(event.mono_ms)
             case Struck():
                 self._struck.append(event)
@@ -232,15 +235,21 @@ class _Judge:
 
     def _excused(self, device: str, start: float, due: float) -> float:
         """While a driver hangs nobody can switch its device off; how long that may be, the nemesis watches."""
-        since: float | None = None
-        for struck in self._struck:
-            if device in struck.hangs and not struck.over:
-                since = struck.mono_ms
-            elif device in struck.hangs and since is not None:
-                if since < due and struck.mono_ms > start:
-                    due = max(due, struck.mono_ms + TOLERANCE_MS)
-                since = None
+        for since, until in self._hung(device):
+            if since < due and until > start:
+                due = max(due, until + TOLERANCE_MS)
         return due
+
+    def _hung(self, *programs: str) -> list[tuple[float, float]]:
+        """When one of these programs stood still, from the strike until all was ready again."""
+        spans, since = [], dict[str, float]()
+        for struck in self._struck:
+            for name in set(struck.hangs).intersection(programs):
+                if not struck.over:
+                    since[name] = struck.mono_ms
+                elif name in since:
+                    spans.append((since.pop(name), struck.mono_ms))
+        return [*spans, *((start, self._end) for start in since.values())]
 
     def _unexcused(self) -> None:
         """Expired, though broker, dispatcher and device were ready for a second within its ttl."""
@@ -258,7 +267,7 @@ class _Judge:
                     self._find("unexcused", text, end)
 
     def _ready_spans(self, device: str) -> list[tuple[float, float]]:
-        """When broker, dispatcher and device were ready together, under the same run of the broker."""
+        """When broker, dispatcher and device were ready together, under the same run of the broker, and none hung."""
         last: dict[str, Program] = {}
         spans, since = [], None
         for event in self._programs:
@@ -271,7 +280,17 @@ class _Judge:
                 elif not ready and since is not None:
                     spans.append((since, event.mono_ms))
                     since = None
-        return [*spans, (since, self._end)] if since is not None else spans
+        if since is not None:
+            spans.append((since, self._end))
+        for hung in self._hung("broker", "dispatcher", device):
+            spans = [part for span in spans for part in _without(span, hung)]
+        return spans
+
+
+def _without(span: tuple[float, float], hung: tuple[float, float]) -> list[tuple[float, float]]:
+    """What of the span is outside the other."""
+    parts = (span[0], min(span[1], hung[0])), (max(span[0], hung[1]), span[1])
+    return [part for part in parts if part[0] < part[1]]
 
 
 def _same(one: Ended, other: Ended) -> bool:

@@ -29,7 +29,7 @@ class Asked:
     topic: str
     payload: bytes
     fields: dict[str, object]
-    ttl_s: float
+    ttl_ms: int
     again_at: float = 0.0
 
 
@@ -142,15 +142,16 @@ class Generator:
         self._number += 1
         id_ = f"s{self._seed}-{self._number}"
         hold = self._random.random() < self._holds
+        ttl_ms = self._random.randint(*self._ttl_ms)
         fields: dict[str, object] = {
             "id": id_,
             "intensity": self._random.randint(1, 100),
             "duration": 0 if hold else self._random.choice(self._durations),
-            "ttl_ms": self._random.randint(*self._ttl_ms),
+            "ttl_ms": ttl_ms,
             "priority": self._random.choice(self._priorities),
         }
         topic = f"effects/{self._random.choice(self._types)}"
-        asked = Asked(topic, json.dumps(fields).encode(), fields, self._ttl_ms[1] / 1000)
+        asked = Asked(topic, json.dumps(fields).encode(), fields, ttl_ms)
         self._open[id_] = asked
         self.published += 1
         self._publish(connection, id_, asked)
@@ -173,13 +174,16 @@ class Generator:
     def _hear(self, topic: str, payload: bytes) -> None:
         if topic.endswith("/fence"):
             if payload:
-                self._log.write(Fenced(device=topic.split("/")[1], source="harness"))
+                self._log.write(Fenced(device=topic.split("/")[1], token=payload.decode(), source="harness"))
             return
-        event = history.told(msgspec.json.decode(payload, type=Receipt), "harness")
+        try:
+            event = history.told(msgspec.json.decode(payload, type=Receipt), "harness")
+        except (msgspec.DecodeError, RecursionError):
+            return  # rubbish of the nemesis: anybody may publish there
         self._log.write(event)
         asked = self._open.get(event.id)
         if isinstance(event, history.Ended):
             if self._open.pop(event.id, None) is not None:
                 self.ended += 1
         elif asked is not None:
-            asked.again_at = time.monotonic() + asked.ttl_s + ASK_S
+            asked.again_at = time.monotonic() + asked.ttl_ms / 1000 + ASK_S

@@ -162,7 +162,8 @@ def test_lines_are_printed_on_a_terminal_where_they_are_asked_for(room: Home, mq
         assert "\x1b[?1049h" not in terminal.raw
 
 
-def test_a_dumb_terminal_gets_lines(room: Home) -> None:
-    with Terminal(room, "watch", TERM="dumb") as terminal:
+@pytest.mark.parametrize("term", ["dumb", "linux"])
+def test_a_terminal_that_cannot_show_the_picture_gets_lines(room: Home, term: str) -> None:
+    with Terminal(room, "watch", TERM=term) as terminal:
         terminal.shows(r"watching 127\.0\.0\.1")
         assert "\x1b[?1049h" not in terminal.raw

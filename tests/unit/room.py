@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from effectd.cli.room import Room
-from effectd.config import Broker, Config, Device
+from effectd.config import Config
+from effectd.schema import Broker, Device
 
 DEVICES = {
     "light": Device("virtual", ("light",), "left"),

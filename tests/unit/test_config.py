@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd import config
-from effectd.config import Config, Limits
+from effectd.config import Config
 from effectd.errors import ConfigError
+from effectd.schema import Limits
 
 WHOLE = """\
 topic_root: room1/left
@@ -193,7 +194,12 @@ def test_a_topic_root_stands_before_every_topic(load, root):
 @pytest.mark.parametrize(
     ("text", "line", "key", "allowed"),
     [
-        ("broker:\n  port: 1\ntopics: 1\n", 3, "topics", "topic_root, dispatcher, broker, devices, effects"),
+        (
+            "broker:\n  port: 1\ntopics: 1\n",
+            3,
+            "topics",
+            "topic_root, dispatcher, broker, devices, effects, supervision",
+        ),
         ("broker:\n  port: 1\n  prot: 2\n", 3, "broker.prot", "embedded, host, port, external"),
         (
             "broker:\n  external:\n    host: a\n    user: b\n",
@@ -208,9 +214,9 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "cafile, certfile, keyfile",
         ),
         ("effects:\n  wind:\n    label: {}\n", 3, "effects.wind.label", "labels, duration_ms"),
-        ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, devices, effects"),
-        ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, devices, effects"),
-        ("<<: {broker: {}}\n", 1, "<<", "topic_root, dispatcher, broker, devices, effects"),
+        ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, devices, effects, supervision"),
+        ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, devices, effects, supervision"),
+        ("<<: {broker: {}}\n", 1, "<<", "topic_root, dispatcher, broker, devices, effects, supervision"),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_keys_of_that_very_place(error, text, line, key, allowed):
@@ -298,7 +304,11 @@ def test_what_is_no_yaml_is_told_with_the_line_where_it_stops_being_yaml(error, 
 
 @pytest.mark.parametrize("text", ["5", "- broker", "broker", "[]"])
 def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
-    assert error(text) == (1, "", "the file must be a mapping of topic_root, dispatcher, broker, devices, effects")
+    assert error(text) == (
+        1,
+        "",
+        "the file must be a mapping of topic_root, dispatcher, broker, devices, effects, supervision",
+    )
 
 
 @pytest.mark.parametrize("text", ["? [a]\n: 1", "? {a: b}\n: 1", '"a\\nb": 1', '"\\0": 1'])

@@ -15,10 +15,10 @@ from dispatcher_proc.delivery import HELD, Delivery
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.receipts import Receipts
 from effectd import report
-from effectd.config import Device, Limits
 from effectd.effect import Effect, boot_id
 from effectd.errors import EffectRefused
 from effectd.report import Ack
+from effectd.schema import Device, Limits
 from effectd.topics import Topics
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.memory import Memory

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from effectd.cli import draw, figures
-from effectd.config import Device
+from effectd.schema import Device
 from tests.unit.room import DEVICES, Story
 
 KINDS = ("light", "wind", "vibration", "scent", "fog", "temperature")
@@ -113,6 +113,7 @@ def test_the_room_says_that_the_broker_is_away_and_claims_nothing_meanwhile():
     story.room.lost("connection to 127.0.0.1:1883 lost")
     text = "\n".join(lines(story, 80, 24))
     assert "no connection to the broker: connection to 127.0.0.1:1883 lost" in text
+    assert "no word from any program" in text
     assert "%" not in text
     assert "ready" not in text
     assert "online" not in text

@@ -9,8 +9,8 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 
 from drivers.gpio import Gpio, GpioOptions
-from effectd.config import Address
 from effectd.effect import Effect
+from effectd.schema import Address
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import yaml
 from drivers import kinds
 from drivers.driver import Driver, Options
 from effectd import config
-from effectd.config import Address
 from effectd.effect import Effect
 from effectd.errors import ConfigError
+from effectd.schema import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 

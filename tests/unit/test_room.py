@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from effectd import report
 from effectd.cli import draw
-from effectd.config import Device
+from effectd.schema import Device
 from tests.unit.room import Story
 
 
@@ -298,6 +298,24 @@ def test_no_message_whatsoever_raises_or_draws_what_a_terminal_must_not_get(
     text = "".join(segment.text for line in frame.lines for segment in line)
     text.encode()
     assert all(character.isprintable() for character in text if character < "\xa0")
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1" + "0" * 5000, "1e999", "NaN", "-9007199254740993", '"\\ud800"'])
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_number_beyond_all_bounds_raises_nothing(field: str, value: str):
+    story = Story()
+    for topic in TOPICS:
+        story.room.take(
+            topic, f'{{"on":true,"status":"done","devices":{{"wind":"done"}},"{field}":{value}}}'.encode(), False
+        )
+    draw.draw(story.room, 80, 24, colour=True)
+
+
+def test_text_that_is_no_utf_8_raises_nothing():
+    story = Story()
+    for topic in TOPICS:
+        story.room.take(topic, b'{"state":"\xed\xa0\x80"}', False)
+    assert story.room.programs["wind"].state == ""
 
 
 @pytest.mark.parametrize("depth", [*range(880, 1000, 7), 5000])

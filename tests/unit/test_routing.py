@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from dispatcher_proc.routing import plan
-from effectd.config import Broker, Config, Device, EffectType
+from effectd.config import Config
 from effectd.effect import Effect
 from effectd.errors import EffectRefused
+from effectd.schema import Broker, Device, EffectType
 
 LABELS = {"off": 0, "low": 25, "medium": 50, "high": 100}
 

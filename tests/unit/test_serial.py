@@ -15,9 +15,9 @@ from serial.tools import list_ports
 
 from drivers import serial as module
 from drivers.serial import Serial, SerialOptions
-from effectd.config import Address
 from effectd.effect import Effect
 from effectd.errors import DeviceFailed
+from effectd.schema import Address
 
 
 class Cable:
@@ -52,6 +52,24 @@ class Cable:
             self._thread.join()
             for fd in (self.slave, self.master, self._end, self._ended):
                 os.close(fd)
+
+
+class Chatter:
+    """Writes to the computer without end."""
+
+    def __init__(self, cable: Cable) -> None:
+        self._going = True
+        self._thread = threading.Thread(target=self._talk, args=(cable.master,))
+        self._thread.start()
+
+    def _talk(self, master: int) -> None:
+        while self._going:
+            if select.select([], [master], [], 0.01)[1]:
+                os.write(master, b"bla\n")
+
+    def stop(self) -> None:
+        self._going = False
+        self._thread.join()
 
 
 @pytest.fixture
@@ -114,6 +132,16 @@ def test_without_the_reply_the_device_has_failed_and_what_it_said_is_told(cable,
     cable.answers = lambda _line: b"ERR 7\r\n"
     with pytest.raises(DeviceFailed, match=r"no b'OK' within 100 ms; it said b'ERR 7"):
         plugged(expect="OK", timeout_ms=100).apply(wind(60))
+
+
+def test_a_device_that_never_stops_talking_is_given_up_in_time(cable, plugged):
+    driver = plugged(expect="OK", timeout_ms=60)
+    chatter = Chatter(cable)
+    try:
+        with pytest.raises(DeviceFailed, match=r"no b'OK' within 60 ms; it said b'.*bla"):
+            driver.apply(wind(60))
+    finally:
+        chatter.stop()
 
 
 def test_playsems_fan_sketch_is_believed_only_when_it_says_ok(cable, plugged):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.shape import limited, shaped
-from effectd.config import Device, Limits
 from effectd.effect import Effect
+from effectd.schema import Device, Limits
 
 percents = st.floats(0, 100)
 

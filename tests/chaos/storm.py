@@ -1,0 +1,195 @@
+"""One run: a home that is tormented while effects come, its history, and the verdict.
+
+`python -m tests.chaos.storm --minutes N --seed S [--external]` is the long one (scripts/chaos).
+"""
+
+import argparse
+import contextlib
+import itertools
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from effectd.supervision.control import Supervisor
+from tests.chaos import checker, nemesis, witness
+from tests.chaos.checker import Struck, Verdict
+from tests.chaos.gates import Gates
+from tests.chaos.generator import Generator
+from tests.chaos.log import Log
+from tests.chaos.nemesis import Arena, Fault
+from tests.chaos.witness import Witness
+from tests.system.home import Home, wait_for
+from tests.system.test_external import broker, on
+
+READY_S = 30.0
+END_S = 40.0  # for the last ends to be told, everything being ready
+DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"]}
+TYPES = ("light", "wind", "vibration")
+
+Faults = Callable[[list[str], random.Random], Iterator[Fault]]
+
+
+@dataclass
+class Outcome:
+    """`complaints`: what is wrong beside the effects; `recovered`: fault -> seconds from its strike to all ready."""
+
+    path: Path
+    verdict: Verdict = field(default_factory=Verdict)
+    complaints: list[str] = field(default_factory=list)
+    recovered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lines = [f"history: {self.path}", str(self.verdict)]
+        lines += [f"complaint: {text}" for text in self.complaints]
+        lines.append(f"{'fault':<28}{'times':>6}{'median s':>10}{'max s':>8}   from the strike to all ready")
+        for name, times in sorted(self.recovered.items()):
+            lines.append(f"{name:<28}{len(times):>6}{statistics.median(times):>10.2f}{max(times):>8.2f}")
+        return "\n".join(lines)
+
+
+def run(
+    seed: int,
+    seconds: float,
+    rate: float,
+    faults: Faults,
+    *,
+    pause_s: float = 0.3,
+    external: bool = False,
+    tell: Callable[[str], None] = print,
+    **generator: Any,
+) -> Outcome:
+    """Torment a home for so long; every choice follows from the seed (what the machine makes of it does not)."""
+    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
+    log = Log(folder / "harness.jsonl")
+    outcome = Outcome(folder)
+    tell(f"seed {seed}, history {folder}")
+    with contextlib.ExitStack() as stack:
+        stack.callback(log.close)
+        seen_at = stack.enter_context(broker())
+        elsewhere = stack.enter_context(broker()) if external else None
+        top = {"broker": on(elsewhere.port)} if elsewhere else {}
+        devices = dict.fromkeys(("scent", *DEVICES)) | {
+            name: witness.device(effects, seen_at.port, name) for name, effects in DEVICES.items()
+        }
+        home = stack.enter_context(Home(devices, **top))
+        shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
+        home.start()
+        home.wait_ready()
+        watching = Witness(seen_at.port, log)
+        stack.callback(watching.close)
+        stack.enter_context(_recorder(home, folder / "record.jsonl"))
+        port = elsewhere.port if elsewhere else home.port
+        generating = Generator(port, log, seed, rate, TYPES, **generator)
+        stack.callback(generating.close)
+        gates = Gates(home)
+        stack.callback(gates.close)
+        arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere, outcome.complaints)
+        began = time.monotonic()
+        try:
+            gates.wait_ready(READY_S)
+            for fault in faults(arena.programs, arena.random):
+                if time.monotonic() - began > seconds:
+                    break
+                _strike(arena, fault, log, outcome, tell)
+                arena.more(max(1, round(pause_s * rate)), 20)
+            outcome.seconds = time.monotonic() - began
+            generating.rest()
+            try:
+                wait_for(lambda: not generating.left, END_S, f"the ends of {generating.left} effects")
+            except AssertionError as error:
+                outcome.complaints.append(str(error))
+            gates.wait_ready(READY_S)
+            states = {name: info["statename"] for name, info in Supervisor(home.path).programs().items()}
+            outcome.complaints += [f"{name} is {s}" for name, s in states.items() if s not in ("RUNNING", "STARTING")]
+            if not watching.alive:
+                outcome.complaints.append("the witness lost its own connection: this run says nothing")
+            # the last effects that are on have to end as well
+            wait_for(lambda: all(said == witness.OFF for said in watching.last.values()), 10, "every device off")
+        except AssertionError as error:
+            outcome.complaints.append(str(error))
+        finally:
+            for name in ("supervisord", *arena.programs):
+                (folder / f"{name}.log").write_text(home.log(name))
+    events = checker.load(log.path, folder / "record.jsonl")
+    outcome.verdict = checker.judge(events, dict.fromkeys(DEVICES, witness.MAX_ON_MS))
+    return outcome
+
+
+def _strike(arena: Arena, fault: Fault, log: Log, outcome: Outcome, tell: Callable[[str], None]) -> None:
+    arena.gates.wait_ready(READY_S)
+    before = arena.gates.pids()
+    log.write(Struck(fault=str(fault), hangs=list(fault.hangs), source="harness"))
+    began = time.monotonic()
+    try:
+        fault.strike(arena)
+        arena.gates.wait_ready(READY_S)
+    except AssertionError as error:
+        outcome.complaints.append(f"{fault}: {error}")
+        arena.gates.wait_ready(2 * READY_S)
+    took = time.monotonic() - began
+    log.write(Struck(fault=str(fault), hangs=list(fault.hangs), over=True, source="harness"))
+    outcome.recovered[str(fault)].append(took)
+    tell(f"{fault}: all ready after {took:.2f} s; {arena.generator.published} effects, {arena.generator.left} open")
+    arena.home.pids()  # so that none of the new ones can outlive the run
+    if not fault.everything:
+        for name, pid in arena.gates.pids().items():
+            if name not in fault.disturbs and pid != before[name]:
+                outcome.complaints.append(f"{fault} disturbed {name}: pid {before[name]} became {pid}")
+
+
+@contextlib.contextmanager
+def _recorder(home: Home, path: Path) -> Iterator[None]:
+    """`effectd record` beside it: the programs' states, from their gates."""
+    command = [sys.executable, "-m", "effectd.cli", "--home", str(home.path), "record", str(path)]
+    with subprocess.Popen(command) as process:
+        try:
+            wait_for(lambda: path.exists() and b'"record"' in path.read_bytes(), what="the recorder")
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def mixed(*, external: bool = False) -> Faults:
+    return lambda programs, chance: nemesis.forever(programs, chance, external=external)
+
+
+def only_kills(programs: list[str], chance: random.Random) -> Iterator[Fault]:
+    for _ in itertools.count():
+        yield from chance.sample(nemesis.kills(programs), len(programs))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--rate", type=float, default=60.0, help="effects a second")
+    parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
+    parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
+    given = parser.parse_args()
+    if given.only_kills:
+        outcome = run(given.seed, given.minutes * 60, 25, only_kills, **STEADY)
+    else:
+        outcome = run(
+            given.seed, given.minutes * 60, given.rate, mixed(external=given.external), external=given.external
+        )
+    print(outcome)
+    return 0 if outcome.verdict.good and not outcome.complaints else 1
+
+
+STEADY: dict[str, Any] = {"ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
