@@ -36,7 +36,7 @@ def machine() -> dict[str, Any]:
 
 def show(title: str, rows: dict[str, dict[str, Any]], *, out: Any = sys.stdout) -> None:
     """A Markdown table; the first column is the row's name."""
-    columns = list(next(iter(rows.values())))
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     print(f"\n### {title}\n", file=out)
     print("| | " + " | ".join(columns) + " |", file=out)
     print("|---|" + "---|" * len(columns), file=out)

@@ -14,6 +14,8 @@ def main(this: process.Process) -> None:
     dispatcher = Dispatcher(this, loop)
     this.serve(loop, dispatcher.stop)
     loop.add_signal_handler(signal.SIGHUP, dispatcher.reload)
+    if this.hung_up:
+        loop.call_soon(dispatcher.reload)
     loop.run_forever()
 
 

@@ -119,10 +119,9 @@ class Dead(Event, tag="dead"):
     detail: str = ""
 
 
-Any_ = Published | Accepted | Set | Actuated | Acked | Ended | Stopped | Program | Dead
+AnyEvent = Published | Accepted | Set | Actuated | Acked | Ended | Stopped | Program | Dead
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Any_)
 
 
 def told(receipt: Receipt, source: str = "record") -> Accepted | Ended:
@@ -146,17 +145,21 @@ def line(event: Event) -> bytes:
     return _encoder.encode(event) + b"\n"
 
 
-def read(lines: Iterable[bytes]) -> Iterator[Any_]:
-    """The events of a history. A torn last line (its writer was killed) is left out; a wrong one raises ValueError."""
+def read(lines: Iterable[bytes], kinds: Any = AnyEvent) -> Iterator[Any]:
+    """The events of a history, each one of `kinds`. Raises msgspec.DecodeError at a line that is none.
+
+    A torn last line (its writer was killed) is left out.
+    """
+    decoder = msgspec.json.Decoder(kinds)
     for text in lines:
         if text.endswith(b"\n"):
-            yield _decoder.decode(text)
+            yield decoder.decode(text)
 
 
-def load(*paths: Path) -> list[Any_]:
+def load(*paths: Path, kinds: Any = AnyEvent) -> list[Any]:
     """The events of one or more files together, in their order."""
-    events: list[Any_] = []
+    events: list[Any] = []
     for path in paths:
         with path.open("rb") as lines:
-            events += read(lines)
+            events += read(lines, kinds)
     return sorted(events, key=lambda event: event.mono_ms)

@@ -118,6 +118,12 @@ class Loop:
         self._stopping = True
         self._wake()
 
+    def close(self) -> None:
+        """Give the descriptors back; nothing may be called afterwards."""
+        self._selector.close()
+        self._wake_in.close()
+        self._wake_out.close()
+
     def turn(self, *, wait: bool = True) -> None:
         """One round: wait for a file or a timer, then run what is due. `wait=False`: only what is due already."""
         for key, events in self._selector.select(self._patience() if wait else 0):

@@ -41,6 +41,7 @@ class Process:
         self.gate = Gate(self.run, name)
         self.config = config.Config(home, "", Broker(), {}, {}, ())
         self.crashes = Crashes(self.run, name)
+        self.hung_up = False  # SIGHUP came before anybody could act on it
         self.wait_s = 0.0  # how long it has to wait before it works, because it keeps crashing
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit
@@ -101,8 +102,14 @@ def run(
     SIGKILL would win over the end of stdin and leave a fan on.
     """
     log.to_stdout()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # only the dispatcher has something to read again
     process: Process | None = None
+
+    def hang_up(_signal: int, _frame: object) -> None:
+        """Only the dispatcher has something to read again; one that comes before it can is remembered for it."""
+        if process is not None:
+            process.hung_up = True
+
+    signal.signal(signal.SIGHUP, hang_up)
     try:
         process = Process(name, config.find_home(home))
         process.run.mkdir(mode=0o700, exist_ok=True)

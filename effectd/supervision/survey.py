@@ -52,6 +52,7 @@ class Survey:
 
     def __exit__(self, *_: Any) -> None:
         self._watcher.close()
+        self._loop.close()
 
     def look(self) -> dict[str, Row]:
         """Every program now, after hearing each gate that is there once."""

@@ -23,11 +23,12 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.enviro
 class Wakener:
     """One end of a pipe in supervisord's poll map; Python's signal machinery writes to the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket_map: dict[int, Any]) -> None:
+        """`socket_map`: asyncore's, which supervisord polls. A reload has closed the last pipe and wants a new one."""
+        for fd in [fd for fd, place in socket_map.items() if isinstance(place, Wakener)]:
+            del socket_map[fd]
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def arm(self, socket_map: dict[int, Any]) -> None:
-        socket_map[self._out] = self  # asyncore's map, which supervisord polls; after a reload it takes the old place
+        socket_map[self._out] = self
         signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
 
     def readable(self) -> bool:
@@ -55,15 +56,12 @@ class Wakener:
         """Nothing to close: the next signal tries again."""
 
 
-_wakener = Wakener()
-
-
 class Wake:
     """Its public methods are callable as `wake.<method>` over supervisord's own RPC."""
 
     def __init__(self, supervisord: Any) -> None:
         self._restarts: dict[str, int] = {}
-        _wakener.arm(supervisord.options.get_socket_map())
+        Wakener(supervisord.options.get_socket_map())
         events.subscribe(events.ProcessStateStartingEvent, self._starting)
 
     def restarts(self) -> dict[str, int]:

@@ -97,9 +97,10 @@ class Watchdog:
         self._gate.say("degraded" if worst else "ready", worst)
 
     def close(self) -> None:
-        """Before a reload: the next one takes over the gate's lock in this same process."""
+        """Give everything back, the gate's lock too: after a reload the next one takes it in this same process."""
         self._watcher.close()
         self._gate.close(release=True)
+        self._loop.close()
 
     def _processes(self) -> list[Any]:
         return [p for group in self._supervisord.process_groups.values() for p in group.processes.values()]
@@ -187,8 +188,13 @@ class Patrol:
         self._map[self._fd] = self
         self._waitpid = supervisord.options.waitpid
         supervisord.options.waitpid = self._reaped
+        self._on_duty = True
+        # a reload closes every descriptor by number before it makes the next patrol: ours have to be gone by then
+        events.subscribe(events.SupervisorStoppingEvent, lambda _event: self.leave())
 
     def readable(self) -> bool:
+        if not self._on_duty:
+            return True
         if self.watchdog is None:
             self.watchdog = Watchdog(self._supervisord, self._home)
             self._map[self.watchdog.fileno()] = self  # a gate that speaks wakes supervisord's loop
@@ -204,11 +210,10 @@ class Patrol:
     handle_write_event = handle_error = handle_read_event
 
     def leave(self) -> None:
-        """Before a reload: the next one takes this place."""
+        """supervisord is ending, or reads its file again."""
+        self._on_duty = False
         for fd in [fd for fd, place in self._map.items() if place is self]:
             del self._map[fd]
-        self._supervisord.options.waitpid = self._waitpid
-        os.close(self._fd)
         if self.watchdog is not None:
             self.watchdog.close()
 
@@ -231,12 +236,6 @@ class Rpc:
         return self._patrol.watchdog.kills() if self._patrol.watchdog else {}
 
 
-_patrol: list[Patrol] = []
-
-
 def make_watchdog(supervisord: Any, **_config: Any) -> Rpc:
     """The factory that supervisor.conf names; called again at a reload."""
-    while _patrol:
-        _patrol.pop().leave()
-    _patrol.append(Patrol(supervisord))
-    return Rpc(_patrol[0])
+    return Rpc(Patrol(supervisord))

@@ -3,12 +3,15 @@
 import contextlib
 import time
 
+import pytest
+
 from .conftest import RunningBroker
 from .wire import PINGREQ, PINGRESP, PUBLISH, connected, publish
 
 SLACK = 0.7  # seconds that a busy machine may add
 
 
+@pytest.mark.parametrize("broker", ["ours", "mosquitto"], indirect=True)
 def test_a_client_that_completes_no_packet_is_closed_within_one_and_a_half_keepalives_and_its_will_is_sent(
     broker: RunningBroker, topic: str
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_retained_will_never_overwrites_what_the_new_connection_says(
     wait_for(lambda: _retained(broker, state) == "offline")
 
 
+@pytest.mark.parametrize("broker", ["ours", "mosquitto"], indirect=True)
 def test_the_new_connection_is_not_deaf(broker: RunningBroker, topic: str) -> None:
     clean, kept = f"{topic}-clean", f"{topic}-kept"
     with (

@@ -34,13 +34,12 @@ class Fenced(Event, tag="fenced"):
     token: str
 
 
-_decoder = msgspec.json.Decoder(history.Any_ | Struck | Fenced)
+KINDS = history.AnyEvent | Struck | Fenced
 
 
 def load(*paths: Path) -> list[Event]:
-    """The events of the files together, in their order; a torn last line is left out."""
-    events = [_decoder.decode(line) for path in paths for line in path.open("rb") if line.endswith(b"\n")]
-    return sorted(events, key=lambda event: event.mono_ms)
+    """The events of the files together, in their order."""
+    return history.load(*paths, kinds=KINDS)
 
 
 @dataclass

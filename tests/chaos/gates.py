@@ -7,12 +7,14 @@ from effectd.loop import Loop
 from effectd.watcher import Watcher
 from tests.system.home import Home
 
+_loop = Loop()  # one for all runs of this process: it has no end of its own
+
 
 class Gates:
     """Nothing moves but inside `wait`."""
 
     def __init__(self, home: Home) -> None:
-        self._loop = Loop()
+        self._loop = _loop
         self._watcher = Watcher(self._loop, home.path / "run")
         names = ("broker", "dispatcher", *home.devices)
         self._watches = {name: self._watcher.watch(name, lambda _watch: None) for name in names}

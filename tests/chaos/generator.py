@@ -46,8 +46,8 @@ class Generator:
         *,
         ttl_ms: tuple[int, int] = (200, 5000),
         durations: Sequence[int] = (60, 80, 120, 250, 400),
-        priorities: Sequence[int] = (5, 5, 5, 5, 1, 3, 7, 9),
-        holds: float = 0.03,
+        priorities: Sequence[int] = (5, 5, 5, 5, 5, 5, 5, 5, 5, 3, 7, 9),
+        holds: float = 0.01,
     ) -> None:
         self._port, self._log, self._rate, self._types = port, log, rate, types
         self._seed, self._random = seed, random.Random(seed)

@@ -298,6 +298,21 @@ class StopAll(Fault):
         arena.more(10)
 
 
+class StopAmidKill(Fault):
+    """A burst, a stop behind it, and kill -9 of somebody while both are on their way."""
+
+    def __init__(self, program: str) -> None:
+        self.disturbs = (program,)
+
+    def strike(self, arena: Arena) -> None:
+        (program,) = self.disturbs
+        seen, pid = arena.generator.stops, arena.home.pid(program)
+        arena.generator.stop_all()
+        wait_for(lambda: arena.generator.stops > seen, 10, "the stop published")
+        os.kill(pid, signal.SIGKILL)
+        arena.replaced(program, pid)
+
+
 class Malformed(Fault):
     """Payloads that are no effects, of every kind."""
 
@@ -381,6 +396,7 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         StaleFiles(),
         AnyOrder(device()),
         *(StopAll() for _ in range(4)),
+        *(StopAmidKill(program) for program in ("broker", "dispatcher", device())),
         Malformed(),
         Packets(),
     ]

@@ -64,10 +64,12 @@ def alive(pid: int) -> bool:
 class Client:
     """A foreign MQTT client that remembers everything it hears."""
 
-    def __init__(self, port: int, *topics: str) -> None:
+    def __init__(self, port: int, *topics: str, window: int = 20) -> None:
+        """`window`: how many QoS 1 messages may be on their way at once, 0 = any number."""
         self.heard: list[tuple[str, bytes]] = []
         self._granted = 0
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.max_inflight_messages_set(window)
         self._client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics or ("#",)])
         self._client.on_subscribe = lambda *_: setattr(self, "_granted", self._granted + 1)

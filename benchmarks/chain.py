@@ -1,0 +1,238 @@
+"""effectd's chain beside a stub chain, on the embedded broker and on mosquitto, beside the floor of four TCP hops.
+
+    .venv/bin/python -m benchmarks.chain [--rates 20 100 500] [--seconds 4] [--rounds 2] [--json FILE]
+
+Published -> actuated in ms at each rate, and receipts a second at saturation (64 effects open at any time). All of one
+round runs side by side, one after the other; the rounds alternate, so that a machine that changes its speed is seen.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import figures
+from benchmarks.latency import Witnessed
+from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
+from tests.system.test_external import Mosquitto
+
+DEVICES = [f"d{number:02}" for number in range(8)]
+OPEN = 64  # effects without a receipt, at saturation
+
+
+class Publisher(Client):
+    """Publishes effects and notes when; counts the receipts."""
+
+    def __init__(self, port: int) -> None:
+        self.published: dict[str, int] = {}
+        self.receipted = 0
+        self.slots = threading.Semaphore(OPEN)
+        super().__init__(port, "receipts/#", window=0)
+        self._client.on_message = self._receipt
+
+    def _receipt(self, _client: Any, _data: Any, message: Any) -> None:
+        if b'"accepted"' not in message.payload:
+            self.receipted += 1
+            self.slots.release()
+
+    def effect(self, name: str, number: int) -> None:
+        device = DEVICES[number % len(DEVICES)]
+        self.published[name] = time.monotonic_ns()
+        self._client.publish(f"effects/{device}", json.dumps({"id": name, "intensity": 50, "duration": 50}), 1)
+
+
+Chain = Callable[[], Any]  # a context manager that yields (port, witness)
+
+
+@contextmanager
+def effectd(port: int | None) -> Iterator[tuple[int, Witnessed]]:
+    """The whole product; `port`: of an external broker, None: the embedded one."""
+    home = Home()
+    if port is not None:
+        home.config["broker"] |= {"embedded": False, "external": {"host": "127.0.0.1", "port": port}}
+    home.config["effects"] = {name: {} for name in DEVICES}
+    home.config["devices"] = {
+        name: {
+            "kind": "benchmarks.witness",
+            "effects": [name],
+            "limits": {"max_rate_hz": 1000},
+            "options": {"path": str(home.path / "witness")},
+        }
+        for name in DEVICES
+    }
+    home.write()
+    with home:
+        witness = Witnessed(home.path / "witness")
+        home.start()
+        home.wait_ready()
+        yield port or home.port, witness
+
+
+@contextmanager
+def stub(port: int | None) -> Iterator[tuple[int, Witnessed]]:
+    """The stub chain; on the embedded broker (run alone, `port` None) or on another."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
+        witness = Witnessed(folder / "witness")
+        if port is None:
+            port = free_port()
+            (folder / "run").mkdir()
+            (folder / "config.yaml").write_text(f"broker: {{port: {port}}}\n")
+            broker = subprocess.Popen(
+                [sys.executable, "-m", "broker_proc", "--home", str(folder)], stdout=subprocess.DEVNULL, cwd=REPOSITORY
+            )
+            stack.callback(_end, broker)
+            wait_for(lambda: _listens(port), what="the broker")
+        commands = [["dispatcher", str(port)], *(["driver", str(port), str(folder / "witness"), d] for d in DEVICES)]
+        for command in commands:
+            process = subprocess.Popen([sys.executable, "-m", "benchmarks.stub", *command], cwd=REPOSITORY)
+            stack.callback(_end, process)
+        probe = Publisher(port)
+        for number in range(len(DEVICES)):  # until every stub is there
+
+            def answered(number: int = number) -> bool:
+                probe.effect(f"probe-{number}-{time.monotonic_ns()}", number)
+                return any(name.startswith(f"probe-{number}-") for name in list(witness.at))
+
+            wait_for(answered, what=DEVICES[number])
+        probe.close()
+        yield port, witness
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def latencies(port: int, witness: Witnessed, rate: int, seconds: float) -> list[float]:
+    publisher = Publisher(port)
+    start = time.monotonic()
+    tag = f"{rate}-{time.monotonic_ns()}"
+    for number in range(int(rate * seconds)):
+        while (wait := start + number / rate - time.monotonic()) > 0:
+            time.sleep(wait)
+        publisher.effect(f"{tag}-{number}", number)
+    wait_for(lambda: publisher.receipted >= len(publisher.published), 30, "every receipt")
+    publisher.close()
+    return [(witness.at[name] - at) / 1e6 for name, at in publisher.published.items() if name in witness.at]
+
+
+def saturation(port: int, seconds: float) -> float:
+    """Receipts a second while 64 effects are open at any time."""
+    publisher = Publisher(port)
+    tag = f"s-{time.monotonic_ns()}"
+    start = time.monotonic()
+    number = 0
+    while time.monotonic() - start < seconds:
+        publisher.slots.acquire()
+        publisher.effect(f"{tag}-{number}", number)
+        number += 1
+    wait_for(lambda: publisher.receipted >= number, 30, "every receipt")
+    speed = number / (time.monotonic() - start)
+    publisher.close()
+    return speed
+
+
+def floor(rate: int, seconds: float) -> list[float]:
+    """Four TCP hops through three relays, 128 bytes each."""
+    ports = [free_port() for _ in range(4)]
+    samples: list[float] = []
+    with socket.create_server(("127.0.0.1", ports[3])) as sink, ExitStack() as stack:
+        for number in (2, 1, 0):
+            relay = [sys.executable, "-m", "benchmarks.hops", str(ports[number]), str(ports[number + 1])]
+            stack.callback(_end, subprocess.Popen(relay, cwd=REPOSITORY))
+            if number == 2:
+                end = sink.accept()[0]
+            else:
+                wait_for(lambda number=number: _bound(ports[number + 1]), what="a relay")
+        wait_for(lambda: _bound(ports[0]), what="the first relay")
+        out = stack.enter_context(socket.create_connection(("127.0.0.1", ports[0])))
+        out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def hear() -> None:
+            data = b""
+            while len(samples) < int(rate * seconds):
+                data += end.recv(65536)
+                while len(data) >= 128:
+                    samples.append((time.monotonic_ns() - int(data[:32])) / 1e6)
+                    data = data[128:]
+
+        hearer = threading.Thread(target=hear, daemon=True)
+        hearer.start()
+        start = time.monotonic()
+        for number in range(int(rate * seconds)):
+            while (wait := start + number / rate - time.monotonic()) > 0:
+                time.sleep(wait)
+            out.sendall(b"%-32d" % time.monotonic_ns() + b"x" * 96)
+        hearer.join(10)
+        end.close()
+    return samples
+
+
+def _bound(port: int) -> bool:
+    """Whether somebody listens, without connecting: a relay takes one connection."""
+    return any(f":{port:04X} 00000000:0000 0A" in line for line in Path("/proc/net/tcp").read_text().splitlines())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 100, 500])
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    os.environ["PYTHONPATH"] = str(REPOSITORY)
+    samples: dict[str, dict[int, list[float]]] = {}
+    speeds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        mosquitto = Mosquitto(Path(folder))
+        mosquitto.start()
+        chains = {
+            "effectd, embedded broker": lambda: effectd(None),
+            "stub chain, embedded broker": lambda: stub(None),
+            "effectd, mosquitto": lambda: effectd(mosquitto.port),
+            "stub chain, mosquitto": lambda: stub(mosquitto.port),
+        }
+        try:
+            for _ in range(arguments.rounds):
+                for rate in arguments.rates:
+                    samples.setdefault("floor, four TCP hops", {}).setdefault(rate, []).extend(
+                        floor(rate, min(2, arguments.seconds))
+                    )
+                for name, chain in chains.items():
+                    with chain() as (port, witness):
+                        latencies(port, witness, 100, 0.5)  # warm
+                        for rate in arguments.rates:
+                            found = latencies(port, witness, rate, arguments.seconds)
+                            samples.setdefault(name, {}).setdefault(rate, []).extend(found)
+                        speeds.setdefault(name, []).append(saturation(port, arguments.seconds))
+        finally:
+            mosquitto.kill()
+    rows: dict[str, dict[str, Any]] = {}
+    for name, by_rate in samples.items():
+        rows[name] = {
+            f"{rate}/s p50; p99": "; ".join(f"{figures.percentile(by_rate[rate], share):.2f}" for share in (0.5, 0.99))
+            for rate in arguments.rates
+        }
+        if name in speeds:
+            rows[name]["saturation, receipts/s"] = "; ".join(f"{speed:.0f}" for speed in speeds[name])
+    figures.show("Published -> actuated (ms), and saturation", rows)
+    figures.save(arguments.json and str(arguments.json), {"chain": rows})
+
+
+if __name__ == "__main__":
+    main()

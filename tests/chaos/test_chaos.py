@@ -1,0 +1,49 @@
+"""Half a minute of kills, hangs and rubbish on a loaded home: nothing lost, twice, late, or left on.
+
+The long one is scripts/chaos.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos import nemesis, storm
+from tests.chaos.nemesis import Fault, Pause, PauseSupervisord
+from tests.chaos.storm import STEADY, Outcome
+from tests.system.conftest import need
+
+SEED = 4
+LONG = (Pause, PauseSupervisord)  # each takes seconds until it is noticed: one of them here, all in the long run
+
+pytestmark = pytest.mark.chaos
+
+
+@pytest.fixture(autouse=True)
+def _mosquitto() -> None:
+    need("mosquitto", "mosquitto")
+
+
+def each_fault_once(programs: list[str], chance: random.Random) -> Iterator[Fault]:
+    faults = nemesis.everything(programs, chance, external=False)
+    yield from [fault for fault in faults if not isinstance(fault, LONG)]
+    yield Pause(chance.choice(programs))
+
+
+def judged(outcome: Outcome) -> None:
+    print(outcome)
+    assert not outcome.complaints, str(outcome)
+    assert outcome.verdict.good, str(outcome)
+
+
+def test_whatever_is_done_to_a_home_every_effect_gets_one_true_end_and_everything_is_ready_again() -> None:
+    outcome = storm.run(SEED, 60, 60, each_fault_once, pause_s=0.15)
+    judged(outcome)
+    assert sum(outcome.verdict.faults.values()) >= 25
+    assert outcome.verdict.effects >= 500
+
+
+def test_while_programs_are_killed_again_and_again_nearly_every_effect_is_done() -> None:
+    outcome = storm.run(SEED, 6, 25, storm.only_kills, **STEADY)
+    judged(outcome)
+    assert outcome.verdict.done >= 0.95, str(outcome)

@@ -1,0 +1,273 @@
+"""The checker finds each class of defect in a history that has it, and none in one that has none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from effectd import history
+from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from tests.chaos import checker
+from tests.chaos.checker import DEFECTS, Fenced, Struck, Verdict
+
+WALL = 1_700_000_000_000  # Unix ms at mono 0
+MAX_ON_MS = {"fan": 2000, "lamp": 2000}
+
+
+def at(mono: float) -> dict[str, Any]:
+    return {"at": WALL + int(mono), "mono_ms": float(mono), "source": "harness"}
+
+
+def published(mono: float, id_: str = "a", *, by: str = "c1", ttl_ms: int = 1000, duration: int = 100) -> Event:
+    payload = {"id": id_, "ttl_ms": ttl_ms, "duration": duration}
+    return Published(**(at(mono) | {"source": by}), id=id_, topic="effects/wind", payload=payload)
+
+
+def accepted(mono: float, id_: str = "a") -> Event:
+    return Accepted(**at(mono), id=id_)
+
+
+def ended(mono: float, id_: str = "a", status: str = "done", *, latency_ms: float = 5, device: str = "fan") -> Event:
+    return Ended(
+        **at(mono),
+        id=id_,
+        effect_type="wind",
+        status=status,
+        devices={device: status},
+        latency_ms=latency_ms,
+        said_at=WALL + int(mono),
+    )
+
+
+def seen(mono: float, id_: str | None, device: str = "fan") -> Event:
+    return Actuated(**(at(mono) | {"source": "witness"}), device=device, on=id_ is not None, id=id_)
+
+
+def stopped(mono: float, by: str = "c1") -> Event:
+    return Stopped(**(at(mono) | {"source": by}))
+
+
+def fenced(mono: float, token: str = "1", device: str = "fan") -> Event:
+    return Fenced(**at(mono), device=device, token=token)
+
+
+def program(mono: float, name: str, state: str = "ready", run: str = "r1") -> Event:
+    return Program(**(at(mono) | {"source": "record"}), name=name, state=state, broker_generation=run)
+
+
+def struck(mono: float, *hangs: str, over: bool = False) -> Event:
+    return Struck(**at(mono), fault="Pause", hangs=list(hangs), over=over)
+
+
+def judge(*events: Event) -> Verdict:
+    return checker.judge(sorted(events, key=lambda event: event.mono_ms), MAX_ON_MS)
+
+
+def found(*events: Event) -> set[str]:
+    return {word for word, texts in judge(*events).defects.items() if texts}
+
+
+def whole(id_: str, start: float, device: str = "fan") -> list[Event]:
+    """An effect as it should be: 100 ms on, and off."""
+    return [
+        published(start, id_),
+        seen(start + 4, id_, device),
+        ended(start + 6, id_, device=device),
+        seen(start + 104, None, device),
+    ]
+
+
+ALL_READY = [program(0, name) for name in ("broker", "dispatcher", "fan")]
+
+GOOD = {
+    "one effect, done": whole("a", 0),
+    "asked again and told again": [*whole("a", 0), published(600), published(1100)],
+    "told otherwise": [published(0), accepted(100), ended(1000, status="expired", latency_ms=1000)],
+    "received long after it was first published": [
+        published(0),
+        published(5000),
+        seen(5900, "a"),
+        ended(5905, latency_ms=900),
+        seen(6000, None),
+    ],
+    "one id on two devices": [*whole("a", 0), seen(5, "a", "lamp"), seen(100, None, "lamp")],
+    "replaced by a newer one": [published(0, duration=0), seen(4, "a"), ended(5), *whole("b", 500)],
+    "held until max_on_ms": [published(0, duration=0), seen(4, "a"), ended(5), seen(2010, None)],
+    "driven before the stop": [*whole("a", 0), stopped(200), seen(210, None), fenced(215)],
+    "published behind the stop": [stopped(0), fenced(3), seen(5, None), *whole("a", 10)],
+    "published again behind the stop": [
+        published(0),
+        stopped(10),
+        fenced(12),
+        seen(14, None),
+        published(500),
+        seen(505, "a"),
+        ended(507, latency_ms=5),
+        seen(605, None),
+    ],
+    "another connection's effect": [
+        published(0, by="c2"),
+        stopped(1),
+        fenced(3),
+        seen(5, None),
+        seen(400, "a"),
+        ended(401, latency_ms=390),
+        seen(500, None),
+    ],
+    "the call that ran when the stop came": [
+        published(0),
+        seen(1, None),
+        stopped(0.5),
+        fenced(2),
+        seen(5, "a"),
+        seen(9, None),
+        ended(10),
+    ],
+    "a hung driver's device, on until it was killed": [
+        published(0),
+        seen(4, "a"),
+        ended(5),
+        struck(50, "fan"),
+        seen(2400, None),
+        struck(2500, "fan", over=True),
+    ],
+    "expired while the driver was away": [
+        *ALL_READY,
+        program(10, "fan", "gone"),
+        published(20),
+        program(500, "fan"),
+        ended(1020, status="expired", latency_ms=1000),
+    ],
+    "expired while the driver hung and its gate still said ready": [
+        *ALL_READY,
+        struck(10, "fan"),
+        published(20, ttl_ms=1500),
+        ended(1520, status="expired", latency_ms=1500),
+        struck(2500, "fan", over=True),
+    ],
+}
+
+BAD = {
+    "lost": {
+        "accepted, no end": [published(0), accepted(100)],
+        "never receipted": [published(0), published(500)],
+        "driven, no end": [published(0), accepted(100), seen(110, "a"), seen(210, None)],
+    },
+    "duplicated": {
+        "driven twice": [*whole("a", 0), seen(300, "a"), seen(400, None)],
+        "twice in a row": [published(0), seen(4, "a"), seen(5, "a"), ended(6), seen(105, None)],
+    },
+    "late": {
+        "by its latency": [published(0), seen(1400, "a"), ended(1401, latency_ms=1390), seen(1500, None)],
+        "by its first receipt": [
+            published(0),
+            accepted(100),
+            seen(1500, "a"),
+            Ended(**at(1600), id="a", effect_type="wind", status="failed", said_at=WALL + 1600),
+            seen(1600, None),
+        ],
+    },
+    "after a stop": {
+        "published before it on the same connection": [
+            published(0, ttl_ms=5000),
+            stopped(10),
+            seen(12, None),
+            fenced(13),
+            seen(100, "a"),
+            ended(101, latency_ms=100),
+            seen(200, None),
+        ],
+        "accepted before it, published by another": [
+            published(0, by="c2", ttl_ms=5000),
+            accepted(5),
+            stopped(10),
+            seen(12, None),
+            fenced(13),
+            seen(900, "a"),
+            ended(901, latency_ms=900),
+            seen(1000, None),
+        ],
+        "at once, but it stays on": [
+            published(0),
+            stopped(1),
+            seen(2, None),
+            fenced(3),
+            seen(5, "a"),
+            ended(6),
+            seen(105, None),
+        ],
+    },
+    "endless": {
+        "no off": [published(0), seen(4, "a"), ended(5), *whole("b", 3000, "lamp")],
+        "off late": [published(0), seen(4, "a"), ended(5), seen(500, None)],
+        "held beyond max_on_ms": [published(0, duration=0), seen(4, "a"), ended(5), seen(2400, None)],
+        "another device hung": [
+            published(0),
+            seen(4, "a"),
+            ended(5),
+            struck(50, "lamp"),
+            seen(900, None),
+            struck(1000, "lamp", over=True),
+        ],
+    },
+    "unheard": {"told done": [published(0), ended(5)]},
+    "contradicted": {
+        "expired, but driven": [published(0), seen(4, "a"), ended(50, status="expired"), seen(104, None)],
+        "two ends": [*whole("a", 0), ended(900, status="failed")],
+    },
+    "unexcused": {
+        "everything was ready": [*ALL_READY, published(10), ended(1020, status="expired", latency_ms=1010)],
+    },
+}
+EACH_BAD = [(word, name) for word, cases in BAD.items() for name in cases]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_nothing_is_found_in_a_good_history(name: str) -> None:
+    verdict = judge(*GOOD[name])
+    assert verdict.good, str(verdict)
+
+
+@pytest.mark.parametrize(("word", "name"), EACH_BAD)
+def test_the_defect_and_no_other_is_found(word: str, name: str) -> None:
+    assert found(*BAD[word][name]) == {word}
+
+
+def test_every_class_has_a_history_that_fails_it() -> None:
+    assert set(BAD) == set(DEFECTS)
+
+
+@given(st.data())
+def test_any_number_of_good_effects_at_any_times_is_good_and_one_bad_among_them_is_found(data: st.DataObject) -> None:
+    starts = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=8, unique=True))
+    events = [event for number, slot in enumerate(starts) for event in whole(f"g{number}", slot * 400.0)]
+    assert judge(*events).good
+    word, name = data.draw(st.sampled_from(EACH_BAD))
+    shift = 40_000.0 + data.draw(st.integers(0, 1000))
+    for event in BAD[word][name]:
+        moved = json.loads(history.line(event))
+        moved["mono_ms"] += shift
+        moved["at"] += int(shift)
+        if "said_at" in moved:
+            moved["said_at"] += int(shift)
+        events.append(msgspec.json.decode(json.dumps(moved), type=checker.KINDS))
+    assert word in found(*events)
+
+
+def test_a_recorders_lines_alone_can_be_judged_and_beside_the_harness_they_are_not_counted_twice() -> None:
+    alone = [published(0, by="record"), ended(6, status="failed")]
+    assert judge(*alone).ends == {"failed": 1}
+    both = [*whole("a", 0), published(1, by="record"), published(2, "foreign", by="record")]
+    assert judge(*both).good
+    assert judge(*both).effects == 1
+
+
+def test_a_torn_last_line_is_left_out_and_two_files_are_put_in_order(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(history.line(published(5)) + b'{"event":"pub')
+    two.write_bytes(history.line(accepted(3)) + history.line(ended(9)))
+    assert [event.mono_ms for event in checker.load(one, two)] == [3, 5, 9]
