@@ -168,7 +168,7 @@ class Host:
             return
         if not self._opened:
             if self._stopping:
-                self._exit(0)
+                self._exit(1 if self._failures else 0)  # it could not be switched off: say so
             else:
                 self._call(self._open_done, OPEN_LIMIT_S, self._driver.reopen if self._failures else self._driver.open)
         elif self._off_due:

@@ -116,7 +116,8 @@ def load(home: Path, text: bytes | None = None) -> Config:
     data = {} if file.data is None else file.data
     if not isinstance(data, dict):
         raise file.error((), "the file must be a mapping of " + ", ".join(_File.__struct_fields__))
-    top: _File = _convert(file, (), data, _File)
+    # a section with nothing under it is one that is not there
+    top: _File = _convert(file, (), {key: value for key, value in data.items() if value is not None}, _File)
     if not re.fullmatch(r"[^/+#$\s\0][^+#\s\0]*[^/+#\s\0]|[^/+#$\s\0]|", top.topic_root) or len(top.topic_root) > 100:
         raise file.error(
             ("topic_root",), "at most 100 characters without + # or blanks, no slash at its ends, no leading $"

@@ -81,7 +81,7 @@ def details(parameters: Any) -> str:
     if not isinstance(parameters, dict):
         return ""
     return "".join(
-        " " + clean(str(value) if key in ("color", "rgb", "scent") else f"{key}={value}", 60)
+        " " + clean(_text(value) if key in ("color", "rgb", "scent") else f"{key}={_text(value)}", 60)
         for key, value in parameters.items()
     )
 
@@ -104,3 +104,11 @@ def tool(name: str, home: Path | None = None) -> str:
     if home is None or home == Path.cwd():
         return str(shown)
     return f"{shown} -c {home / 'supervisor.conf'}" if name == "supervisorctl" else f"{shown} --home {home}"
+
+
+def _text(value: Any) -> str:
+    """A published value as text; one that is nested so deep that it could just be read cannot be written any more."""
+    try:
+        return str(value)
+    except RecursionError:
+        return "..."

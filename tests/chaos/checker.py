@@ -1,22 +1,21 @@
 """Judge a history: what became of every effect, and whether that may be so."""
 
 import bisect
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from effectd import history
 from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from tests.chaos.verdict import Told, Verdict
 
 TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
-DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused")
 
 
 class Struck(Event, tag="struck"):
@@ -40,65 +39,6 @@ KINDS = history.AnyEvent | Struck | Fenced
 def load(*paths: Path) -> list[Event]:
     """The events of the files together, in their order."""
     return history.load(*paths, kinds=KINDS)
-
-
-@dataclass
-class Told:
-    """What is known of one effect from outside. Times in ms of CLOCK_MONOTONIC."""
-
-    published: list[Published] = field(default_factory=list)
-    receipted: float | None = None  # its first receipt was heard
-    accepted: bool = False
-    ended: list[Ended] = field(default_factory=list)
-    driven: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def ttl_ms(self) -> float:
-        return float(self._given("ttl_ms", 2000))
-
-    @property
-    def duration_ms(self) -> float:
-        return float(self._given("duration", 1000))
-
-    @property
-    def received(self) -> float | None:
-        """When the dispatcher had it: its final receipt tells that; else it was before the first receipt was heard."""
-        if self.ended and self.ended[0].latency_ms is not None:
-            last = self.ended[0]
-            return last.said_at - last.at + last.mono_ms - (last.latency_ms or 0)
-        return self.receipted
-
-    def _given(self, name: str, default: int) -> int:
-        payload = self.published[0].payload if self.published else None
-        return payload.get(name, default) if isinstance(payload, dict) else default
-
-
-@dataclass
-class Verdict:
-    """`ends`: how many effects ended with which status; `defects`: class -> what happened, a line each."""
-
-    effects: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
-    defects: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in DEFECTS})
-
-    @property
-    def good(self) -> bool:
-        return not any(self.defects.values())
-
-    @property
-    def done(self) -> float:
-        """The share of effects that were done."""
-        return self.ends["done"] / self.effects if self.effects else 0.0
-
-    def __str__(self) -> str:
-        rows = [("effects", self.effects), ("faults", sum(self.faults.values()))]
-        rows += [(f"  {status}", count) for status, count in self.ends.most_common()]
-        rows += [(name, len(found)) for name, found in self.defects.items()]
-        lines = [f"{name:<16}{count:>8}" for name, count in rows]
-        for name, found in self.defects.items():
-            lines += [f"{name}: {text}" for text in found[:10]]
-        return "\n".join(lines)
 
 
 def judge(events: Iterable[Event], max_on_ms: dict[str, int]) -> Verdict:

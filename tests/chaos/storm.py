@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from effectd import history
 from effectd.supervision.control import Supervisor
 from tests.chaos import checker, nemesis, witness
-from tests.chaos.checker import Struck, Verdict
+from tests.chaos.checker import Struck
+from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
-from tests.chaos.nemesis import Arena, Fault
+from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
 from tests.system.home import Home, wait_for
 from tests.system.test_external import broker, on
@@ -52,10 +54,17 @@ class Outcome:
     def __str__(self) -> str:
         lines = [f"history: {self.path}", str(self.verdict)]
         lines += [f"complaint: {text}" for text in self.complaints]
+        lines += self._that_matter()
         lines.append(f"{'fault':<28}{'times':>6}{'median s':>10}{'max s':>8}   from the strike to all ready")
         for name, times in sorted(self.recovered.items()):
             lines.append(f"{name:<28}{len(times):>6}{statistics.median(times):>10.2f}{max(times):>8.2f}")
         return "\n".join(lines)
+
+    def _that_matter(self) -> list[str]:
+        """Of the first effect of each class of defect, what the history says of it."""
+        ids = [found[0].partition(":")[0] for found in self.verdict.defects.values() if found]
+        events = checker.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
+        return [history.line(e).decode().rstrip() for id_ in ids for e in events if getattr(e, "id", None) == id_][:60]
 
 
 def run(
@@ -134,8 +143,8 @@ def _strike(arena: Arena, fault: Fault, log: Log, outcome: Outcome, tell: Callab
     try:
         fault.strike(arena)
         arena.gates.wait_ready(READY_S)
-    except AssertionError as error:
-        outcome.complaints.append(f"{fault}: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever went wrong with one fault, the history so far is judged
+        outcome.complaints.append(f"{fault}: {type(error).__name__}: {error}")
         arena.gates.wait_ready(2 * READY_S)
     took = time.monotonic() - began
     log.write(Struck(fault=str(fault), hangs=list(fault.hangs), over=True, source="harness"))

@@ -4,12 +4,14 @@ The long one is scripts/chaos.
 """
 
 import random
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.chaos import nemesis, storm
-from tests.chaos.nemesis import Fault, Pause, PauseSupervisord
+from tests.chaos.fault import Fault
+from tests.chaos.hangs import Pause, PauseSupervisord
 from tests.chaos.storm import STEADY, Outcome
 from tests.system.conftest import need
 
@@ -34,6 +36,7 @@ def judged(outcome: Outcome) -> None:
     print(outcome)
     assert not outcome.complaints, str(outcome)
     assert outcome.verdict.good, str(outcome)
+    shutil.rmtree(outcome.path)
 
 
 def test_whatever_is_done_to_a_home_every_effect_gets_one_true_end_and_everything_is_ready_again() -> None:

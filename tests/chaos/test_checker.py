@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from effectd import history
 from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import DEFECTS, Fenced, Struck, Verdict
+from tests.chaos.checker import Fenced, Struck
+from tests.chaos.verdict import DEFECTS, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
 MAX_ON_MS = {"fan": 2000, "lamp": 2000}

@@ -152,10 +152,10 @@ def test_up_exits_3_when_not_all_is_ready_in_time_and_names_who_lacks_and_why(ow
     own_home.write()
     conf = own_home.path / "supervisor.conf"
     conf.write_text(conf.read_text().replace("-m drivers wind", "-m drivers wind --hoem"))
-    done = own_home.effectd("up", "--wait", "2")
+    done = own_home.effectd("up", "--wait", "5")
     own_home.pids()
     assert done.returncode == 3
-    assert "not ready within 2 s: wind" in done.stderr
+    assert "not ready within 5 s: wind" in done.stderr
     assert "unrecognized arguments: --hoem" in done.stderr
     assert re.search(r"^wind +(gone|starting) ", done.stdout, re.MULTILINE)
 
