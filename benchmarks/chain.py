@@ -153,12 +153,11 @@ def floor(rate: int, seconds: float) -> list[float]:
     samples: list[float] = []
     with socket.create_server(("127.0.0.1", ports[3])) as sink, ExitStack() as stack:
         for number in (2, 1, 0):
+            wait_for(lambda number=number: _bound(ports[number + 1]), what="the next in the chain")
             relay = [sys.executable, "-m", "benchmarks.hops", str(ports[number]), str(ports[number + 1])]
             stack.callback(_end, subprocess.Popen(relay, cwd=REPOSITORY))
             if number == 2:
                 end = sink.accept()[0]
-            else:
-                wait_for(lambda number=number: _bound(ports[number + 1]), what="a relay")
         wait_for(lambda: _bound(ports[0]), what="the first relay")
         out = stack.enter_context(socket.create_connection(("127.0.0.1", ports[0])))
         out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -19,6 +19,7 @@ from amqtt.mqtt.protocol.broker_handler import Subscription, UnSubscription
 from amqtt.session import IncomingApplicationMessage, Session
 
 from broker_proc.connection import UNACKED, Line, MendedHandler, WebLine, WebReader
+from broker_proc.filters import Filters
 from broker_proc.packets import FIRST, LATER, Packet, check_name, decode, read_packet
 
 REFUSED = 0x80  # in a SUBACK
@@ -37,6 +38,7 @@ class MendedBroker(Broker):
     ) -> None:
         super().__init__(config, loop)
         self.unretained = unretained
+        self._subscriptions = Filters()
         self._lines: dict[Any, Line | WebLine] = {}  # the task of each connection -> its writing end
         self._live: dict[str, MendedHandler] = {}  # client id -> the one connection that is served under it
 
@@ -234,9 +236,9 @@ class MendedBroker(Broker):
     ) -> None:
         # amqtt queues, walks a dictionary that changes meanwhile, forgets the message's QoS, and sends a copy a filter.
         targets: dict[int, tuple[Session, int]] = {}
-        for held_filter, held in self._subscriptions.items():
-            if self._matches(topic, held_filter):
-                for target, granted in held:
+        for held_filter in (topic, *self._subscriptions.wild):  # who asked for this very topic, then the wildcards
+            if held_filter == topic or self._matches(topic, held_filter):
+                for target, granted in self._subscriptions.get(held_filter, ()):
                     targets[id(target)] = target, max(granted, targets.get(id(target), (target, 0))[1])
         for target, granted in targets.values():
             qos = granted if force_qos is None else min(granted, force_qos)

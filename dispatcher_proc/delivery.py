@@ -20,6 +20,7 @@ from effectd.report import Ack
 from effectd.schema import Device
 
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
+ASK_AGAIN_S = 1.0  # after so long without an ack
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
 SEQ_KEY, SEQ_STEP = "seq", 10**9
 OPEN_KEY, SENT_KEY = "a:", "s:"  # in the journal: an accepted effect, and that a device may have it
@@ -39,6 +40,8 @@ class Lane:
     def __init__(self, device: Device, seq: int) -> None:
         self.device = device
         self.parts: dict[str, Part] = {}
+        self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
+        self.asking: Cancellable | None = None
         self.generation: str | None = None
         self.lack = "not started yet"
         self.seq = seq
@@ -98,8 +101,10 @@ class Delivery:
             return
         self._keep(opened)
         self._watch(opened, ttl_ms / 1000)
-        for name in devices:
-            self._pump(self._lanes[name])
+        for name, part in opened.parts.items():
+            lane = self._lanes[name]
+            lane.waiting[effect.id] = part
+            self._pump(lane)
 
     def _keep(self, opened: OpenEffect) -> None:
         opened.safe = self._journal.put(OPEN_KEY + opened.effect.id, to_record(opened, self._boot))
@@ -116,7 +121,7 @@ class Delivery:
             for part in opened.pending:
                 part.had = SENT_KEY + f"{part.device}:{effect_id}" in self._journal.found
                 lane = self._lanes.setdefault(part.device, Lane(UNKNOWN, self._first_seq))
-                lane.parts[effect_id] = part
+                lane.parts[effect_id] = lane.waiting[effect_id] = part
             opened.told = self._receipts.reopen(opened.effect)
             self._watch(opened, max(0.0, deadline - self._loop.time()))
 
@@ -134,7 +139,8 @@ class Delivery:
         if lane.generation == generation:
             return
         for part in list(lane.parts.values()):
-            part.sent = False  # again, with the same seq: the driver knows, by its `.seen`, what it has had
+            # again, with the same seq: the driver knows, by its `.seen`, what it has had
+            lane.waiting[part.effect.id] = part
             if part.had and not lane.device.acks:
                 self._settle(part, "failed", "unconfirmed: the connection was lost before the broker had it")
         lane.generation, lane.lack = generation, ""
@@ -200,13 +206,27 @@ class Delivery:
     def _pump(self, lane: Lane) -> None:
         if lane.generation is None or lane.fences:
             return
-        for part in list(lane.parts.values()):
-            if not part.sent and not part.stopped:
-                taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
-                if not part.had:  # before it goes out: a successor must know that the driver may have it
-                    self._journal.put(SENT_KEY + f"{part.device}:{part.effect.id}", b"")
-                if self._send(part.device, part.effect, taken):
-                    part.sent = part.had = True
+        for effect_id, part in list(lane.waiting.items()):
+            if part.stopped:
+                continue
+            taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
+            if not part.had:  # before it goes out: a successor must know that the driver may have it
+                self._journal.put(SENT_KEY + f"{part.device}:{effect_id}", b"")
+            if not self._send(part.device, part.effect, taken):
+                return
+            part.had, part.sent_at = True, self._loop.time()
+            lane.waiting.pop(effect_id, None)
+        if lane.asking is None and lane.parts and lane.device.acks:
+            lane.asking = self._loop.call_later(ASK_AGAIN_S, self._ask_again, lane)
+
+    def _ask_again(self, lane: Lane) -> None:
+        """An ack that does not come may be lost: a driver that is sent the same again says what it has said."""
+        lane.asking = None
+        due = self._loop.time() - ASK_AGAIN_S
+        for effect_id, part in lane.parts.items():
+            if part.had and part.sent_at <= due:
+                lane.waiting[effect_id] = part
+        self._pump(lane)
 
     def _say_accepted(self, opened: OpenEffect) -> None:
         if opened.told or not opened.safe:
@@ -235,9 +255,10 @@ class Delivery:
             self._settle(part, "failed", f"{part.device} may have the effect and does not say what became of it")
 
     def _settle(self, part: Part, status: str, reason: str) -> None:
-        opened = part.open
-        if self._lanes[part.device].parts.pop(opened.effect.id, None) is None:
+        opened, lane = part.open, self._lanes[part.device]
+        if lane.parts.pop(opened.effect.id, None) is None:
             return
+        lane.waiting.pop(opened.effect.id, None)
         opened.statuses[part.device] = status
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)

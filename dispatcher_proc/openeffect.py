@@ -9,12 +9,12 @@ from effectd.loop import Cancellable
 class Part:
     """One device's share of an effect."""
 
-    __slots__ = ("device", "effect", "had", "open", "sent", "stopped")
+    __slots__ = ("device", "effect", "had", "open", "sent_at", "stopped")
 
     def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
         self.device, self.effect, self.open = device, effect, of
-        self.sent = False  # over the present connection
-        self.had = False  # at any time: the driver may have it, and only it can say what became of it
+        self.sent_at = 0.0  # the last time, seconds of the loop's clock
+        self.had = False  # the driver may have it, and only it can say what became of it
         self.stopped = False
 
 

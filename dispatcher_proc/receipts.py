@@ -19,6 +19,7 @@ MESSAGE_ID_S = 1.0  # as in Python_PlaySEM: the same message_id on the same topi
 
 log = logging.getLogger(__name__)
 # in the journal: the receipt `accepted`, the final one, and that the broker has that
+TOLD_AT_ONCE = 32  # ids in one record; after a death so many receipts may be told once more than needed
 ACCEPTED_KEY, FINAL_KEY, TOLD_KEY = "r:", "f:", "t:"
 Put = Callable[[str, bytes, Callable[[], None] | None], None]
 
@@ -48,13 +49,16 @@ class Receipts:
     def __init__(self, put: Put, topics: Topics, now: Callable[[], float], journal: Journal) -> None:
         self._put, self._topics, self._now, self._journal = put, topics, now, journal
         self._boot = boot_id()
+        self._told_ids: list[str] = []
         self._told: dict[str, _Told] = {}
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._messages: OrderedDict[tuple[str, str | int], tuple[str, float]] = OrderedDict()
 
     def restore(self) -> None:
         """After a death: remember what the journal remembers; tell again what the broker may not have had."""
-        for key, value in self._journal.found.items():
+        found = self._journal.found
+        told_ids = {i for key, ids in found.items() if key.startswith(TOLD_KEY) for i in ids.decode().split(" ")}
+        for key, value in found.items():
             if key.startswith(FINAL_KEY):
                 final = msgspec.msgpack.decode(value, type=_Final)
                 effect_id = key.removeprefix(FINAL_KEY)
@@ -64,7 +68,7 @@ class Receipts:
                 told = self._told[effect_id] = _Told(final.content)
                 told.receipt, told.refused = final.receipt, final.refused
                 self._ended[effect_id] = final.ended
-                if TOLD_KEY + effect_id not in self._journal.found:
+                if effect_id not in told_ids:
                     self._put(self._topics.receipt(effect_id), final.receipt, self._had(effect_id))
 
     def reopen(self, effect: Effect) -> bool:
@@ -149,7 +153,10 @@ class Receipts:
         """What to do when the broker has the final receipt: it need not be told again after a death."""
 
         def had() -> None:
-            self._journal.put(TOLD_KEY + effect_id, b"")
+            self._told_ids.append(effect_id)
+            if len(self._told_ids) >= TOLD_AT_ONCE:
+                self._journal.put(TOLD_KEY + self._told_ids[0], " ".join(self._told_ids).encode())
+                self._told_ids.clear()
 
         return had
 

@@ -133,10 +133,11 @@ class Reporter:
         return report.encode(Ack(id=effect_id, status="failed", reason=reason, done_at=report.unix_ms()))
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Acks at QoS 0: one that a lost connection swallows is asked for again by the dispatcher."""
         if self.link is None:
             return False
         try:
-            self.link.publish(topic, payload, qos=1, retain=retain)
+            self.link.publish(topic, payload, qos=int(retain), retain=retain)
         except BrokerLost:
             return False
         return True

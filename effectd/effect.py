@@ -159,7 +159,9 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     given.setdefault("effect_type", topic_type)
     if not given["effect_type"]:
         raise EffectRefused("effect_type", "missing; publish on effects/<type> or name it in the payload")
-    if not ID.fullmatch(given.setdefault("id", new_id())):
+    if "id" not in given:
+        given["id"] = new_id()
+    elif not ID.fullmatch(given["id"]):
         raise EffectRefused("id", "1 to 64 characters of A-Z a-z 0-9 . _ : -")
     if isinstance(given.get("intensity"), str) and not LABEL.fullmatch(given["intensity"]):
         raise EffectRefused("intensity", "a number from 0 to 100, or a label such as low")

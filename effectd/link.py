@@ -97,6 +97,8 @@ class Link:
         """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
         if not self.up or self._client is None:
             raise BrokerLost(f"no connection to {self._address}")
+        if acked is not None and self._client.on_publish is None:  # else paho makes objects for nobody
+            self._client.on_publish = lambda c, _data, mid, _reason, _props: self._note(c, self._published, mid)
         info = self._client.publish(topic, payload, qos, retain)
         if acked is not None:
             self._acks[info.mid] = acked
@@ -129,7 +131,6 @@ class Link:
         client.on_subscribe = lambda c, _data, _mid, reasons, _properties: self._note(c, self._subscribed, reasons)
         client.on_disconnect = lambda c, _data, _flags, reason, _properties: self._disconnected(c, reason)
         client.on_message = lambda c, _data, message: self._note(c, self._message, message)
-        client.on_publish = lambda c, _data, mid, _reason, _properties: self._note(c, self._published, mid)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         if self._address.username is not None:

@@ -5,6 +5,7 @@ Z, from the back: back, midway, front. `everywhere`, `*` and an axis that is not
 """
 
 import re
+from functools import lru_cache
 
 _AXES = (
     ("left", "centerleft", "center", "centerright", "right"),
@@ -18,6 +19,7 @@ Place = tuple[int | None, int | None, int | None]
 EVERYWHERE: Place = (None, None, None)
 
 
+@lru_cache(1024)
 def parse(text: str) -> Place:
     """`left:*:midway`, `front left`, `everywhere`, or the full URN -> a step on each axis. Raises ValueError."""
     place: list[int | None] = [None, None, None]

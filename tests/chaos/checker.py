@@ -33,7 +33,13 @@ class Fenced(Event, tag="fenced"):
     token: str
 
 
-KINDS = history.AnyEvent | Struck | Fenced
+class Stalled(Event, tag="stalled"):
+    """The machine let the harness wait for so long until this moment: what it measured then is late by as much."""
+
+    late_ms: float
+
+
+KINDS = history.AnyEvent | Struck | Fenced | Stalled
 
 
 def load(*paths: Path) -> list[Event]:
@@ -58,6 +64,7 @@ class _Judge:
         self._fences: dict[str, list[float]] = defaultdict(list)
         self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
+        self._stalled: list[Stalled] = []
         self._programs: list[Program] = []
         # a recorder that ran along heard the same again
         own = {type(event) for event in events if event.source != "record"}
@@ -97,6 +104,8 @@ class _Judge:
                 self._fences[event.device].append(event.mono_ms)
             case Struck():
                 self._struck.append(event)
+            case Stalled():
+                self._stalled.append(event)
 
     def _find(self, word: str, text: str, at: float) -> None:
         before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
@@ -127,9 +136,11 @@ class _Judge:
             for device, times in effect.driven.items():
                 if len(times) > 1:
                     self._find("duplicated", f"{id_}: {device} driven {len(times)} times, last", times[-1])
-                due = None if effect.received is None else effect.received + effect.ttl_ms + TOLERANCE_MS
-                if due is not None and times[0] > due:
-                    late = times[0] - due + TOLERANCE_MS
+                if effect.received is None:
+                    continue
+                due = effect.received + effect.ttl_ms
+                if times[0] > due + self._tolerance(due, times[0]):
+                    late = times[0] - due
                     self._find("late", f"{id_}: {device} driven {late:.0f} ms after its ttl", times[0])
             for device, status in (effect.ended[0].devices if effect.ended else {}).items():
                 if status == "done" and not effect.driven.get(device):
@@ -165,9 +176,9 @@ class _Judge:
                 if not event.on or event.id is None:
                     continue
                 on_ms = min(self._effects[event.id].duration_ms or self._max_on_ms[device], self._max_on_ms[device])
-                due = self._excused(device, event.mono_ms, event.mono_ms + on_ms + TOLERANCE_MS)
                 then = seen[number + 1].mono_ms if number + 1 < len(seen) else self._end
-                if then > due:
+                due = self._excused(device, event.mono_ms, event.mono_ms + on_ms)
+                if then > due + self._tolerance(due, then):
                     was = then - event.mono_ms
                     text = f"{event.id}: {device} was on for {was:.0f} ms instead of {on_ms:.0f}"
                     self._find("endless", text, event.mono_ms)
@@ -176,8 +187,12 @@ class _Judge:
         """While a driver hangs nobody can switch its device off; how long that may be, the nemesis watches."""
         for since, until in self._hung(device):
             if since < due and until > start:
-                due = max(due, until + TOLERANCE_MS)
+                due = max(due, until)
         return due
+
+    def _tolerance(self, due: float, seen: float) -> float:
+        """What may lie between an event and the witness's word of it, on the machine as it was then."""
+        return TOLERANCE_MS + sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
 
     def _hung(self, *programs: str) -> list[tuple[float, float]]:
         """When one of these programs stood still, from the strike until all was ready again."""

@@ -28,6 +28,7 @@ from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
+from tests.chaos.pulse import Pulse
 from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
 from tests.system.home import Home, wait_for
@@ -85,6 +86,7 @@ def run(
     tell(f"seed {seed}, history {folder}")
     with contextlib.ExitStack() as stack:
         stack.callback(log.close)
+        stack.enter_context(Pulse(log))
         seen_at = stack.enter_context(broker())
         elsewhere = stack.enter_context(broker()) if external else None
         top = {"broker": on(elsewhere.port)} if elsewhere else {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from effectd import history
 from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import Fenced, Struck
+from tests.chaos.checker import Fenced, Stalled, Struck
 from tests.chaos.verdict import DEFECTS, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
@@ -136,6 +136,13 @@ GOOD = {
         seen(2400, None),
         struck(2500, "fan", over=True),
     ],
+    "off late because the machine stood still": [
+        published(0),
+        seen(4, "a"),
+        ended(5),
+        Stalled(**at(500), late_ms=390),
+        seen(501, None),
+    ],
     "expired while the driver was away": [
         *ALL_READY,
         program(10, "fan", "gone"),
@@ -205,6 +212,13 @@ BAD = {
     "endless": {
         "no off": [published(0), seen(4, "a"), ended(5), *whole("b", 3000, "lamp")],
         "off late": [published(0), seen(4, "a"), ended(5), seen(500, None)],
+        "the machine had stood still before": [
+            published(0),
+            seen(4, "a"),
+            ended(5),
+            Stalled(**at(100), late_ms=90),
+            seen(500, None),
+        ],
         "held beyond max_on_ms": [published(0, duration=0), seen(4, "a"), ended(5), seen(2400, None)],
         "another device hung": [
             published(0),

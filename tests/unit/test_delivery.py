@@ -275,14 +275,27 @@ def test_what_expires_while_the_dispatcher_is_dead_is_told_by_its_successor(room
 
 def test_a_final_receipt_that_the_broker_may_not_have_is_told_again_byte_for_byte(room):
     room.delivery.ready("fan", "g1")
-    room.accept("known")
-    room.ack("fan", "known")
+    for number in range(64):
+        room.accept(f"known{number}")
+        room.ack("fan", f"known{number}")
     room.broker_has = False
     room.accept("untold")
     room.ack("fan", "untold")
     before = list(room.told)
     room.die()
-    assert room.told[len(before) :] == [message for message in before if message[0] == "receipts/untold"]
+    again = room.told[len(before) :]
+    assert [message for message in before if message[0] == "receipts/untold"] == again
+
+
+def test_a_missing_ack_is_asked_for_by_sending_the_same_again(room):
+    room.delivery.ready("fan", "g1")
+    room.accept("e1", ttl_ms=5000)
+    room.loop.advance(2.5)
+    assert room.sent_ids() == ["e1", "e1", "e1"]
+    assert room.sent[0] == room.sent[1] == room.sent[2]
+    room.ack("fan", "e1")
+    room.loop.advance(5)
+    assert len(room.sent) == 3
 
 
 def test_an_id_is_remembered_over_the_death_of_the_dispatcher(room):

@@ -663,12 +663,12 @@ def test_at_most_20_states_a_second_are_told_and_the_last_one_always(stage, monk
     assert 2 <= len(told) < 40
 
 
-def test_acks_are_qos_1_and_states_are_retained(stage):
+def test_acks_are_qos_0_and_states_qos_1_and_retained(stage):
     stage.set("e1")
     stage.until_acked("e1", "done")
     stage.loop.until(lambda: stage.state)
     flags = {topic: (qos, retain) for topic, _, qos, retain in stage.wire.published}
-    assert flags == {"devices/fan/ack": (1, False), "devices/fan/state": (1, True)}
+    assert flags == {"devices/fan/ack": (0, False), "devices/fan/state": (1, True)}
 
 
 def test_after_a_new_connection_everything_retained_is_told_again_and_every_ack_that_was_kept(stage):
