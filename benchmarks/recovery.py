@@ -17,7 +17,7 @@ import psutil
 from benchmarks import figures
 from effectd.loop import Loop
 from effectd.watcher import Watcher
-from tests.system.home import Home, wait_for
+from tests.system.home import Home, alive, wait_for
 
 ARGUMENTS = {"broker": ["broker_proc"], "dispatcher": ["dispatcher_proc"], "wind": ["drivers", "wind"]}
 
@@ -78,6 +78,39 @@ def killed(home: Home, gates: Gates, program: str, rounds: int) -> dict[str, lis
     return {"gone": gone, "all ready": ready, "next effect executed": executed}
 
 
+def hung(home: Home, gates: Gates, program: str, rounds: int) -> dict[str, list[float]]:
+    """ms from SIGSTOP to: not believed ready any more, all ready again."""
+    doubted, ready = list[float](), list[float]()
+    for _ in range(rounds):
+        wait_for(lambda: home.ctl("status", program).stdout.count("RUNNING") == 1, what="RUNNING")
+        watch, pid = gates.watches[program], home.pid(program)
+        gates.until(lambda pid=pid, watch=watch: watch.line and watch.line.pid == pid and gates.all_ready())
+        start = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        gates.until(lambda watch=watch: not watch.ready)
+        doubted.append((time.monotonic() - start) * 1000)
+        gates.until(lambda pid=pid, watch=watch: watch.line and watch.line.pid != pid and gates.all_ready())
+        ready.append((time.monotonic() - start) * 1000)
+        wait_for(lambda: home.line("watchdog")["state"] == "ready", 60, "the watchdog's budget")
+        time.sleep(20)  # its budget refills one kill each 20 s
+    return {"not ready": doubted, "all ready": ready}
+
+
+def headless(rounds: int) -> list[float]:
+    """ms from kill -9 of supervisord to: every program of it gone (a zombie counts as gone)."""
+    samples = []
+    for _ in range(rounds):
+        with Home() as home:
+            home.start()
+            home.wait_ready()
+            pids = home.pids()
+            start = time.monotonic()
+            os.kill(pids["supervisord"], signal.SIGKILL)
+            wait_for(lambda pids=pids: not any(alive(pid) for pid in pids.values()), what="all gone")
+            samples.append((time.monotonic() - start) * 1000)
+    return samples
+
+
 def alone(home: Home, gates: Gates, program: str, rounds: int) -> list[float]:
     """ms from exec to that program's own `ready`, started by hand in place of the supervised one."""
     samples = []
@@ -120,6 +153,7 @@ def up(rounds: int) -> tuple[list[float], dict[str, dict[str, Any]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--hung", type=int, default=0, help="rounds of SIGSTOP of broker and wind, 25 s each")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows: dict[str, dict[str, Any]] = {}
@@ -132,7 +166,11 @@ def main() -> None:
             for what, samples in killed(home, gates, program, arguments.rounds).items():
                 rows[f"kill -9 {program} -> {what}"] = figures.spread(samples)
             rows[f"exec {program} -> ready, alone"] = figures.spread(own)
+        for program in ("broker", "wind") if arguments.hung else ():
+            for what, samples in hung(home, gates, program, arguments.hung).items():
+                rows[f"SIGSTOP {program} -> {what}"] = figures.spread(samples)
         gates.close()
+    rows["kill -9 supervisord -> all gone"] = figures.spread(headless(max(3, arguments.rounds // 4)))
     started, sizes = up(max(3, arguments.rounds // 4))
     rows["exec supervisord -> all 6 ready"] = figures.spread(started)
     figures.show("Recovery (ms)", rows)

@@ -137,6 +137,21 @@ def test_the_raspberry_pi_of_the_readme_is_good_configuration_in_place_of_the_vi
         config.write_text(before)
 
 
+def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) -> None:
+    from effectd import config as configuration
+
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```", (REPOSITORY / "docs" / "brokers.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) == 5
+    home = newcomer.path / "broker-home"
+    home.mkdir(exist_ok=True)
+    for block in blocks:
+        (home / "config.yaml").write_text(f"{block}\neffects: {{wind: {{}}}}\n")
+        assert configuration.load(home).errors == ()
+    shutil.rmtree(home)
+
+
 def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -> None:
     from drivers import kinds
     from effectd import config as configuration
