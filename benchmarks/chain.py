@@ -32,7 +32,8 @@ OPEN = 64  # effects without a receipt, at saturation
 class Publisher(Client):
     """Publishes effects and notes when; counts the receipts."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, device: str = "") -> None:
+        self.device = device
         self.published: dict[str, int] = {}
         self.receipted = 0
         self.slots = threading.Semaphore(OPEN)
@@ -45,9 +46,10 @@ class Publisher(Client):
             self.slots.release()
 
     def effect(self, name: str, number: int) -> None:
-        device = DEVICES[number % len(DEVICES)]
+        device = self.device or DEVICES[number % len(DEVICES)]
+        fields = {"id": name, "effect_type": device, "intensity": 50, "duration": 50, "parameters": {"tag": name}}
         self.published[name] = time.monotonic_ns()
-        self._client.publish(f"effects/{device}", json.dumps({"id": name, "intensity": 50, "duration": 50}), 1)
+        self._client.publish(f"effects/{device}", json.dumps(fields), 1)
 
 
 Chain = Callable[[], Any]  # a context manager that yields (port, witness)
@@ -108,6 +110,28 @@ def stub(port: int | None) -> Iterator[tuple[int, Witnessed]]:
         yield port, witness
 
 
+@contextmanager
+def playsem(python: Path) -> Iterator[tuple[int, Witnessed]]:
+    """The predecessor's single process: its own embedded broker, its dispatcher, its mock driver."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        witness, port = Witnessed(Path(folder) / "witness"), free_port()
+        command = [str(python), str(REPOSITORY / "benchmarks" / "playsem.py"), str(port), f"{folder}/witness"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: _listens(port), 30, "its broker")
+            probe = Publisher(port, "wind")
+
+            def answered() -> bool:
+                probe.effect(f"probe-{time.monotonic_ns()}", 0)
+                return bool(witness.at)
+
+            wait_for(answered, what="its first effect")
+            probe.close()
+            yield port, witness
+        finally:
+            _end(process)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     process.wait(10)
@@ -118,15 +142,19 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def latencies(port: int, witness: Witnessed, rate: int, seconds: float) -> list[float]:
-    publisher = Publisher(port)
+def latencies(port: int, witness: Witnessed, rate: int, seconds: float, device: str = "") -> list[float]:
+    """`device`: one that does everything and gives no receipts."""
+    publisher = Publisher(port, device)
     start = time.monotonic()
     tag = f"{rate}-{time.monotonic_ns()}"
     for number in range(int(rate * seconds)):
         while (wait := start + number / rate - time.monotonic()) > 0:
             time.sleep(wait)
         publisher.effect(f"{tag}-{number}", number)
-    wait_for(lambda: publisher.receipted >= len(publisher.published), 30, "every receipt")
+    if device:
+        wait_for(lambda: all(name in witness.at for name in publisher.published), 30, "every actuation")
+    else:
+        wait_for(lambda: publisher.receipted >= len(publisher.published), 30, "every receipt")
     publisher.close()
     return [(witness.at[name] - at) / 1e6 for name, at in publisher.published.items() if name in witness.at]
 
@@ -192,6 +220,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--playsem", type=Path, help="a Python that has Python_PlaySEM installed: measured as well")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(REPOSITORY)
@@ -212,6 +241,12 @@ def main() -> None:
                     samples.setdefault("floor, four TCP hops", {}).setdefault(rate, []).extend(
                         floor(rate, min(2, arguments.seconds))
                     )
+                if arguments.playsem:
+                    with playsem(arguments.playsem) as (port, witness):
+                        latencies(port, witness, 100, 0.5, "wind")
+                        for rate in arguments.rates:
+                            found = latencies(port, witness, rate, arguments.seconds, "wind")
+                            samples.setdefault("Python_PlaySEM, one process", {}).setdefault(rate, []).extend(found)
                 for name, chain in chains.items():
                     with chain() as (port, witness):
                         latencies(port, witness, 100, 0.5)  # warm

@@ -1,6 +1,6 @@
 """Python_PlaySEM's in-process MQTT server with its mock driver, for comparison, run by a Python that has it installed.
 
-    PYTHON benchmarks/playsem.py PORT WITNESS
+PYTHON benchmarks/playsem.py PORT WITNESS
 """
 
 import asyncio
@@ -29,7 +29,9 @@ async def serve(port: int, witness: str) -> None:
 
     driver = Told()
     await driver.connect()
-    server = MQTTServer(EffectDispatcher(DeviceManager(connectivity_driver=driver)), host="127.0.0.1", port=port)
+    manager = DeviceManager(connectivity_driver=driver)
+    await manager.start_async_workers()
+    server = MQTTServer(EffectDispatcher(manager), host="127.0.0.1", port=port)
     server.start()
     await asyncio.Event().wait()
 

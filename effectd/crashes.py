@@ -22,17 +22,18 @@ class Crashes:
 
     def begin(self) -> float:
         """Note the start; how many seconds this run has to wait before it works."""
-        now = time.monotonic()
+        now, crashed = time.monotonic(), False
         try:
             before = json.loads(self._path.read_bytes())
             self._times = [float(at) for at in before["crashes"] if now - WITHIN_S < float(at) <= now]
-            if before["running"]:
+            crashed = bool(before["running"])
+            if crashed:
                 self._times.append(now)
         except (OSError, ValueError, KeyError, TypeError):
             self._times = []  # the first run, or a file that somebody else has written
         self._write(running=True)
         above = len(self._times) - FREE
-        return min(LONGEST_S, 2.0 ** (above - 1)) if above > 0 else 0.0
+        return min(LONGEST_S, 2.0 ** (above - 1)) if crashed and above > 0 else 0.0
 
     def worked(self) -> None:
         self._write(running=False)

@@ -9,10 +9,6 @@ from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLo
 from tests.chaos.pests import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
 
 
-def kills(programs: list[str]) -> list[Fault]:
-    return [Kill(program) for program in programs]
-
-
 def everything(programs: list[str], chance: random.Random, *, external: bool) -> list[Fault]:
     """Each fault once, in a random order; which device it hits is chance."""
     devices = [name for name in programs if name not in ("broker", "dispatcher")]
@@ -21,7 +17,7 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         return chance.choice(devices)
 
     faults: list[Fault] = [
-        *kills(programs),
+        *(Kill(program) for program in programs),
         KillBurst(programs),
         *(KillStarting(program) for program in ("broker", "dispatcher", device())),
         *(Pause(program) for program in ("broker", "dispatcher", device())),

@@ -47,6 +47,6 @@ def test_whatever_is_done_to_a_home_every_effect_gets_one_true_end_and_everythin
 
 
 def test_while_programs_are_killed_again_and_again_nearly_every_effect_is_done() -> None:
-    outcome = storm.run(SEED, 6, 25, storm.only_kills, **STEADY)
+    outcome = storm.run(SEED, 8, 25, storm.only_kills, pause_s=0.6, **STEADY)
     judged(outcome)
     assert outcome.verdict.done >= 0.95, str(outcome)

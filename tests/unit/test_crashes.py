@@ -27,6 +27,15 @@ def test_a_run_that_worked_is_no_crash_however_it_ends(run: Path) -> None:
         crashes.worked()
 
 
+def test_a_kill_of_something_that_worked_never_waits_though_it_had_crashed_before(run: Path) -> None:
+    for _ in range(9):
+        Crashes(run, "x").begin()
+    crashes = Crashes(run, "x")
+    assert crashes.begin() > 0
+    crashes.worked()
+    assert Crashes(run, "x").begin() == 0
+
+
 def test_crashes_of_more_than_a_minute_ago_do_not_count(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
