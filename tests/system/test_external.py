@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,3 +264,34 @@ def test_nats_is_found_able_and_carries_effects() -> None:
         finally:
             nats.terminate()
             nats.wait(10)
+
+
+FORGETFUL = """
+import asyncio, sys
+from broker_proc.mended import MendedBroker
+
+async def main():
+    listeners = {"default": {"type": "tcp", "bind": "127.0.0.1:" + sys.argv[1]}}
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    broker = MendedBroker({"listeners": listeners, "plugins": plugins}, unretained=("#",))
+    await broker.start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_a_broker_that_cannot_do_what_is_needed_is_told_loudly_with_what_it_lacks() -> None:
+    """One that keeps no retained message: nobody who comes later would know what the devices do."""
+    port = free_port()
+    with subprocess.Popen([sys.executable, "-c", FORGETFUL, str(port)], stderr=subprocess.DEVNULL) as forgetful:
+        try:
+            Client(port).close()
+            with Home(broker=on(port)) as home:
+                home.start()
+                line = wait_for(lambda: (x := home.line("broker")) and x["state"] == "degraded" and x, what="degraded")
+                assert "no retained messages" in line["reason"]
+                assert "cannot do what effectd needs: no retained messages" in home.log("broker")
+                assert home.ctl("health").returncode == 3
+        finally:
+            forgetful.kill()

@@ -1,6 +1,7 @@
 """Every accepted effect gets exactly one final status: histories played into the real Delivery, Receipts and Outbox."""
 
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -319,6 +320,17 @@ def test_seq_rises_over_the_death_of_the_dispatcher_though_the_clock_is_set_back
     room.delivery.ready("fan", "g1")
     room.accept("e2")
     assert room.sent[-1][1].seq > room.sent[0][1].seq
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_a_jump_of_the_wall_clock_expires_nothing_and_lengthens_nothing(room, monkeypatch, jump_s):
+    room.accept("e1", ttl_ms=2000)
+    jumped = time.time_ns() + jump_s * 10**9
+    monkeypatch.setattr("time.time_ns", lambda: jumped)
+    room.loop.advance(1.9)
+    assert room.statuses("e1") == ["accepted"]
+    room.loop.advance(0.2)
+    assert room.statuses("e1") == ["accepted", "expired"]
 
 
 def test_accepted_is_not_said_of_what_would_not_survive(room):
