@@ -48,13 +48,17 @@ class Gates:
         self._watcher.close()
 
 
+def worked(home: Home, program: str) -> bool:
+    """Whether a kill now is one of something that worked; an earlier one would count as a crash and be braked."""
+    return '"running": false' in (home.path / "run" / f"{program}.starts").read_text()
+
+
 def killed(home: Home, gates: Gates, program: str, rounds: int) -> dict[str, list[float]]:
     """ms from kill -9 to: gone, all ready, next effect executed."""
     gone, ready, executed = list[float](), list[float](), list[float]()
     client = home.client("receipts/#")
     for number in range(rounds):
-        # a kill within startsecs (1 s) would meet supervisord's own back-off instead
-        wait_for(lambda: home.ctl("status", program).stdout.count("RUNNING") == 1, what="RUNNING")
+        wait_for(lambda: worked(home, program), what=f"{program} to have worked for 2 s")
         watch, pid = gates.watches[program], home.pid(program)
         gates.until(lambda pid=pid, watch=watch: watch.line and watch.line.pid == pid and gates.all_ready())
         start = time.monotonic()
@@ -82,7 +86,7 @@ def hung(home: Home, gates: Gates, program: str, rounds: int) -> dict[str, list[
     """ms from SIGSTOP to: not believed ready any more, all ready again."""
     doubted, ready = list[float](), list[float]()
     for _ in range(rounds):
-        wait_for(lambda: home.ctl("status", program).stdout.count("RUNNING") == 1, what="RUNNING")
+        wait_for(lambda: worked(home, program), what=f"{program} to have worked for 2 s")
         watch, pid = gates.watches[program], home.pid(program)
         gates.until(lambda pid=pid, watch=watch: watch.line and watch.line.pid == pid and gates.all_ready())
         start = time.monotonic()

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 
+from broker_proc import homes
 from broker_proc.mended import MendedBroker
 from broker_proc.port import who_holds
 from effectd.errors import ConfigError
@@ -100,7 +101,7 @@ class Probe:
     """The broker's own client: its gate says ready while this one is connected, subscribed and answered."""
 
     def __init__(self, process: Process, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
-        self._gate, self._loop, self._stopping = process.gate, loop, stopping
+        self._process, self._gate, self._loop, self._stopping = process, process.gate, loop, stopping
         self._giving_up: asyncio.TimerHandle | None = None
         self.link = Link(
             loop,
@@ -117,6 +118,8 @@ class Probe:
     def _up(self) -> None:
         if self._giving_up:
             self._giving_up.cancel()
+        config = self._process.config  # other homes may use this broker, too
+        self.link.publish(homes.topic(config), homes.announcement(config), qos=1, retain=True)
         self._gate.say("ready", broker_generation=self._gate.line.generation)
 
     def _down(self, why: str) -> None:

@@ -5,13 +5,11 @@ so that everybody subscribes again and nobody is believed ready on the strength 
 """
 
 import itertools
-import json
 import logging
-import socket
 
+from broker_proc import homes
 from broker_proc.probe import Probe
 from effectd import topics
-from effectd.config import home_id
 from effectd.link import Link
 from effectd.loop import Loop
 from effectd.process import Process
@@ -38,7 +36,7 @@ class External:
         self._lacks = ""
         self._tried = False
         self._others: dict[str, str] = {}  # home id -> why we cannot live beside it
-        self._home = topics.home(home_id(process.home))
+        self._home = homes.topic(process.config)
         self._link = Link(
             loop,
             self._address,
@@ -92,32 +90,21 @@ class External:
             return
         config = self._process.config
         if config.dispatcher:  # a home of drivers only lives under the root of another home, on purpose
-            told = {"root": config.topic_root, "host": socket.gethostname(), "home": str(config.home)}
-            self._link.publish(self._home, json.dumps(told).encode(), qos=1, retain=True)
+            self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
         if self._lacks:
             self._gate.say("degraded", f"{self._address}: {self._lacks}", generation=self._generation)
         else:
             self._gate.say("ready", generation=self._generation, broker_generation=self._generation)
 
     def _neighbour(self, topic: str, payload: bytes, _retained: bool) -> None:
-        """Another home on this broker: a shared root would mix them, an empty one would hold the others' topics."""
+        """Another home has told that it lives on this broker."""
         if topic == self._home or not self._process.config.dispatcher:
             return
         if self._gate.line.state == "ready":
             return  # we were here first: the newcomer is the one that waits
         self._others.pop(topic, None)
-        try:
-            other = json.loads(payload) if payload else None
-        except ValueError:
-            other = None
-        if isinstance(other, dict):
-            root, theirs = self._process.config.topic_root, str(other.get("root", ""))
-            if root == theirs or not root:
-                where = f"{other.get('host')}:{other.get('home')}"
-                self._others[topic] = (
-                    f"the home {where} lives on {self._address} under topic_root {theirs!r}, this one has {root!r}: "
-                    "give this home a topic_root of its own in config.yaml, then supervisorctl restart all"
-                )
+        if why := homes.clash(self._process.config, payload):
+            self._others[topic] = why
         self._decide()
 
     def _end_probe(self) -> None:

@@ -18,22 +18,9 @@ import psutil
 import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
+from effectd.cli.check import section
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PROGRAM = """
-[program:{name}]
-command=python -m drivers {name} --home "%(here)s"
-directory=%(here)s
-priority=30
-autorestart=true
-startsecs=1
-startretries=10
-stopasgroup=true
-killasgroup=true
-stopwaitsecs=5
-redirect_stderr=true
-stdout_logfile=%(here)s/run/log/{name}.log
-environment=PYTHONUNBUFFERED="1"
-"""
 
 
 def free_port() -> int:
@@ -132,7 +119,7 @@ class Home:
         conf = conf[: conf.index("; One section a device")]
         if not self.config.get("dispatcher", True):
             conf = conf[: conf.index("[program:dispatcher]")]
-        conf += "".join(PROGRAM.format(name=name) for name in self.devices)
+        conf += "".join(f"\n{section(name)}" for name in self.devices)
         (self.path / "supervisor.conf").write_text(conf)
         link = self.path / "supervisord.conf"
         if not link.is_symlink():

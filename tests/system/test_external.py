@@ -202,6 +202,21 @@ def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refuse
         newcomer.wait_ready()  # the other one has left: nothing stands in the way
 
 
+def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:
+    with Home() as host:
+        host.start()
+        host.wait_ready()
+        with Home(broker=on(host.port)) as guest:
+            guest.start()
+            line = wait_for(lambda: (x := guest.line("broker")) and "topic_root" in x["reason"] and x, what="refused")
+            assert str(host.path) in line["reason"]
+            guest.config["topic_root"] = "guest"
+            guest.write()
+            guest.ctl("restart", "all")
+            guest.wait_ready()
+        host.wait_ready()
+
+
 def test_a_driver_on_another_host_is_a_home_of_its_own_without_a_dispatcher() -> None:
     here = {"wind": {"kind": "remote", "effects": ["wind"]}}
     there = {"light": None, "vibration": None, "scent": None}
