@@ -9,7 +9,6 @@ import logging
 
 from broker_proc import homes
 from broker_proc.probe import Probe
-from effectd import topics
 from effectd.link import Link
 from effectd.loop import Loop
 from effectd.process import Process
@@ -41,7 +40,7 @@ class External:
             loop,
             self._address,
             process.config.client_id("broker"),
-            subscriptions=(topics.HOMES,),
+            subscriptions=process.config.topics.homes,
             on_message=self._neighbour,
             on_up=self._up,
             on_down=self._down,

@@ -3,13 +3,12 @@
 import json
 import socket
 
-from effectd import topics
 from effectd.config import Config, home_id
 
 
 def topic(config: Config) -> str:
     """Where this home tells that it lives here (retained)."""
-    return topics.home(home_id(config.home))
+    return config.topics.home(home_id(config.home))
 
 
 def announcement(config: Config) -> bytes:

@@ -3,13 +3,7 @@
 import re
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-HOMES = "effectd/homes/+"  # outside every root: where the homes on one broker see each other
 RESERVED_IDS = frozenset({"all", "broker", "dispatcher", "watchdog"})
-
-
-def home(home_id: str) -> str:
-    """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
-    return HOMES.replace("+", home_id)
 
 
 class Topics:
@@ -64,6 +58,16 @@ class Topics:
 
     def system(self, program: str) -> str:
         return f"{self._root}system/{program}/state"
+
+    def home(self, home_id: str) -> str:
+        """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
+        return f"{self._root}system/homes/{home_id}"
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """Where to look for others: under the same root; without one of its own, under any of up to three levels."""
+        roots = ("", "+/", "+/+/", "+/+/+/") if not self._root else (self._root,)
+        return tuple(f"{root}system/homes/+" for root in roots)
 
     def probe(self, word: str) -> str:
         """Where the broker program tries out an external broker; nobody else listens there."""
