@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -43,7 +44,7 @@ class Arena:
         wait_for(lambda: self.generator.ended >= wanted, limit, f"{effects} more effects")
 
 
-class Fault:
+class Fault(ABC):
     """One thing that goes wrong: `strike` returns when it has really hit.
 
     hangs     who stands still, unseen, until the fault is over
@@ -54,8 +55,8 @@ class Fault:
     disturbs: tuple[str, ...] = ()
     everything: ClassVar[bool] = False  # supervisord itself ends: every pid is another one
 
-    def strike(self, arena: Arena) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def strike(self, arena: Arena) -> None: ...
 
     def __str__(self) -> str:
         return " ".join([type(self).__name__, *self.disturbs])

@@ -21,7 +21,7 @@ class Story:
 
     def __init__(self, devices: dict[str, Device] | None = None, root: str = "") -> None:
         self.at = 0.0
-        config = Config(Path("/home/of/mine"), root, Broker(), DEVICES if devices is None else devices, {}, ())
+        config = Config(Path("/srv/room"), root, Broker(), DEVICES if devices is None else devices, {}, ())
         self.room = Room(config, clock=lambda: 1000.0 + self.at, wall=lambda: 1_700_000_000_000 + int(self.at * 1000))
         self.room.connected()
 
