@@ -127,10 +127,12 @@ def alone(home: Home, gates: Gates, program: str, rounds: int) -> list[float]:
             stdout=subprocess.DEVNULL,
             cwd=home.path,
         )
-        gates.until(lambda: gates.watches[program].ready)
-        samples.append((time.monotonic() - start) * 1000)
-        process.terminate()  # asked to end: a kill so soon would count as a crash, and brake the next
-        process.wait()
+        try:
+            gates.until(lambda: gates.watches[program].ready)
+            samples.append((time.monotonic() - start) * 1000)
+        finally:
+            process.terminate()  # asked to end: a kill so soon would count as a crash, and brake the next
+            process.wait()
     home.ctl("start", program)
     gates.until(gates.all_ready)
     return samples
