@@ -1,7 +1,5 @@
 """What is promised of every effect, whatever dies: one final status, at most once, an end, nothing after a stop."""
 
-import os
-import signal
 import time
 
 import pytest
@@ -90,8 +88,9 @@ def test_after_a_stop_all_nothing_published_before_it_drives_the_device(mosquitt
             client.publish("effects/wind", {"id": f"next-{round_}", "intensity": 20, "duration": 20})
             assert client.receipt(f"next-{round_}")["status"] == "done", "the fence must open again"
             heard = [payload.decode() for payload in witness.on("fan")]
-            after_next = heard[heard.index(f"next-{round_}") :]
-            assert not [id_ for id_ in after_next if id_.startswith(f"r{round_}-")], "driven after the stop"
+            driven = [place for place, id_ in enumerate(heard) if id_.startswith(f"r{round_}-")]
+            if driven:  # while the storm lasts one effect replaces the other: the first off is that of the stop
+                assert driven[-1] < heard.index("off", driven[0]), "driven after the stop"
             wait_for(lambda: witness.on("fan")[-1] == b"off", what="off")
     witness.close()
 
@@ -102,19 +101,19 @@ def test_a_stop_also_ends_what_a_dead_dispatcher_had_accepted(mosquitto: int) ->
         home.start()
         home.wait_ready()
         client = home.client()
-        os.kill(home.pid("wind"), signal.SIGSTOP)  # so that everything is held, or is with a driver that cannot act
+        home.order("stop", "wind")  # so that everything is held
         for number in range(100):
             client.publish("effects/wind", {"id": f"h-{number}", "intensity": 50, "duration": 0, "ttl_ms": 30000})
         wait_for(lambda: client.on("receipts/h-99"), what="all accepted")
         home.order("stop", "dispatcher")
-        os.kill(home.pid("wind"), signal.SIGCONT)
+        home.order("start", "wind")
+        wait_for(lambda: (line := home.line("wind")) and line["state"] == "ready", what="wind ready")
         client.publish("stop-all", "stop")
-        wait_for(lambda: b"off" in witness.on("fan")[-1:], what="off")
         wait_for(lambda: client.on("devices/wind/fence")[-1:] not in ([], [b""]), what="the fence")
         driven_before = len(witness.on("fan"))
         home.order("start", "dispatcher")
         statuses = all_final(client, "h", 100)
-        assert set(statuses) <= {"stopped", "superseded", "done", "failed"}
+        assert set(statuses) == {"stopped"}
         client.publish("effects/wind", {"id": "next", "intensity": 20, "duration": 20, "ttl_ms": 10000})
         assert client.receipt("next")["status"] == "done"
         since = [payload for payload in witness.on("fan")[driven_before:] if payload.startswith(b"h-")]
