@@ -20,6 +20,7 @@ from effectd.errors import EffectMalformed, EffectRefused
 PAYLOAD_BYTES = 64 * 1024
 NESTING = 8
 STRING_BYTES = 4 * 1024
+WHOLE = range(-(2**63), 2**64)  # what 64 bits hold, signed or not: no codec on the way can carry more
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is said (section 2 of the contract)
@@ -147,6 +148,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     unknown = [name for name in fields if name not in _Published.__struct_fields__ and not name.startswith("x-")]
     if unknown:
         raise EffectRefused(unknown[0][:64], "unknown field; known are " + ", ".join(_Published.__struct_fields__))
+    _check_whole(fields)
     try:
         published = msgspec.convert({k: _whole(v) for k, v in fields.items() if not k.startswith("x-")}, _Published)
     except msgspec.ValidationError as error:
@@ -194,6 +196,9 @@ def from_set(payload: bytes) -> Effect:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
         raise EffectRefused("set", str(error)) from None
+    _check_whole(fields)
+    if fields["deadline"] is not None:
+        _check_whole(fields["deadline"].ms, "deadline.ms")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 
 
@@ -240,6 +245,19 @@ def _check_size(value: Any, depth: int) -> None:
             _check_size(item, depth - 1)
         for item in value.values() if isinstance(value, dict) else ():
             _check_size(item, depth - 1)
+
+
+def _check_whole(value: Any, path: str = "") -> None:
+    """Refuse a whole number beyond 64 bits, wherever it stands in `value`, by its path."""
+    if isinstance(value, int):
+        if value not in WHOLE:
+            raise EffectRefused(path or "payload", "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_whole(item, f"{path}.{key}"[-64:] if path else key[:64])
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_whole(item, f"{path}[{index}]"[-64:])
 
 
 def _whole(value: Any) -> Any:

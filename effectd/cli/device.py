@@ -72,7 +72,7 @@ def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) ->
     """A file with the mode and the owner of `path`, on the disk for sure."""
     fresh = path.with_name(f".{path.name}.{suffix}")
     tidy.callback(fresh.unlink, missing_ok=True)
-    with fresh.open("wb") as file:
+    with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # a secret may be in it
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
