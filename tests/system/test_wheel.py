@@ -49,7 +49,7 @@ def test_the_wheel_has_the_four_packages_and_the_files_of_a_home_and_nothing_els
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
         template = {name: archive.read(name).decode() for name in names if name.startswith("effectd/template/")}
     assert {name.split("/")[0] for name in names} == PACKAGES
-    assert [name for name in names if not name.endswith(".py")] == list(template)
+    assert {name for name in names if not name.endswith(".py")} == {*template, "effectd/py.typed", "drivers/py.typed"}
     for page in ("config.yaml", "supervisor.conf", "docs/configuration.md"):
         assert template.pop(f"effectd/template/{Path(page).name}") == (REPOSITORY / page).read_text()
     assert template == {}
