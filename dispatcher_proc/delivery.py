@@ -123,10 +123,12 @@ class Delivery:
         """
         for opened, deadline, accepted in found.open:
             self._register(opened)
-            for part in opened.pending:
-                self._lanes[part.device].waiting[opened.effect.id] = part
             opened.told = accepted is not None
             self._watch(opened, max(0.0, deadline - self._loop.time()))
+            for part in opened.pending:
+                self._lanes[part.device].waiting[opened.effect.id] = part
+                if part.stopped:
+                    opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
         """Say `accepted` in time, and end it in time."""
@@ -214,11 +216,11 @@ class Delivery:
                 continue
             taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
             if not part.had:  # before it goes out: a successor must know that the driver may have it
-                part.run = lane.generation
-                self._ledger.sent(part.device, effect_id, part.run)
+                part.first_sent = int(self._loop.time() * 1000)
+                self._ledger.sent(part.device, effect_id, part.first_sent)
             # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
             sent = msgspec.structs.replace(
-                part.effect, newest=self._ledger.seq, again=part.had and part.run != lane.generation
+                part.effect, newest=self._ledger.seq, first_sent=part.first_sent if part.had else 0
             )
             if not self._send(part.device, sent, taken):
                 return

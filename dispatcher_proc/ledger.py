@@ -17,7 +17,7 @@ from dispatcher_proc.openeffect import OpenEffect, from_record, to_record
 
 STEP = 1000  # numbers noted ahead: a restart skips at most so many
 TOLD_AT_ONCE = 32  # finals in one record; after a death so many receipts may be told once more than needed
-_OPEN, _SENT = "a:", "s:"  # an accepted effect; that a device may have it, and under which run of its driver
+_OPEN, _SENT = "a:", "s:"  # an accepted effect; that a device may have it, and since when
 _ACCEPTED, _FINAL, _TOLD = "r:", "f:", "t:"  # the receipt `accepted`, the final one, and that the broker has that
 _REACHED = "number"
 _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
@@ -71,9 +71,9 @@ class Ledger:
         """What `open` notes. Raises what its encoding raises."""
         return to_record(opened, self.boot)
 
-    def sent(self, device: str, effect_id: str, run: str) -> bool:
-        """The device's driver, running as `run`, may have the effect from now on."""
-        return self._journal.put(f"{_SENT}{device}:{effect_id}", run.encode())
+    def sent(self, device: str, effect_id: str, first_sent: int) -> bool:
+        """The device's driver may have the effect from now on."""
+        return self._journal.put(f"{_SENT}{device}:{effect_id}", b"%d" % first_sent)
 
     def accepted(self, effect_id: str, receipt: bytes) -> bool:
         """The receipt `accepted` is about to be told."""
@@ -139,8 +139,9 @@ class Ledger:
     def _complete(self, opened: OpenEffect) -> None:
         """Who may have it, which is noted by itself."""
         for name, part in opened.parts.items():
-            run = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
-            part.had, part.run = run is not None, (run or b"").decode()
+            first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
+            part.had = first_sent is not None
+            part.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
 
     def _let_go(self, found: "Found") -> None:
         open_ids = {opened.effect.id for opened, _, _ in found.open}

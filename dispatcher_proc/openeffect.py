@@ -9,13 +9,13 @@ from effectd.loop import Cancellable
 class Part:
     """One device's share of an effect."""
 
-    __slots__ = ("device", "effect", "had", "open", "run", "sent_at", "stopped")
+    __slots__ = ("device", "effect", "first_sent", "had", "open", "sent_at", "stopped")
 
     def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
         self.device, self.effect, self.open = device, effect, of
         self.sent_at = 0.0  # the last time, seconds of the loop's clock
         self.had = False  # the driver may have it, and only it can say what became of it
-        self.run = ""  # under which run of the driver it was sent first
+        self.first_sent = 0  # ms of CLOCK_MONOTONIC
         self.stopped = False
 
 

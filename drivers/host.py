@@ -128,7 +128,7 @@ class Host:
             self._ack(effect, "stopped", "the driver is ending")
         elif self._fence.up:
             self._ack(effect, "stopped", "it was published before a stop")
-        elif effect.again and self._reporter.notes_lost:
+        elif self._reporter.lost_track_of(effect):
             self._ack(effect, "failed", "it may have been driven already: what this driver had noted is lost")
         elif self._order.overtaken(effect):
             self._ack(effect, "superseded", "a newer effect was here first")

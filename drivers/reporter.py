@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from effectd import report
-from effectd.effect import Effect
+from effectd.effect import Effect, boot_id
 from effectd.errors import BrokerLost
 from effectd.journal import Journal
 from effectd.link import Link
@@ -19,6 +19,7 @@ REASON_CHARS = 200  # of an ack; a device's own words can be a whole page
 
 JOURNAL_BYTES = 1 << 20
 _SEEN = "s:"
+_COMPLETE_SINCE = "since"
 
 _Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a resent effect has its old seq
 
@@ -38,10 +39,22 @@ class Reporter:
         self._available = False
         self._journal = journal
         self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, nothing to say yet
-        self.notes_lost = journal.lost or journal.new
+        self._complete_since = self._since()
         self._restore()
         self._received: dict[_Key, int] = {}  # Unix ms, until it is acked
         self._unsaid: dict[_Key, bytes] = {}
+
+    def _since(self) -> int:
+        """Since when the notes have been complete: ms of CLOCK_MONOTONIC, 0 = ever."""
+        boot, _, since = self._journal.found.get(_COMPLETE_SINCE, b"").decode().partition(" ")
+        if self._journal.lost or self._journal.new:
+            boot, since = boot_id(), str(int(self._loop.time() * 1000))
+            self._journal.put(_COMPLETE_SINCE, f"{boot} {since}".encode())
+        return int(since) if boot == boot_id() else 0
+
+    def lost_track_of(self, effect: Effect) -> bool:
+        """Whether it was sent before the notes were lost: it may have been driven, and nobody can know."""
+        return 0 < effect.first_sent <= self._complete_since
 
     def _restore(self) -> None:
         """What the last run noted, oldest first as far as `seq` tells."""

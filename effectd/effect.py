@@ -52,7 +52,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     extra       the publisher's own `x-...` fields, carried to the receipts
     seq, deadline  set by the dispatcher when it sends the effect to one device
     newest      the greatest seq given to any effect when this one was sent
-    again       an earlier run of the device's driver may have had it already
+    first_sent  ms of CLOCK_MONOTONIC at which it was sent first; 0: this is the first time
     """
 
     id: str
@@ -71,7 +71,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seq: int = 0
     deadline: Deadline | None = None
     newest: int = 0
-    again: bool = False
+    first_sent: int = 0
 
     def rgb(self) -> tuple[int, int, int]:
         """The colour at full intensity, 0-255 each: `rgb`, else `color` (#RRGGBB or a name), else white."""
@@ -118,7 +118,7 @@ class _Set(Struct, omit_defaults=True):
     expires_at: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     deadline: Deadline | None = None
     newest: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    again: bool = False
+    first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 _RULES = {
@@ -191,7 +191,7 @@ def to_set(effect: Effect) -> bytes:
             expires_at=effect.expires_at,
             deadline=effect.deadline,
             newest=effect.newest if effect.newest > effect.seq else 0,
-            again=effect.again,
+            first_sent=effect.first_sent,
         )
     )
 

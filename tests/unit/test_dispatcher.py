@@ -472,9 +472,13 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
         house.close()
 
     for device in ("fan", "fan-2"):
-        sets = [set_ | {"newest": 0, "again": False} for set_ in house.on(f"devices/{device}/set")]
+        sets = [set_ | {"newest": 0, "first_sent": 0} for set_ in house.on(f"devices/{device}/set")]
         seqs = {(set_["id"], set_["seq"]) for set_ in sets}
-        assert len({json.dumps(set_) for set_ in sets}) == len(seqs) == len({effect_id for effect_id, _ in seqs})
+        assert (
+            len({json.dumps(set_, sort_keys=True) for set_ in sets})
+            == len(seqs)
+            == len({effect_id for effect_id, _ in seqs})
+        )
     for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
         told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
         words = [json.loads(payload)["status"] for payload in told]

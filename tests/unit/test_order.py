@@ -249,7 +249,7 @@ def test_after_any_history_a_fresh_effect_is_driven_and_none_was_driven_twice_or
         assert world.receipts[fresh] == {"done"}
         ours = [name for name in world.driven if name != "foreign"]
         assert ours == sorted(set(ours), key=lambda name: int(name[1:]))
-        world.advance(10)
+        world.advance(20)
         assert all(len(statuses) == 1 for statuses in world.receipts.values())
         assert len(world.delivery) == 0
 
