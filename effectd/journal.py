@@ -57,7 +57,8 @@ class Journal:
                 self._change_places()
             self._now.append([(key, value)])
             self._old.drop(key)
-            self._copy(wanted * _COPIED)
+            if self._old.alive:
+                self._copy(wanted * _COPIED)
         except OSError as error:
             self._cannot_write(error)
             return False

@@ -12,7 +12,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 _MAGIC, _FIRST_MAGIC = b"effectd2", b"effectd1"
@@ -20,6 +20,7 @@ _FIRST_HEAD = struct.Struct("<8sQI")
 _HEAD = struct.Struct("<8sQIQI")
 _RECORD = struct.Struct("<II")
 HEAD_BYTES = _HEAD.size
+_FIXED_BYTES = _RECORD.size + 1
 _CHUNK = 1 << 20
 
 
@@ -139,9 +140,8 @@ class JournalFile:
         else:
             self.begin(0)
 
-    def append(self, records: Iterable[tuple[str, bytes]]) -> None:
+    def append(self, records: Collection[tuple[str, bytes]]) -> None:
         """Write them by one call, all or none; only what was written is alive here. Raises OSError."""
-        records = list(records)
         parts: list[bytes] = []
         for key, value in records:
             body = key.encode() + b"\0" + value
@@ -182,5 +182,5 @@ class JournalFile:
 
 
 def length(key: str, value: bytes) -> int:
-    """Bytes that a record takes in the file; keys are ASCII or count as they are encoded."""
-    return _RECORD.size + len(key.encode()) + 1 + len(value)
+    """Bytes that a record takes in the file."""
+    return _FIXED_BYTES + (len(key) if key.isascii() else len(key.encode())) + len(value)
