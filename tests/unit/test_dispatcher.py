@@ -1,6 +1,7 @@
 """What a publisher sees of the dispatcher: messages in, messages out, with a clock that moves only when told."""
 
 import base64
+import errno
 import json
 import os
 import tempfile
@@ -407,6 +408,26 @@ def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_w
     house.dispatcher._follower._up()
     assert house.statuses("w1") == ["done"]
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
+
+
+def test_where_the_journal_cannot_be_written_accepted_is_not_said_and_the_gate_is_degraded(house, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    house.gate("fan", None)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        disk.setattr(os, "posix_fallocate", full)
+        house.wind("w1", location="left")
+        house.loop.advance(1)
+        assert house.statuses("w1") == []
+        line = house.process.gate.line
+        assert (line.state, line.reason) == ("degraded", "run/ is full: No space left on device")
+        house.ready("fan")
+        house.ack("fan", "w1")
+        assert house.statuses("w1") == ["done"]
+    house.loop.advance(1)
+    assert house.process.gate.line.state != "degraded"
 
 
 def test_the_state_of_every_program_is_published_retained_at_each_change_and_again_after_a_connect(house):
