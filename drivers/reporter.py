@@ -50,7 +50,7 @@ class Reporter:
         if self._journal.lost or self._journal.new:
             boot, since = boot_id(), str(int(self._loop.time() * 1000))
             self._journal.put(_COMPLETE_SINCE, f"{boot} {since}".encode())
-        return int(since) if boot == boot_id() else 0
+        return int(since) if since and boot == boot_id() else 0
 
     def lost_track_of(self, effect: Effect) -> bool:
         """Whether it was sent before the notes were lost: it may have been driven, and nobody can know."""

@@ -99,7 +99,7 @@ class Journal:
                 log.warning("run/%s was deleted, replaced or cut off; it is written anew", self._path.name)
             self._now.mark()
             if self.trouble:
-                self._now.reserve()
+                self._now.probe()
         except OSError as error:
             self._cannot_write(error)
             return

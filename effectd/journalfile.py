@@ -133,6 +133,12 @@ class JournalFile:
         if self.current and _HEAD.unpack(self._head)[3] != self.end:
             self._write_head(self.number, self.salt, self.end)
 
+    def probe(self) -> None:
+        """Raise OSError where nothing can be written, or there is no room for what may come."""
+        self.reserve()
+        if os.pwrite(self.fd, self._head, 0) != len(self._head):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def repair(self) -> None:
         """A header that fits what could be read."""
         if self.number:
