@@ -7,9 +7,10 @@ import msgspec
 
 from dispatcher_proc import routing
 from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.presence import Presence
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from dispatcher_proc.superior import Superior
 from effectd import config, effect
 from effectd.config import Config
@@ -23,7 +24,7 @@ from effectd.process import Process
 from effectd.report import Ack
 from effectd.watcher import Watcher
 
-JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
+JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,15 @@ class Dispatcher:
         )
         self._outbox = Outbox(self._follower.link)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
-        self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
-        self._delivery = Delivery(loop, self._send, self._receipts, journal)
+        journal.watch(loop, self._follower.journal_trouble)
+        ledger = Ledger(journal, effect.boot_id())
+        self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
+        self._delivery = Delivery(loop, self._send, self._receipts, ledger)
         self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
         self._configure(self._config)
-        self._receipts.restore()
-        self._delivery.restore()
+        found = ledger.restore(loop.time(), REMEMBERED_S)
+        self._receipts.restore(found)
+        self._delivery.restore(found)
         self._superior = Superior(loop, self._watcher)
         process.gate.on_request = self._request
 

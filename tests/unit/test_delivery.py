@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dispatcher_proc import outbox as outbox_module
 from dispatcher_proc.delivery import HELD, Delivery
+from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.outbox import Outbox
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from effectd import report
 from effectd.effect import Effect, boot_id
 from effectd.errors import EffectRefused
@@ -45,11 +46,13 @@ class Room:
         self.live()
 
     def live(self) -> None:
-        self.receipts = Receipts(self._put, Topics(), self.loop.time, self.journal)
-        self.delivery = Delivery(self.loop, self._send, self.receipts, self.journal)
+        ledger = Ledger(self.journal, boot_id())
+        self.receipts = Receipts(self._put, Topics(), self.loop.time, ledger)
+        self.delivery = Delivery(self.loop, self._send, self.receipts, ledger)
         self.delivery.configure(self.kinds)
-        self.receipts.restore()
-        self.delivery.restore()
+        found = ledger.restore(self.loop.time(), REMEMBERED_S)
+        self.receipts.restore(found)
+        self.delivery.restore(found)
 
     def die(self) -> None:
         """kill -9: nothing of this run goes on but its journal; a successor takes over at once."""
@@ -88,6 +91,11 @@ class Room:
 
     def sent_ids(self, device: str = "fan") -> list[str]:
         return [effect.id for name, effect in self.sent if name == device]
+
+
+def sealed(effect: Effect) -> Effect:
+    """Without what is said anew each time it is sent."""
+    return msgspec.structs.replace(effect, newest=0, first_sent=0)
 
 
 @pytest.fixture
@@ -241,7 +249,8 @@ def test_a_driver_that_restarts_between_set_and_ack_is_asked_again_with_the_same
     room.loop.advance(0.02)
     room.delivery.ready("fan", "g2")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
+    assert [effect.first_sent for _, effect in room.sent] == [0, 1_000_000]
     assert room.statuses("e1") == []
     room.ack("fan", "e1", "failed", "interrupted: the driver died while it drove the device")
     (receipt,) = room.receipts_of("e1")
@@ -257,7 +266,9 @@ def test_what_a_dead_dispatcher_had_accepted_is_sent_by_its_successor_with_the_s
     room.die()
     room.loop.advance(0.1)
     room.delivery.ready("fan", "g1")
-    assert next(effect for name, effect in room.sent if name == "fan") == room.sent[-1][1]
+    first, again = (effect for name, effect in room.sent if name == "fan")
+    assert sealed(first) == sealed(again)
+    assert again.first_sent == 1_000_000
     room.ack("fan", "e1")
     assert room.statuses("e1") == ["accepted", "done"]
     room.delivery.ready("lamp", "g1")
@@ -293,7 +304,7 @@ def test_a_missing_ack_is_asked_for_by_sending_the_same_again(room):
     room.accept("e1", ttl_ms=5000)
     room.loop.advance(2.5)
     assert room.sent_ids() == ["e1", "e1", "e1"]
-    assert room.sent[0] == room.sent[1] == room.sent[2]
+    assert all(sealed(effect) == sealed(room.sent[0][1]) for _, effect in room.sent)
     room.ack("fan", "e1")
     room.loop.advance(5)
     assert len(room.sent) == 3
@@ -381,7 +392,7 @@ def test_the_same_driver_under_a_new_connection_gets_the_effect_again_with_the_s
     room.delivery.not_ready("fan", "fan is waiting: broker is not running")
     room.delivery.ready("fan", "g1")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
     room.delivery.ready("fan", "g1")
     assert len(room.sent) == 2
     room.ack("fan", "e1")
@@ -638,8 +649,14 @@ def clock() -> FakeLoop:
 
 
 @pytest.fixture
-def receipts(told: list[tuple[str, bytes]], clock: FakeLoop) -> Receipts:
-    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, Memory())
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: Memory) -> Receipts:
+    ledger = Ledger(memory, boot_id())
+    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, ledger)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:
@@ -680,7 +697,7 @@ def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end
 
 def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
     receipts.repeats(wind(intensity="gale"))
-    receipts.refuse(wind(intensity="gale"), "effects/wind", b"gale", EffectRefused("intensity", "unknown label"))
+    receipts.refuse(wind(intensity="gale"), "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
     assert receipts.repeats(wind(intensity="gale")) is True
     clock.advance(30)
     assert receipts.repeats(wind(intensity=80)) is None
@@ -690,13 +707,34 @@ def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_ti
 
 def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
     assert receipts.repeats(wind(), b'{"intensity": 999}') is None
-    receipts.refuse(wind(), "effects/wind", b"", EffectRefused("intensity", "0 to 100"))
+    receipts.refuse(wind(), "effects/wind", b"e1", EffectRefused("intensity", "0 to 100"))
     assert receipts.repeats(wind(), b'{"intensity": 999}') is True
     assert receipts.repeats(wind(), b'{"intensity": 998}') is None
 
 
+def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told, memory):
+    effect = wind("e1", message_id=5)
+    for _ in range(2):
+        assert receipts.first_id(effect, "effects/wind") == "e1"
+        assert receipts.repeats(effect) is None
+        receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
+    assert len(told) == 2
+    assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+
+
+def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(
+    receipts, told, memory
+):
+    receipts.repeats(wind("e-18c-4f"))
+    receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
+    assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+
+
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
     assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
+    receipts.repeats(wind("a", message_id=1))
     clock.advance(0.999)
     assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
     assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
@@ -722,6 +760,106 @@ def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
     effect = wind(extra={"x-status": "mine"})
     receipts.tell(effect, "done", devices={}, reason="", latency_ms=None)
     assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
+
+
+# --- the journal ------------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_wherever_its_records_stand(room):
+    refused = Effect(id="e1", effect_type="wind", intensity="gale")
+    assert room.receipts.repeats(refused) is None
+    room.receipts.refuse(refused, "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
+    room.receipts.repeats(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
+    room.accept("e1")
+    final = room.journal.kept.pop("f:e1")  # a rotation carries it on, behind what is newer
+    room.journal.kept["f:e1"] = final
+    room.die()
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e1"]
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["refused", "done"]
+    room.die()
+    room.die()
+    assert len(room.delivery) == 0
+
+
+def test_at_no_moment_is_neither_the_opening_of_an_effect_nor_its_end_alive_in_the_journal(room):
+    alive, missing = set[str](), list[str]()
+
+    class Watched(Memory):
+        def put(self, key: str, value: bytes) -> bool:
+            alive.add(key)
+            return super().put(key, value)
+
+        def forget(self, key: str) -> None:
+            alive.discard(key)
+            if not alive & {"a:e1", "f:e1"}:
+                missing.append(key)
+
+    room.journal = Watched()
+    room.live()
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.loop.advance(0.2)
+    room.ack("fan", "e1")
+    assert missing == []
+    assert alive == {"f:e1", "number"}
+
+
+def test_nothing_is_carried_on_over_deaths_but_what_is_open_or_remembered(room):
+    for number in range(5):
+        room.delivery.ready("fan", "g1")
+        room.accept(f"e{number}")
+        room.ack("fan", f"e{number}")
+    room.accept("open")
+    room.loop.advance(0.2)
+    forgotten = set[str]()
+
+    class Counted(Memory):
+        def forget(self, key: str) -> None:
+            forgotten.add(key)
+
+    room.journal = Counted(room.journal.kept)
+    room.loop.clear()
+    room.live()
+    finals = {f"f:e{number}" for number in range(5)}
+    assert room.journal.found.keys() - forgotten == finals | {"a:open", "r:open", "s:fan:open", "number"}
+
+
+def test_a_record_that_cannot_be_read_costs_itself_alone(room):
+    room.accept("e1")
+    room.journal.kept["a:e2"] = b"\xc1"
+    room.journal.kept["f:e3"] = b""
+    room.die()
+    assert len(room.delivery) == 1
+
+
+def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
+    for number in range(3):
+        name = f"e{number}"
+        effect = Effect(id=name, effect_type="wind", intensity=60.0, duration=100, parameters={"n": 2**64})
+        room.receipts.repeats(effect)
+        with pytest.raises(OverflowError):
+            room.delivery.accept(effect, {"fan": effect}, "", "effects/wind", b"")
+        room.receipts.repeats(effect)
+        with pytest.raises(TypeError):
+            room.receipts.tell(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
+    assert (len(room.delivery), room.loop.waiting, room.receipts._told) == (0, 0, {})
+    assert not any(lane.parts for lane in room.delivery._lanes.values())
+
+
+def test_a_device_that_is_taken_out_and_brought_back_gets_rising_numbers_and_no_timer_of_the_old_one_is_left(room):
+    room.delivery.ready("fan", "g1")
+    for number in range(3):
+        room.accept(f"e{number}")
+    room.delivery.stop("fan")
+    room.delivery.configure({"lamp": room.kinds["lamp"]})
+    assert room.loop.waiting == 0
+    room.delivery.configure(room.kinds)
+    room.delivery.ready("fan", "g1")
+    room.accept("later")
+    seqs = [effect.seq for _, effect in room.sent]
+    assert seqs == sorted(set(seqs))
 
 
 # --- outbox -----------------------------------------------------------------------------------------------------

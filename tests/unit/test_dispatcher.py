@@ -1,6 +1,7 @@
 """What a publisher sees of the dispatcher: messages in, messages out, with a clock that moves only when told."""
 
 import base64
+import errno
 import json
 import os
 import tempfile
@@ -409,6 +410,26 @@ def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_w
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
 
 
+def test_where_the_journal_cannot_be_written_accepted_is_not_said_and_the_gate_is_degraded(house, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    house.gate("fan", None)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        disk.setattr(os, "posix_fallocate", full)
+        house.wind("w1", location="left")
+        house.loop.advance(1)
+        assert house.statuses("w1") == []
+        line = house.process.gate.line
+        assert (line.state, line.reason) == ("degraded", "run/ is full: No space left on device")
+        house.ready("fan")
+        house.ack("fan", "w1")
+        assert house.statuses("w1") == ["done"]
+    house.loop.advance(1)
+    assert house.process.gate.line.state != "degraded"
+
+
 def test_the_state_of_every_program_is_published_retained_at_each_change_and_again_after_a_connect(house):
     line = Line("fan", 7, "degraded", "g2", reason="no such port", at=5)
     house.gate("fan", line)
@@ -472,9 +493,13 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
         house.close()
 
     for device in ("fan", "fan-2"):
-        sets = [payload for topic, payload, _, _ in house.wire.published if topic == f"devices/{device}/set"]
-        seqs = {(json.loads(payload)["id"], json.loads(payload)["seq"]) for payload in sets}
-        assert len(set(sets)) == len(seqs) == len({effect_id for effect_id, _ in seqs})
+        sets = [set_ | {"newest": 0, "first_sent": 0} for set_ in house.on(f"devices/{device}/set")]
+        seqs = {(set_["id"], set_["seq"]) for set_ in sets}
+        assert (
+            len({json.dumps(set_, sort_keys=True) for set_ in sets})
+            == len(seqs)
+            == len({effect_id for effect_id, _ in seqs})
+        )
     for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
         told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
         words = [json.loads(payload)["status"] for payload in told]
