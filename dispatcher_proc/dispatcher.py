@@ -10,7 +10,6 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import Receipts
-from dispatcher_proc.superior import Superior
 from effectd import config, effect
 from effectd.config import Config
 from effectd.effect import Effect
@@ -21,7 +20,6 @@ from effectd.journal import Journal
 from effectd.loop import AnyLoop
 from effectd.process import Process
 from effectd.report import Ack
-from effectd.watcher import Watcher
 
 JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
 
@@ -35,7 +33,7 @@ class Dispatcher:
         self._process, self._loop = process, loop
         self._config = process.config
         topics = self._topics = self._config.topics
-        self._watcher = Watcher(loop, process.run)
+        self._watcher = process.watcher(loop)
         self._follower = Follower(
             process,
             loop,
@@ -61,7 +59,6 @@ class Dispatcher:
         self._configure(self._config)
         self._receipts.restore()
         self._delivery.restore()
-        self._superior = Superior(loop, self._watcher)
         process.gate.on_request = self._request
 
     def reload(self) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from effectd import watcher as watcher_module
 from effectd.gate import Gate, GateHeld, this_generation
+from effectd.lock import holders
 from effectd.watcher import Watch, Watcher
 from tests.unit.fakeloop import FakeLoop, RealLoop
 
@@ -45,7 +46,7 @@ def gate(run: Path, loop: RealLoop) -> Iterator[Gate]:
     gate.attach(loop)
     yield gate
     gate.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_heartbeat_repeats_the_line_each_half_second(run, loop):
     assert reader.ended()
     assert reader.nothing()
     reader.sock.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_after_stopping_a_gate_says_nothing_else(loop, reader, gate):
@@ -268,7 +269,7 @@ def test_a_second_owner_is_refused_and_told_the_pid_of_the_first(run, loop, owne
     with pytest.raises(GateHeld, match=rf"another fan \(pid {first.pid}\)") as caught:
         second.open(wait=False)
     assert caught.value.pid == first.pid
-    os.close(second._lock_fd)
+    second._lock.release()
     second._server.close()
 
 
@@ -282,9 +283,9 @@ def test_a_second_owner_that_waits_takes_over_at_the_death_of_the_first(run, loo
     assert taking.is_alive()
     first.kill()
     loop.until(lambda: not taking.is_alive())
-    assert (run / "fan.lock").read_text() == f"{os.getpid()}\n"
+    assert holders(run.parent) == {"fan": os.getpid()}
     second.close()
-    os.close(second._lock_fd)
+    second._lock.release()
 
 
 # --- who is ready -----------------------------------------------------------------------------------------------
@@ -305,7 +306,7 @@ def test_an_owner_that_appears_later_is_found_without_polling(run, loop, watcher
     gate.close()
     loop.until(lambda: watch.line is None)
     assert seen[-3:] == ["", "fan is waiting: broker is not running", "fan is not running"]
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_a_killed_owner_is_not_ready_at_once_and_its_successor_is_found(run, loop, watcher, owner):
@@ -343,7 +344,7 @@ def test_a_successor_that_moves_its_gate_in_while_the_dying_one_is_still_connect
         gate.open(wait=False)
         gate.attach(loop)
         gate.say(state)
-        os.close(gate._lock_fd)
+        gate._lock.release()
         loop.spend(0.02)
     assert watch.line.state == "stopping"
     first.close()
@@ -428,7 +429,7 @@ def test_gates_are_found_again_after_the_folder_itself_was_removed(run, loop, mo
     loop.until(lambda: watch.ready)
     watcher.close()
     gate.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_a_gate_that_is_watched_no_more_is_heard_no_more(loop, gate, watcher):
