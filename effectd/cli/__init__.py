@@ -78,7 +78,7 @@ def _all(
 
 @app.command(
     "up",
-    epilog="""Exit code: 0 all ready, 3 not within --wait, 77 another user's home, 78 a file is wrong (nothing was started).
+    epilog="""Exit code: 0 ready, 3 not within --wait, 77 another user's home, 78 a file is wrong: nothing was started.
 
 effectd up             effectd up --wait 120""",
 )
@@ -231,7 +231,7 @@ def _send(  # noqa: PLR0917 - typer passes them by name
 
 @app.command(
     "stop",
-    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not, 77 nor could be asked.
+    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not, 77 not your home.
 
 effectd stop             effectd stop wind""",
 )

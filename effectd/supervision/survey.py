@@ -174,7 +174,11 @@ def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | str, broker: str 
         return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
     if info["statename"] == "STARTING" and not watch.stale:
         return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
-    reason = "does not answer" if watch.sock else info["spawnerr"] or f"see run/log/{watch.name}.log"
+    reason = info["spawnerr"] or f"see run/log/{watch.name}.log"
+    if watch.sock:
+        reason = "does not answer"
+    elif info["statename"] == "RUNNING":
+        reason = f"run/{watch.name}.gate is missing"  # its owner binds it again with the next heartbeat
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
 
 
