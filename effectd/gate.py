@@ -92,6 +92,11 @@ class Gate:
         self._server = self._bind()
         self._write_mirror()
 
+    @property
+    def held(self) -> bool:
+        """Whether we have the lock: from then on the program's files in `run/` are ours."""
+        return self._lock.taken
+
     def attach(self, loop: AnyLoop) -> None:
         """Serve the gate from `loop`: its heartbeat vouches for that loop and for nothing else."""
         self._loop = loop
@@ -168,7 +173,7 @@ class Gate:
     def _mend(self) -> None:
         """Put back what somebody removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
         assert self._loop is not None
-        if not self._lock.taken:  # supervisord's watchdog goes on without a gate where another has it
+        if not self.held:  # supervisord's watchdog goes on without a gate where another has it
             return
         try:
             if _identity(self.path) != self._marks.get(self.path):

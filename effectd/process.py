@@ -133,7 +133,7 @@ def run(
         return main(process) or 0
     except ConfigError as error:
         logger.error("%s", error)
-        if process is not None:
+        if process is not None and process.gate.held:  # else `run/` is not ours to write in
             process.crashes.worked()  # waiting would not mend it
             process.gate.leave_word(str(error))
         return EX_CONFIG
