@@ -178,7 +178,7 @@ def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | str, broker: str 
     if watch.sock:
         reason = "does not answer"
     elif info["statename"] == "RUNNING":
-        reason = f"run/{watch.name}.gate is missing"  # its owner binds it again with the next heartbeat
+        reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
 
 

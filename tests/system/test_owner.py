@@ -154,10 +154,10 @@ def test_down_while_up_waits_ends_up_at_once() -> None:
             "    def open(self):\n        time.sleep(600)\n    def apply(self, effect): ...\n    def off(self): ...\n"
         )
         with command(home, "up", "--wait", "60") as up:
-            wait_for(lambda: home.line("broker") and home.pids(), what="a start")
+            wait_for(lambda: home.line("broker") and home.pids(), 60, "a start")
             down = home.effectd("down")
             assert down.returncode == 0, down.stdout + down.stderr
-            said = up.communicate(timeout=5)
+            said = up.communicate(timeout=20)
             assert up.returncode == 3
             assert "ended meanwhile" in said[1]
         assert not home.left()
