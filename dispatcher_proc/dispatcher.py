@@ -11,7 +11,6 @@ from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
-from dispatcher_proc.superior import Superior
 from effectd import config, effect
 from effectd.config import Config
 from effectd.effect import Effect
@@ -22,7 +21,6 @@ from effectd.journal import Journal
 from effectd.loop import AnyLoop
 from effectd.process import Process
 from effectd.report import Ack
-from effectd.watcher import Watcher
 
 JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
 
@@ -36,7 +34,7 @@ class Dispatcher:
         self._process, self._loop = process, loop
         self._config = process.config
         topics = self._topics = self._config.topics
-        self._watcher = Watcher(loop, process.run)
+        self._watcher = process.watcher(loop)
         self._follower = Follower(
             process,
             loop,
@@ -65,7 +63,6 @@ class Dispatcher:
         found = ledger.restore(loop.time(), REMEMBERED_S)
         self._receipts.restore(found)
         self._delivery.restore(found)
-        self._superior = Superior(loop, self._watcher)
         process.gate.on_request = self._request
 
     def reload(self) -> None:

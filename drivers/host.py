@@ -22,7 +22,6 @@ from effectd.gate import Reply, Request
 from effectd.journal import Journal
 from effectd.loop import AnyLoop, Cancellable
 from effectd.process import Process
-from effectd.watcher import Watcher
 
 REOPEN_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 OPEN_LIMIT_S = 30.0
@@ -62,7 +61,7 @@ class Host:
         self._fence = Fence(journal, self._reporter.fence)
         self._ack = self._reporter.ack
         self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)
-        self._watcher = Watcher(loop, process.run)
+        self._watcher = process.watcher(loop)
         self._follower = Follower(
             process,
             loop,

@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-# the one that has a descriptor of its own; Linux: epoll, macOS and BSD: kqueue
-_Selector: Any = getattr(selectors, "EpollSelector", None) or getattr(selectors, "KqueueSelector", None)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _SWEEP_FROM = 256  # timers
 Callback = Callable[..., Any]
@@ -62,7 +60,7 @@ class Loop:
     """See the module; single-threaded but for `call_soon_threadsafe`."""
 
     def __init__(self) -> None:
-        self._selector = _Selector()
+        self._selector = selectors.EpollSelector()
         self._files: dict[int, dict[int, tuple[Callback, tuple[Any, ...]]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._sweep_at = _SWEEP_FROM

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, StaleFiles, StopAmidKill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
+from tests.chaos.losses import LostFiles, PauseSupervisordAndKill
 from tests.chaos.pests import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
 
 
@@ -22,6 +23,8 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         *(KillStarting(program) for program in ("broker", "dispatcher", device())),
         *(Pause(program) for program in ("broker", "dispatcher", device())),
         PauseSupervisord(),
+        *(PauseSupervisordAndKill(program) for program in ("broker", "dispatcher", device())),
+        *(LostFiles() for _ in range(3)),
         StuckLoop(device()),
         StuckApply(device()),
         Slow(device()),

@@ -3,7 +3,6 @@
 import errno
 import itertools
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,7 +104,7 @@ class Stage:
         self.loop.until(lambda: not self.host._worker.busy)
         self.host._watcher.close()
         self.process.gate.close()
-        os.close(self.process.gate._lock_fd)
+        self.process.gate._lock.release()
 
     def payload(self, effect_id: str, *, ttl_ms: int = 5000, seq: int | None = None, **fields: Any) -> bytes:
         if seq is None:
