@@ -49,7 +49,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--web-port", type=int, required=True)
-    parser.add_argument("--loop", choices=["any", "asyncio"], default="any")
+    parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--connect-within", type=float, default=MendedBroker.CONNECT_WITHIN)
     parser.add_argument("--max-connections", type=int, default=0)
     parser.add_argument("--named", action="store_true", help="serve only clients with a user name")
@@ -57,10 +57,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     MendedBroker.CONNECT_WITHIN = options.connect_within
     loop_factory = None
-    if options.loop == "any":
-        try:
-            from uvloop import new_event_loop as loop_factory
-        except ImportError:
-            pass
+    if options.loop == "uvloop":
+        from uvloop import new_event_loop as loop_factory
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main(options))

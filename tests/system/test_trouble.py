@@ -33,7 +33,7 @@ def test_an_error_in_one_devices_section_stops_that_device_only() -> None:
             lambda: all((line := home.line(p)) and line["state"] == "ready" for p in others), what="the others ready"
         )
         wait_for(lambda: "config.yaml:" in home.log("wind"), what="the error in its log")
-        assert "devices.wind.limits.max_on_ms: Expected int, got str" in home.log("wind")
+        assert "devices.wind.limits.max_on_ms: " in home.log("wind")
         client = home.client()
         client.publish("effects/light", {"id": "l", "intensity": 10})
         assert client.receipt("l")["status"] == "done"
