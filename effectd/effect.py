@@ -204,9 +204,7 @@ def from_set(payload: bytes) -> Effect:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
         raise EffectRefused("set", str(error)) from None
-    _check_whole(fields)
-    if fields["deadline"] is not None:
-        _check_whole(fields["deadline"].ms, "deadline.ms")
+    _check_whole(fields["parameters"], "parameters")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 
 
@@ -256,11 +254,10 @@ def _check_size(value: Any, depth: int) -> None:
 
 
 def _check_whole(value: Any, path: str = "") -> None:
-    """Refuse a whole number beyond 64 bits, wherever it stands in `value`, by its path."""
-    if isinstance(value, int):
-        if value not in WHOLE:
-            raise EffectRefused(path or "payload", "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
-    elif isinstance(value, dict):
+    """Refuse a whole number beyond 64 bits, wherever it stands in the object `value`, by its path."""
+    if isinstance(value, int) and value not in WHOLE:
+        raise EffectRefused(path, "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
+    if isinstance(value, dict):
         for key, item in value.items():
             _check_whole(item, f"{path}.{key}"[-64:] if path else key[:64])
     elif isinstance(value, list):

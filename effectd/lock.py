@@ -24,6 +24,9 @@ class Lock:
     def __init__(self, home: Path, name: str) -> None:
         self._home, self._name = home, name
         self._socket: socket.socket | None = None
+        self._folder = (
+            -1
+        )  # open while the lock is ours: the inode of a folder that is removed meanwhile is not used again
 
     @property
     def taken(self) -> bool:
@@ -44,12 +47,13 @@ class Lock:
                 if error.errno == errno.EADDRINUSE:
                     return False
                 raise
-            self._socket = taker
+            self._socket, self._folder = taker, os.open(self._home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             return True
 
     def release(self) -> None:
         if self._socket is not None:
             self._socket.close()
+            os.close(self._folder)
             self._socket = None
 
 

@@ -22,7 +22,7 @@ from effectd.errors import ConfigError, NotYours
 from effectd.gate import Gate, GateHeld
 from effectd.loop import AnyLoop
 from effectd.schema import Broker
-from effectd.supervision.superior import Superior
+from effectd.superior import Superior
 from effectd.watcher import Watcher
 
 EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78

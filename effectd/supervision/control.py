@@ -15,8 +15,8 @@ from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnect
 
 from effectd import runfolder
 from effectd.config import SUPERVISOR_FILE
+from effectd.standstill import stopped
 from effectd.supervision import living
-from effectd.supervision.standstill import stopped
 
 LIMIT_S = 5.0  # a call; its socket, when somebody removed that, is bound again sooner
 _AGAIN_S = 0.1

@@ -456,7 +456,7 @@ def test_any_bytes_at_a_device_are_a_set_or_refused_and_nothing_else(payload):
 )
 def test_a_set_with_a_number_beyond_64_bits_is_refused(field):
     payload = '{"effect_type": "wind", "intensity": 1, "duration": 1, ' + field % 10**30 + "}"
-    with pytest.raises(EffectRefused, match="64 bits"):
+    with pytest.raises(EffectRefused):
         from_set(payload.encode())
 
 

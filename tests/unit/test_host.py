@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator

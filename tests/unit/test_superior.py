@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
+from effectd import superior
 from effectd.gate import Line
-from effectd.supervision import superior
-from effectd.supervision.superior import Superior
+from effectd.superior import Superior
 from effectd.watcher import Watch
 from tests.unit.fakeloop import FakeLoop
 

@@ -11,7 +11,7 @@ import signal
 import zlib
 
 from effectd.loop import AnyLoop
-from effectd.supervision.standstill import stopped
+from effectd.standstill import stopped
 from effectd.watcher import Watcher
 
 WAKE_AFTER_S, END_AFTER_S = 3.0, 30.0  # on top of the 2 s after which a gate counts as silent
