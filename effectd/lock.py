@@ -24,9 +24,7 @@ class Lock:
     def __init__(self, home: Path, name: str) -> None:
         self._home, self._name = home, name
         self._socket: socket.socket | None = None
-        self._folder = (
-            -1
-        )  # open while the lock is ours: the inode of a folder that is removed meanwhile is not used again
+        self._folder = -1  # kept open with the lock, so that a removed folder's inode is not used again
 
     @property
     def taken(self) -> bool:
