@@ -26,8 +26,6 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         *(KillStarting(program) for program in ("broker", "dispatcher", device())),
         *(Pause(program) for program in ("broker", "dispatcher", device())),
         PauseSupervisord(),
-        *(PauseSupervisordAndKill(program) for program in ("broker", "dispatcher", device())),
-        *(LostFiles() for _ in range(3)),
         StuckLoop(device()),
         StuckApply(device()),
         Slow(device()),
