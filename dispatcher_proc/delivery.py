@@ -81,7 +81,7 @@ class Delivery:
         full = [name for name in devices if len(self._lanes[name].parts) >= HELD]
         if full:
             reason = f"overload: {HELD} effects wait for {', '.join(full)} already"
-            self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None)
+            self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._receipts.dead("overload", effect.id, topic, payload, reason)
             return
         now = self._loop.time()

@@ -83,7 +83,12 @@ class Receipts:
             return effect.id
         while self._messages and next(iter(self._messages.values()))[1] < self._now() - MESSAGE_ID_S:
             self._messages.popitem(last=False)
-        return self._messages.setdefault((topic, effect.message_id), (effect.id, self._now()))[0]
+        key = topic, effect.message_id
+        if key in self._messages and self._messages[key][0] in self._told:
+            return self._messages[key][0]
+        self._messages.pop(key, None)
+        self._messages[key] = effect.id, self._now()
+        return effect.id
 
     def repeats(self, effect: Effect, undecoded: bytes = b"") -> bool | None:
         """None: a new id, remembered from now on. True: the same effect again. False: its id with other content.
@@ -94,8 +99,8 @@ class Receipts:
         content = _content(effect, undecoded)
         told = self._told.get(effect.id)
         if told is None or (told.refused and told.content != content):  # mended after a refusal: a new effect
+            self._drop(effect.id)
             self._told[effect.id] = _Told(content)
-            self._ended.pop(effect.id, None)
             return None
         return told.content == content
 
@@ -106,9 +111,19 @@ class Receipts:
             self._put(self._topics.receipt(effect_id), told.receipt, None)
 
     def tell(
-        self, effect: Effect, status: str, *, devices: dict[str, str], reason: str, latency_ms: float | None
+        self,
+        effect: Effect,
+        status: str,
+        *,
+        devices: dict[str, str],
+        reason: str,
+        latency_ms: float | None,
+        remember: bool = True,
     ) -> None:
-        """Publish a receipt; a final one ends the effect."""
+        """Publish a receipt; a final one ends the effect.
+
+        `remember`: False for a final one that costs neither journal nor memory: the same id again is a new effect.
+        """
         receipt = Receipt(
             id=effect.id,
             effect_type=effect.effect_type,
@@ -119,6 +134,10 @@ class Receipts:
             event_id=effect.event_id,
         )
         payload = report.encode(msgspec.to_builtins(receipt) | effect.extra if effect.extra else receipt)
+        if not remember:
+            self._drop(effect.id)
+            self._put(self._topics.receipt(effect.id), payload, None)
+            return
         told = self._told.setdefault(effect.id, _Told(_content(effect)))
         told.receipt, told.refused = payload, status == "refused"
         if status not in report.FINAL:
@@ -131,10 +150,16 @@ class Receipts:
         self._journal.put(FINAL_KEY + effect.id, msgspec.msgpack.encode(final))
         self._put(self._topics.receipt(effect.id), payload, self._had(effect.id))
 
-    def refuse(self, effect: Effect, topic: str, payload: bytes, error: EffectRefused) -> None:
-        """Tell the field and the rule, once by receipt and once by dead letter."""
+    def refuse(
+        self, effect: Effect, topic: str, payload: bytes, error: EffectRefused, *, remember: bool = True
+    ) -> None:
+        """Tell the field and the rule, once by receipt and once by dead letter.
+
+        Remembered only where the publisher gave the id: one that was made up here can never come again.
+        """
         log.warning("refused effect %s on %s: %s", effect.id, topic, error)
-        self.tell(effect, "refused", devices={}, reason=str(error), latency_ms=None)
+        remember = remember and (effect.message_id is not None or effect.id.encode() in payload)
+        self.tell(effect, "refused", devices={}, reason=str(error), latency_ms=None, remember=remember)
         self.dead("refused", effect.id, topic, payload, str(error))
 
     def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
@@ -144,8 +169,12 @@ class Receipts:
     def _forget(self) -> None:
         horizon = self._now() - REMEMBERED_S
         while self._ended and next(iter(self._ended.values())) < horizon:
-            effect_id = self._ended.popitem(last=False)[0]
-            self._told.pop(effect_id, None)
+            self._drop(next(iter(self._ended)))
+
+    def _drop(self, effect_id: str) -> None:
+        """Nothing is known of the id any more, in memory or in the journal."""
+        self._told.pop(effect_id, None)
+        if self._ended.pop(effect_id, None) is not None:
             self._journal.forget(FINAL_KEY + effect_id)
             self._journal.forget(TOLD_KEY + effect_id)
 

@@ -680,7 +680,7 @@ def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end
 
 def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
     receipts.repeats(wind(intensity="gale"))
-    receipts.refuse(wind(intensity="gale"), "effects/wind", b"gale", EffectRefused("intensity", "unknown label"))
+    receipts.refuse(wind(intensity="gale"), "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
     assert receipts.repeats(wind(intensity="gale")) is True
     clock.advance(30)
     assert receipts.repeats(wind(intensity=80)) is None
@@ -690,13 +690,32 @@ def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_ti
 
 def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
     assert receipts.repeats(wind(), b'{"intensity": 999}') is None
-    receipts.refuse(wind(), "effects/wind", b"", EffectRefused("intensity", "0 to 100"))
+    receipts.refuse(wind(), "effects/wind", b"e1", EffectRefused("intensity", "0 to 100"))
     assert receipts.repeats(wind(), b'{"intensity": 999}') is True
     assert receipts.repeats(wind(), b'{"intensity": 998}') is None
 
 
+def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told):
+    effect = wind("e1", message_id=5)
+    for _ in range(2):
+        assert receipts.first_id(effect, "effects/wind") == "e1"
+        assert receipts.repeats(effect) is None
+        receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
+    assert len(told) == 2
+    assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
+    assert (receipts._told, receipts._ended, receipts._journal.kept) == ({}, {}, {})
+
+
+def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(receipts, told):
+    receipts.repeats(wind("e-18c-4f"))
+    receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
+    assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
+    assert (receipts._told, receipts._ended, receipts._journal.kept) == ({}, {}, {})
+
+
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
     assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
+    receipts.repeats(wind("a", message_id=1))
     clock.advance(0.999)
     assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
     assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
