@@ -10,15 +10,17 @@ from functools import partial
 
 import msgspec
 
+from dispatcher_proc.lane import Lane
 from dispatcher_proc.openeffect import OpenEffect, Part, from_record, to_record
 from dispatcher_proc.receipts import FINAL_KEY, Receipts
 from effectd import report
 from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect, boot_id
 from effectd.journal import Journal
-from effectd.loop import AnyLoop, Cancellable
+from effectd.loop import AnyLoop
 from effectd.report import Ack
 from effectd.schema import Device
 
+HELD_BYTES = 16 << 20  # payloads of all that is open
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
 ASK_AGAIN_S = 1.0  # after so long without an ack
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
@@ -30,30 +32,19 @@ _WORDS = frozenset(
     {"done", "expired", "failed", "stopped", "superseded"}
 )  # what an ack may say; `refused` counts as failed
 
+# id, topic and payload of an effect that is refused, and why: counted for a dead letter
+Overloaded = Callable[[str, str, bytes, str], None]
 # device, resolved effect, what to call when the broker has it (or None) -> whether it went out
 Send = Callable[[str, Effect, Callable[[], None] | None], bool]
-
-
-class Lane:
-    """The way to one device: what is open on it, in order, and the generation of its driver while that is ready."""
-
-    def __init__(self, device: Device, seq: int) -> None:
-        self.device = device
-        self.parts: dict[str, Part] = {}
-        self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
-        self.asking: Cancellable | None = None
-        self.generation: str | None = None
-        self.lack = "not started yet"
-        self.seq = seq
-        self.fences = 0  # stops heard that the driver has not yet answered with its fence
-        self.fence_timer: Cancellable | None = None
 
 
 class Delivery:
     """All open effects. Times are seconds of `loop.time()`, which is CLOCK_MONOTONIC."""
 
-    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, journal: Journal) -> None:
+    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, journal: Journal, overload: Overloaded) -> None:
         self._loop, self._send, self._receipts, self._journal = loop, send, receipts, journal
+        self._overload = overload
+        self._bytes = 0  # of the payloads of all that is open
         self._lanes: dict[str, Lane] = {}
         self._open: dict[str, OpenEffect] = {}
         self._boot = boot_id()
@@ -76,16 +67,30 @@ class Delivery:
     def knows(self, device: str) -> bool:
         return device in self._lanes
 
-    def accept(self, effect: Effect, devices: dict[str, Effect], note: str, topic: str, payload: bytes) -> None:
-        """Take an effect whose plan has at least one device; from now on it will get one final status."""
+    def accept(
+        self,
+        effect: Effect,
+        devices: dict[str, Effect],
+        note: str,
+        topic: str,
+        payload: bytes,
+        *,
+        received: float | None = None,
+    ) -> None:
+        """Take an effect whose plan has at least one device; from now on it will get one final status.
+
+        `received`: when it came, if it had to wait for its turn since. A stop that was heard meanwhile ends it.
+        """
         full = [name for name in devices if len(self._lanes[name].parts) >= HELD]
-        if full:
-            reason = f"overload: {HELD} effects wait for {', '.join(full)} already"
+        if full or self._bytes >= HELD_BYTES:
+            what = f"{HELD} effects wait for {', '.join(full)}" if full else f"effects of {HELD_BYTES} bytes wait"
+            reason = f"overload: {what} already"
             self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
-            self._receipts.dead("overload", effect.id, topic, payload, reason)
+            self._overload(effect.id, topic, payload, reason)
             return
-        now = self._loop.time()
+        now = self._loop.time() if received is None else received
         opened = self._open[effect.id] = OpenEffect(effect, note, topic, payload, now)
+        self._bytes += len(payload)
         ttl_ms = float(effect.ttl_ms)
         if effect.expires_at is not None:
             ttl_ms = min(ttl_ms, effect.expires_at - report.unix_ms())
@@ -99,10 +104,15 @@ class Delivery:
         if ttl_ms <= 0:
             self._expire(opened, "expires_at: it was past when the effect came")
             return
+        for name, part in list(opened.parts.items()):
+            if now < self._lanes[name].stopped_at:
+                self._settle(part, "stopped", "")
+        if not opened.pending:
+            return
         self._keep(opened)
-        self._watch(opened, ttl_ms / 1000)
-        for name, part in opened.parts.items():
-            lane = self._lanes[name]
+        self._watch(opened, now + ttl_ms / 1000 - self._loop.time())
+        for part in opened.pending:
+            lane = self._lanes[part.device]
             lane.waiting[effect.id] = part
             self._pump(lane)
 
@@ -118,6 +128,7 @@ class Delivery:
         for effect_id in [effect_id for effect_id, kind in last.items() if kind == OPEN_KEY]:
             opened, deadline = from_record(self._journal.found[OPEN_KEY + effect_id], self._boot)
             self._open[effect_id] = opened
+            self._bytes += len(opened.payload)
             for part in opened.pending:
                 part.had = SENT_KEY + f"{part.device}:{effect_id}" in self._journal.found
                 lane = self._lanes.setdefault(part.device, Lane(UNKNOWN, self._first_seq))
@@ -188,6 +199,7 @@ class Delivery:
         """
         lanes = self._lanes.values() if device is None else [self._lanes[device]] if device in self._lanes else []
         for lane in lanes:
+            lane.stopped_at = self._loop.time()
             if fence and lane.generation is not None and lane.device.acks:
                 lane.fences += 1
                 if lane.fence_timer is None:
@@ -199,6 +211,11 @@ class Delivery:
                 else:
                     self._keep(part.open)
                     part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
+
+    def pump(self) -> None:
+        """The connection takes more again: send what had to wait for it."""
+        for lane in self._lanes.values():
+            self._pump(lane)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -271,6 +288,7 @@ class Delivery:
         for timer in opened.timers:
             timer.cancel()
         del self._open[opened.effect.id]
+        self._bytes -= len(opened.payload)
         self._journal.forget(OPEN_KEY + opened.effect.id)
         for name in opened.parts:
             self._journal.forget(SENT_KEY + f"{name}:{opened.effect.id}")
@@ -278,12 +296,6 @@ class Delivery:
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
         self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
-        word = (
-            "failed"
-            if "failed" in opened.statuses.values()
-            else "expired"
-            if "expired" in opened.statuses.values()
-            else ""
-        )
+        word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
             self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, reason)

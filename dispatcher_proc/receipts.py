@@ -104,6 +104,9 @@ class Receipts:
             return None
         return told.content == content
 
+    def knows(self, effect_id: str) -> bool:
+        return effect_id in self._told
+
     def tell_again(self, effect_id: str) -> None:
         """Publish the latest receipt again, byte for byte, if there was one."""
         told = self._told.get(effect_id)

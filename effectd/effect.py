@@ -115,6 +115,13 @@ class _Set(Struct, omit_defaults=True):
     deadline: Deadline | None = None
 
 
+class _Named(Struct):
+    """All that is read of an effect that is refused unread."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
 _RULES = {
     "intensity": "a number from 0 to 100, or a label such as low",
     "duration": "a whole number of ms, 0 or more (0 = hold)",
@@ -129,6 +136,7 @@ _RULES = {
     "effect_type": "text of 1 to 64 characters",
 }
 _json = msgspec.json.Decoder()
+_named_decoder = msgspec.json.Decoder(_Named)
 _set_decoder = msgspec.json.Decoder(_Set)
 _encoder = msgspec.json.Encoder()
 
@@ -195,6 +203,16 @@ def from_set(payload: bytes) -> Effect:
     except (msgspec.DecodeError, RecursionError) as error:
         raise EffectRefused("set", str(error)) from None
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
+
+
+def quick_id(payload: bytes) -> str | None:
+    """The id that a payload names, without decoding the rest; None where it names no good one or is no object."""
+    try:
+        named = _named_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    given = named.id or named.idempotency_key
+    return given if given and ID.fullmatch(given) else None
 
 
 def best_id(payload: bytes) -> str:

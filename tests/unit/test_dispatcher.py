@@ -46,6 +46,7 @@ class House:
         self.dispatcher = Dispatcher(self.process, self.loop)
         self.dispatcher._follower.link = self.wire
         self.dispatcher._outbox._link = self.wire
+        self.dispatcher._overload._link = self.wire
         self.dispatcher._follower.generation = "b1"
         self.dispatcher._watcher._timer.cancel()  # the gates of these tests have no heart that beats
 
@@ -66,6 +67,7 @@ class House:
     def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.dispatcher._message(self.root + topic, data, retained)
+        self.loop.advance(0)  # an effect has its turn
 
     def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
         self.message("effects/wind", {"id": effect_id, **fields})

@@ -1,0 +1,110 @@
+"""Effects that wait for their turn: acks and stops pass them, and what cannot be handled in time is refused.
+
+One queue, in order of arrival. While it is short everything is admitted. As it fills, an effect type may have at most
+`SHARE` times the space that is left, so that a flood of one type leaves space for the others; and when the oldest has
+waited for `LATE_S`, the queue counts as a tenth of its size until that is over. A type with hardly anything in the
+queue is admitted always: one quiet device is heard through any flood of the others.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from effectd import effect
+from effectd.loop import AnyLoop
+
+QUEUED = 1250  # units: one an effect, and one more for each 4 KiB of it
+SHARE = 4
+QUIET = 16  # units in the queue that every type may have
+LATE_S = 0.25
+TURN_S = 0.02  # at one go, before acks, stops and heartbeats are looked at again
+_UNIT_BYTES = 4096
+
+log = logging.getLogger(__name__)
+
+
+class Arrival(NamedTuple):
+    """An effect as it came, `received` in seconds of the loop's clock; `named`: its id, where it has a good one."""
+
+    topic: str
+    topic_type: str | None
+    payload: bytes
+    retained: bool
+    named: str | None
+    received: float
+    kind: str
+    cost: int
+
+
+class Intake:
+    """`handle` gets each that is admitted; `refuse` each that is not, and why; `busy` says why none may be admitted.
+
+    `types`: the effect types that some device has; all others share one place.
+    """
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        handle: Callable[[Arrival], None],
+        refuse: Callable[[Arrival, str], None],
+        busy: Callable[[], str],
+    ) -> None:
+        self._loop, self._handle, self._refuse, self._busy = loop, handle, refuse, busy
+        self.types: Collection[str] = ()
+        self._queue: deque[Arrival] = deque()
+        self._held: Counter[str] = Counter()  # units of each type
+        self._names: Counter[str] = Counter()
+        self._total = 0
+        self._working = False
+
+    def put(self, topic: str, topic_type: str | None, payload: bytes, retained: bool) -> None:
+        kind = topic_type if topic_type in self.types and topic_type is not None else ""
+        cost = 1 + len(payload) // _UNIT_BYTES
+        now = self._loop.time()
+        arrival = Arrival(topic, topic_type, payload, retained, effect.quick_id(payload), now, kind, cost)
+        if why := self._busy() or self._full(arrival, now):
+            self._refuse(arrival, why)
+            return
+        self._queue.append(arrival)
+        self._account(arrival, 1)
+        if not self._working:
+            self._working = True
+            self._loop.call_soon(self._work)
+
+    def __contains__(self, effect_id: str) -> bool:
+        """Whether an effect of this id waits for its turn."""
+        return effect_id in self._names
+
+    def _full(self, arrival: Arrival, now: float) -> str:
+        own = self._held[arrival.kind]
+        if own < QUIET:
+            return ""
+        late = now - self._queue[0].received > LATE_S
+        limit = QUEUED // 10 if late else QUEUED
+        if own + arrival.cost <= SHARE * (limit - self._total):
+            return ""
+        return f"overload: {len(self._queue)} effects wait for their turn already"
+
+    def _account(self, arrival: Arrival, sign: int) -> None:
+        self._total += sign * arrival.cost
+        self._held[arrival.kind] += sign * arrival.cost
+        if arrival.named is not None:
+            self._names[arrival.named] += sign
+            if not self._names[arrival.named]:
+                del self._names[arrival.named]
+
+    def _work(self) -> None:
+        end = self._loop.time() + TURN_S
+        while self._queue:
+            arrival = self._queue.popleft()
+            self._account(arrival, -1)
+            try:
+                self._handle(arrival)
+            except Exception:  # once an effect: a defect met by one must not stop the next
+                log.exception("an effect on %s could not be handled", arrival.topic)
+            if self._loop.time() >= end:
+                break
+        self._working = bool(self._queue)
+        if self._working:
+            self._loop.call_soon(self._work)
