@@ -83,7 +83,7 @@ class Delivery:
         """
         full = [name for name in devices if len(self._lanes[name].parts) >= HELD]
         if full or self._bytes >= HELD_BYTES:
-            what = f"{HELD} effects wait for {', '.join(full)}" if full else f"effects of {HELD_BYTES} bytes wait"
+            what = f"{HELD} effects wait for {', '.join(full)}" if full else f"{HELD_BYTES} bytes of effects wait"
             reason = f"overload: {what} already"
             self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._overload(effect.id, topic, payload, reason)
@@ -104,9 +104,8 @@ class Delivery:
         if ttl_ms <= 0:
             self._expire(opened, "expires_at: it was past when the effect came")
             return
-        for name, part in list(opened.parts.items()):
-            if now < self._lanes[name].stopped_at:
-                self._settle(part, "stopped", "")
+        for part in [part for part in opened.pending if now < self._lanes[part.device].stopped_at]:
+            self._settle(part, "stopped", "")
         if not opened.pending:
             return
         self._keep(opened)

@@ -59,7 +59,7 @@ class Dispatcher:
         link.on_room = self._room
         self._outbox = Outbox(link, topics.dead_letter(""))
         self._overload = Overload(loop, link, self._outbox.put, topics)
-        self._intake = Intake(loop, self._effect, self._refuse_unread, self._busy)
+        self._intake = Intake(loop, self._effect, self._refuse_unread, lambda: self._outbox.busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
         self._delivery = Delivery(loop, self._send, self._receipts, journal, self._overload.count)
@@ -106,9 +106,6 @@ class Dispatcher:
             self._presence.availability(levels[1], payload)
         elif not retained:  # a stop that somebody retained would stop everything at each reconnect
             self._stop(None if levels == ["stop-all"] else levels[1])
-
-    def _busy(self) -> str:
-        return "overload: the broker takes receipts too slowly" if self._outbox.busy else ""
 
     def _refuse_unread(self, arrival: Arrival, reason: str) -> None:
         named = arrival.named

@@ -1,9 +1,9 @@
 """Effects that wait for their turn: acks and stops pass them, and what cannot be handled in time is refused.
 
 One queue, in order of arrival. While it is short everything is admitted. As it fills, an effect type may have at most
-`SHARE` times the space that is left, so that a flood of one type leaves space for the others; and when the oldest has
-waited for `LATE_S`, the queue counts as a tenth of its size until that is over. A type with hardly anything in the
-queue is admitted always: one quiet device is heard through any flood of the others.
+`SHARE` times the space that is left, so that a flood of one type leaves space for the others; when the oldest has
+waited for `LATE_S`, the queue counts as a tenth of its size, and while receipts cannot leave, as none. But the first
+`QUIET` of a type in each `LATE_S` are admitted always: one quiet device is heard through any flood of the others.
 """
 
 import logging
@@ -16,7 +16,7 @@ from effectd.loop import AnyLoop
 
 QUEUED = 1250  # units: one an effect, and one more for each 4 KiB of it
 SHARE = 4
-QUIET = 16  # units in the queue that every type may have
+QUIET = 16  # units that every type may have in each LATE_S
 LATE_S = 0.25
 TURN_S = 0.02  # at one go, before acks, stops and heartbeats are looked at again
 _UNIT_BYTES = 4096
@@ -38,7 +38,7 @@ class Arrival(NamedTuple):
 
 
 class Intake:
-    """`handle` gets each that is admitted; `refuse` each that is not, and why; `busy` says why none may be admitted.
+    """`handle` gets each that is admitted; `refuse` each that is not, and why; `busy`: receipts cannot leave.
 
     `types`: the effect types that some device has; all others share one place.
     """
@@ -48,12 +48,14 @@ class Intake:
         loop: AnyLoop,
         handle: Callable[[Arrival], None],
         refuse: Callable[[Arrival, str], None],
-        busy: Callable[[], str],
+        busy: Callable[[], bool],
     ) -> None:
         self._loop, self._handle, self._refuse, self._busy = loop, handle, refuse, busy
         self.types: Collection[str] = ()
         self._queue: deque[Arrival] = deque()
         self._held: Counter[str] = Counter()  # units of each type
+        self._recent: Counter[str] = Counter()  # units of each type admitted since the last `LATE_S` began
+        self._since = 0.0
         self._names: Counter[str] = Counter()
         self._total = 0
         self._working = False
@@ -63,9 +65,10 @@ class Intake:
         cost = 1 + len(payload) // _UNIT_BYTES
         now = self._loop.time()
         arrival = Arrival(topic, topic_type, payload, retained, effect.quick_id(payload), now, kind, cost)
-        if why := self._busy() or self._full(arrival, now):
+        if why := self._full(arrival, now):
             self._refuse(arrival, why)
             return
+        self._recent[kind] += cost
         self._queue.append(arrival)
         self._account(arrival, 1)
         if not self._working:
@@ -77,13 +80,17 @@ class Intake:
         return effect_id in self._names
 
     def _full(self, arrival: Arrival, now: float) -> str:
-        own = self._held[arrival.kind]
-        if own < QUIET:
+        if now - self._since > LATE_S:
+            self._since = now
+            self._recent.clear()
+        if self._recent[arrival.kind] < QUIET:
             return ""
-        late = now - self._queue[0].received > LATE_S
-        limit = QUEUED // 10 if late else QUEUED
-        if own + arrival.cost <= SHARE * (limit - self._total):
+        late = self._queue and now - self._queue[0].received > LATE_S
+        limit = 0 if self._busy() else QUEUED // 10 if late else QUEUED
+        if self._held[arrival.kind] + arrival.cost <= SHARE * (limit - self._total):
             return ""
+        if not limit:
+            return "overload: the broker takes receipts too slowly"
         return f"overload: {len(self._queue)} effects wait for their turn already"
 
     def _account(self, arrival: Arrival, sign: int) -> None:

@@ -14,9 +14,9 @@ class Door:
         self.loop = FakeLoop()
         self.handled: list[str] = []
         self.refused: list[str] = []
-        self.why = ""
+        self.busy = False
         self.slow = 0.0
-        self.intake = Intake(self.loop, self._handle, self._refuse, lambda: self.why)
+        self.intake = Intake(self.loop, self._handle, self._refuse, lambda: self.busy)
         self.intake.types = {"wind", "light"}
 
     def _refuse(self, arrival: intake_module.Arrival, _why: str) -> None:
@@ -89,10 +89,15 @@ def test_what_is_large_counts_for_many(door):
     assert len(door.refused) > 400
 
 
-def test_while_nothing_can_be_told_nothing_is_admitted(door):
-    door.why = "overload: the broker takes receipts too slowly"
+def test_while_receipts_cannot_leave_only_quiet_types_are_admitted(door):
+    door.busy = True
+    for number in range(500):
+        door.put("wind", "flood")
+        door.loop.advance(0)
+    assert len(door.handled) == QUIET
     door.put("light", "good")
-    assert door.refused == ["good"]
+    door.loop.advance(0)
+    assert door.handled[-1] == "good"
 
 
 def test_a_defect_met_by_one_effect_does_not_stop_the_next(door, caplog):

@@ -1,0 +1,317 @@
+"""A flood of effects at three times what the machine carries: who is silent, what a good effect waits, what is kept.
+
+    .venv/bin/python -m benchmarks.flood [--seconds 30] [--kinds valid refused malformed] [--clients 1 10]
+        [--rate N] [--mosquitto] [--json FILE]
+
+Without --rate it first measures what this home carries (64 effects open at any time) and floods with three times that.
+The flood is QoS 0 on wind, light and vibration. Meanwhile somebody else publishes an effect on scent each 0.2 s (QoS 1)
+and awaits its receipt; what is said of the flood is heard by one more client.
+"""
+
+import argparse
+import json
+import os
+import select
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import figures
+from benchmarks.chain import OPEN, Publisher
+from tests.broker import wire
+from tests.system.home import REPOSITORY, Client, Home, wait_for
+from tests.system.test_external import broker, on
+
+TYPES = ("wind", "light", "vibration")
+FINAL = ("done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable")
+SETTLED_S = 15  # after the flood, for the last receipts
+
+
+def publish(topic: str, payload: bytes) -> bytes:
+    return wire.packet(0x30, wire.string(topic) + payload)
+
+
+def pour(port: int, clients: int, rate: float, seconds: float, kind: str, tag: str) -> int:
+    """Publish for so long; how many were sent. A client that the broker does not read waits, the others go on."""
+    socks = []
+    for number in range(clients):
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.sendall(wire.connect(f"flood-{tag}-{number}", keepalive=0))
+        sock.recv(4)
+        sock.setblocking(False)
+        socks.append([sock, b""])
+    sent, start = 0, time.monotonic()
+    while (spent := time.monotonic() - start) < seconds:
+        for entry in socks:
+            if not entry[1]:
+                pieces = []
+                while sent < rate * spent and len(pieces) < 50:
+                    name = f"{tag}-{sent}"
+                    text = {
+                        "valid": f'{{"id":"{name}","intensity":{sent % 100},"duration":20}}',
+                        "refused": f'{{"id":"{name}","intensity":101}}',
+                        "malformed": f'{{"id":"{name}","intensity":',
+                    }[kind if kind != "mixed" else ("valid", "refused", "malformed")[sent % 3]]
+                    pieces.append(publish(f"effects/{TYPES[sent % 7 % 3]}", text.encode()))
+                    sent += 1
+                entry[1] = b"".join(pieces)
+            try:
+                entry[1] = entry[1][entry[0].send(entry[1]) :] if entry[1] else b""
+            except BlockingIOError:
+                continue
+        waiting = [entry[0] for entry in socks if entry[1]]
+        if waiting:
+            select.select([], waiting, [], 0.005)
+        else:
+            time.sleep(max(0.0, min(0.005, sent / rate - (time.monotonic() - start))))
+    for entry in socks:
+        entry[0].close()
+    return sent
+
+
+def hear(port: int, tag: str, out: Path) -> None:
+    """Until stdin ends: count what is said of the flood's effects; what was accepted and never ended is written down."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(wire.connect(f"ear-{tag}", keepalive=0) + wire.subscribe(("receipts/#", 1), ("dead-letters/#", 1)))
+    statuses: Counter[str] = Counter()
+    accepted: set[str] = set()
+    ended: Counter[str] = Counter()
+    data = bytearray()
+    while True:
+        readable, _, _ = select.select([sock, sys.stdin], [], [])
+        if sock in readable:
+            got = sock.recv(1 << 18)
+            if not got:
+                break
+            data += got
+            for topic, payload in packets(data, sock):
+                if topic.startswith("dead-letters/"):
+                    statuses[topic] += 1
+                    continue
+                said = json.loads(payload)
+                name, status = said["id"], said["status"]
+                if status == "accepted":
+                    accepted.add(name)
+                elif status in FINAL:
+                    ended[name] += 1
+                statuses[status + (" overload" if said["reason"].startswith("overload") else "")] += 1
+        elif sys.stdin in readable:
+            break
+    out.write_text(json.dumps({"said": statuses, "without an end": len(accepted - set(ended))}))
+
+
+def packets(data: bytearray, sock: socket.socket) -> list[tuple[str, bytes]]:
+    """The whole PUBLISH packets at the head of `data`, which are taken away and acknowledged."""
+    found, at, acks = [], 0, bytearray()
+    while len(data) >= at + 2:
+        length, shift, pos = 0, 0, at + 1
+        while pos < len(data):
+            length |= (data[pos] & 127) << shift
+            shift += 7
+            pos += 1
+            if data[pos - 1] < 128:
+                break
+        else:
+            break
+        if pos + length > len(data):
+            break
+        if data[at] & 0xF0 == 0x30:
+            body = bytes(data[pos : pos + length])
+            end = 2 + int.from_bytes(body[:2], "big")
+            topic = body[2:end].decode()
+            if data[at] & 6:
+                acks += b"\x40\x02" + body[end : end + 2]
+                end += 2
+            found.append((topic, body[end:]))
+        at = pos + length
+    del data[:at]
+    if acks:
+        sock.sendall(acks)
+    return found
+
+
+class Silence(threading.Thread):
+    """The longest silence of each gate, and the greatest RSS of each program (MB)."""
+
+    def __init__(self, home: Home, pids: dict[str, int]) -> None:
+        super().__init__(daemon=True)
+        self.longest: dict[str, float] = {}
+        self.rss: dict[str, float] = {}
+        self._home, self._pids = home, pids
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        gates: dict[str, socket.socket | None] = dict.fromkeys(n for n in self._pids if n != "supervisord")
+        last = dict.fromkeys(gates, time.monotonic())
+        while not self._over.is_set():
+            for name, gate in gates.items():
+                if gate is None:
+                    gates[name] = self._open(name)
+            heard = select.select([gate for gate in gates.values() if gate], [], [], 0.05)[0]
+            now = time.monotonic()
+            for name, gate in gates.items():
+                if gate in heard and gate is not None:
+                    try:
+                        if not gate.recv(65536):
+                            raise OSError
+                        last[name] = now
+                    except OSError:
+                        gate.close()
+                        gates[name] = None
+                self.longest[name] = max(self.longest.get(name, 0.0), now - last[name])
+                try:
+                    rss = psutil.Process(self._pids[name]).memory_info().rss / 1e6
+                    self.rss[name] = max(self.rss.get(name, 0.0), rss)
+                except psutil.Error:
+                    pass
+
+    def _open(self, name: str) -> socket.socket | None:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(str(self._home.path / "run" / f"{name}.gate"))
+        except OSError:
+            sock.close()
+            return None
+        return sock
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+
+
+class Good(Client):
+    """Somebody else's effects: how long each waits for its final receipt, and what that says."""
+
+    def __init__(self, port: int, device: str = "scent") -> None:
+        super().__init__(port, "nothing")
+        self.device = device
+        self.said: Counter[str] = Counter()
+
+    def one(self, limit: float = 20.0) -> float:
+        """Seconds to the final receipt; published again each 0.5 s, as the contract advises."""
+        name = f"good-{time.monotonic_ns()}"
+        topic = f"receipts/{name}"
+        self._client.subscribe(topic, 1)
+        start, again = time.monotonic(), 0.0
+        while (spent := time.monotonic() - start) < limit:
+            finals = [r for r in self.json(topic) if r["status"] != "accepted"]
+            if finals:
+                self.said[finals[0]["status"]] += 1
+                break
+            if spent >= again:
+                again += 0.5
+                self.publish(f"effects/{self.device}", {"id": name, "intensity": 5, "duration": 10, "ttl_ms": 10000})
+            time.sleep(0.002)
+        else:
+            self.said["nothing"] += 1
+        self._client.unsubscribe(topic)
+        return time.monotonic() - start
+
+
+def capacity(home: Home, port: int, seconds: float = 4.0) -> float:
+    """Receipts a second while 64 effects are open, over the three devices of the flood."""
+    publisher = Publisher(port)
+    start, number = time.monotonic(), 0
+    while time.monotonic() - start < seconds:
+        if not publisher.slots.acquire(timeout=5):
+            break
+        fields = {"id": f"c-{time.monotonic_ns()}", "intensity": number % 100, "duration": 20}
+        publisher._client.publish(f"effects/{TYPES[number % 3]}", json.dumps(fields), 1)
+        number += 1
+    wait_for(lambda: publisher.receipted >= number - OPEN, 30, "the receipts")
+    speed = publisher.receipted / (time.monotonic() - start)
+    publisher.close()
+    return speed
+
+
+def flood(home: Home, port: int, kind: str, clients: int, rate: float, seconds: float) -> dict[str, Any]:
+    """One flood; a row of the table."""
+    tag = f"{kind[:3]}{clients}-{time.monotonic_ns():x}"
+    out = home.path / f"ear-{tag}"
+    pids = home.pids()
+    me = [sys.executable, "-m", "benchmarks.flood"]
+    with subprocess.Popen([*me, "--hear", str(port), tag, str(out)], stdin=subprocess.PIPE, cwd=REPOSITORY) as ear:
+        good = Good(port)
+        before = statistics.median(good.one() for _ in range(5))
+        silence = Silence(home, pids)
+        silence.start()
+        command = [*me, "--pour", str(port), str(clients), str(rate), str(seconds), kind, tag]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True) as hose:
+            waits: list[float] = []
+            while hose.poll() is None:
+                waits.append(good.one())
+                time.sleep(0.2)
+            assert hose.stdout is not None
+            sent = int(hose.stdout.read() or 0)
+        over = time.monotonic()
+        after = good.one()
+        while after > max(3 * before, 0.05) and time.monotonic() < over + 60:
+            after = good.one()
+        normal = time.monotonic() - over
+        silence.end()
+        time.sleep(min(SETTLED_S, seconds))
+        ear.communicate()
+    heard = json.loads(out.read_text()) if out.exists() else {}
+    now = home.pids()
+    killed = [name for name, pid in pids.items() if now.get(name) != pid]
+    good.close()
+    return {
+        "sent/s": round(sent / seconds),
+        "longest silence of a gate, s": f"{max(silence.longest.values()):.2f}",
+        "killed": ", ".join(killed) or "none",
+        "good effect, s: median; worst": f"{statistics.median(waits):.3f}; {max(waits):.3f}",
+        "good effects": dict(good.said),
+        "normal after, s": f"{normal:.2f}",
+        "RSS MB: dispatcher; broker; wind": "; ".join(
+            f"{silence.rss.get(name, 0):.0f}" for name in ("dispatcher", "broker", "wind")
+        ),
+        "accepted without an end": heard.get("without an end"),
+        "said": heard.get("said"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--kinds", nargs="+", default=["valid", "refused", "malformed", "mixed"])
+    parser.add_argument("--clients", nargs="+", type=int, default=[1, 10])
+    parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--mosquitto", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        port = stack.enter_context(broker()).port if arguments.mosquitto else 0
+        home = stack.enter_context(Home(broker=on(port)) if port else Home())
+        home.start()
+        home.wait_ready()
+        port = port or home.port
+        rate = arguments.rate or 3 * capacity(home, port)
+        for kind in arguments.kinds:
+            for clients in arguments.clients:
+                row = f"{kind}, {clients} client{'s' * (clients > 1)}"
+                rows[row] = flood(home, port, kind, clients, rate, arguments.seconds)
+                print(row, rows[row], file=sys.stderr, flush=True)
+                home.wait_ready()
+    title = f"Flood of {rate:.0f} effects/s on {'mosquitto' if arguments.mosquitto else 'the embedded broker'}"
+    figures.show(title, rows)
+    figures.save(arguments.json and str(arguments.json), {"rate": rate, "rows": rows})
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    if sys.argv[1:2] == ["--pour"]:
+        print(pour(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]), *sys.argv[6:8]))
+    elif sys.argv[1:2] == ["--hear"]:
+        hear(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+    else:
+        main()
