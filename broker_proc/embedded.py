@@ -5,6 +5,8 @@ import contextlib
 import errno
 import logging
 import os
+import socket
+import time
 
 from broker_proc import homes
 from broker_proc.mended import MendedBroker
@@ -13,7 +15,8 @@ from effectd.errors import ConfigError
 from effectd.link import Link
 from effectd.process import Process
 
-PORT_RETRY_S = 0.5  # a port that becomes free tells nobody
+RETRY_S = 0.5  # a port that becomes free, or an address that comes, tells nobody
+HOLDER_S = 5.0  # who holds a port costs a look at every process
 SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
 
 log = logging.getLogger(__name__)
@@ -55,46 +58,47 @@ async def _serve(process: Process) -> None:
 
 
 async def _listen(process: Process, stopping: asyncio.Event) -> MendedBroker | None:
-    """A started broker; waits, saying who is in the way, while the port is taken. None: asked to stop meanwhile."""
+    """A started broker; waits, saying what is in the way, while it cannot listen. None: asked to stop meanwhile."""
     host, port = process.config.broker.host, process.config.broker.port
     settings = {
         "listeners": {"default": {"type": "tcp", "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}},
         # no logging and no $SYS plugin: x1.7 (docs/measured.md)
         "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
     }
+    holder, asked = "", -HOLDER_S
     while not stopping.is_set():
         try:
-            taken = await _try_port(host, port)
+            await _try_port(host, port)
         except OSError as error:
-            raise ConfigError(
-                process.home / "config.yaml",
-                process.config.file.line("broker", "host"),
-                "broker.host",
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-            ) from None
-        if not taken:
+            if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
+                if time.monotonic() - asked >= HOLDER_S:
+                    holder, asked = await asyncio.to_thread(who_holds, port), time.monotonic()
+                process.gate.say("waiting", f"port {port} of {host} is held by {holder}")
+            elif error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+                process.gate.say("waiting", f"the address {host} is not on this machine yet")
+            else:
+                raise ConfigError(
+                    process.home / "config.yaml",
+                    process.config.file.line("broker", "host"),
+                    "broker.host",
+                    f"cannot listen on {host}:{port}: {error.strerror or error}",
+                ) from None
+        else:
             broker = MendedBroker(settings, unretained=process.config.topics.unretained)
             await broker.start()
             return broker
-        process.gate.say("waiting", f"port {port} of {host} is held by {who_holds(port)}")
         try:
-            await asyncio.wait_for(stopping.wait(), PORT_RETRY_S)
+            await asyncio.wait_for(stopping.wait(), RETRY_S)
         except TimeoutError:
             continue
     return None
 
 
-async def _try_port(host: str, port: int) -> bool:
-    """Whether somebody else listens there. Raises OSError where it can never be ours (no such address, not allowed)."""
-    try:
-        server = await asyncio.start_server(lambda _r, w: w.close(), host, port, reuse_address=True)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
-            return True
-        raise
+async def _try_port(host: str, port: int) -> None:
+    """Raises OSError where nobody can listen there: taken, no such address (yet), not allowed."""
+    server = await asyncio.start_server(lambda _r, w: w.close(), host, port, reuse_address=True)
     server.close()
     await server.wait_closed()
-    return False
 
 
 class Probe:

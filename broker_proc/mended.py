@@ -42,6 +42,12 @@ class MendedBroker(Broker):
         self._lines: dict[Any, Line | WebLine] = {}  # the task of each connection -> its writing end
         self._live: dict[str, MendedHandler] = {}  # client id -> the one connection that is served under it
 
+    @classmethod
+    def _split_bindaddr_port(cls, port_str: str, default_port: int) -> tuple[str | None, int]:
+        # amqtt keeps the brackets of an IPv6 address, which no resolver takes.
+        address, port = super()._split_bindaddr_port(port_str, default_port)
+        return address and address.strip("[]"), port
+
     async def shutdown(self) -> None:
         # amqtt closes the clients one after the other while others still get in, and keeps their wills to itself.
         for server in self._servers.values():

@@ -26,6 +26,7 @@ from effectd.report import Ack
 from effectd.watcher import Watcher
 
 JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
+REMEMBERED = 40_000  # ids, above which only quiet types are taken: 60 s of 670 effects a second, some 60 MB
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Dispatcher:
         link.on_room = self._room
         self._outbox = Outbox(link, topics.dead_letter(""))
         self._overload = Overload(loop, link, self._outbox.put, topics)
-        self._intake = Intake(loop, self._effect, self._refuse_unread, lambda: self._outbox.busy)
+        self._intake = Intake(loop, self._effect, self._refuse_unread, self._busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
         self._delivery = Delivery(loop, self._send, self._receipts, journal, self._overload.count)
@@ -106,6 +107,11 @@ class Dispatcher:
             self._presence.availability(levels[1], payload)
         elif not retained:  # a stop that somebody retained would stop everything at each reconnect
             self._stop(None if levels == ["stop-all"] else levels[1])
+
+    def _busy(self) -> str:
+        if self._outbox.busy:
+            return "the broker takes receipts too slowly"
+        return f"{REMEMBERED} effects of the last minute are remembered" if len(self._receipts) >= REMEMBERED else ""
 
     def _refuse_unread(self, arrival: Arrival, reason: str) -> None:
         named = arrival.named

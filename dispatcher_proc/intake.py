@@ -2,8 +2,8 @@
 
 One queue, in order of arrival. While it is short everything is admitted. As it fills, an effect type may have at most
 `SHARE` times the space that is left, so that a flood of one type leaves space for the others; when the oldest has
-waited for `LATE_S`, the queue counts as a tenth of its size, and while receipts cannot leave, as none. But the first
-`QUIET` of a type in each `LATE_S` are admitted always: one quiet device is heard through any flood of the others.
+waited for `LATE_S`, the queue counts as a tenth of its size, and while something else is full (`busy`), as none. But
+the first `QUIET` of a type in each `LATE_S` are always admitted: a quiet device is heard through a flood of the others.
 """
 
 import logging
@@ -38,7 +38,7 @@ class Arrival(NamedTuple):
 
 
 class Intake:
-    """`handle` gets each that is admitted; `refuse` each that is not, and why; `busy`: receipts cannot leave.
+    """`handle` gets each that is admitted; `refuse` each that is not, and why; `busy` says what else is full, or "".
 
     `types`: the effect types that some device has; all others share one place.
     """
@@ -48,7 +48,7 @@ class Intake:
         loop: AnyLoop,
         handle: Callable[[Arrival], None],
         refuse: Callable[[Arrival, str], None],
-        busy: Callable[[], bool],
+        busy: Callable[[], str],
     ) -> None:
         self._loop, self._handle, self._refuse, self._busy = loop, handle, refuse, busy
         self.types: Collection[str] = ()
@@ -86,12 +86,11 @@ class Intake:
         if self._recent[arrival.kind] < QUIET:
             return ""
         late = self._queue and now - self._queue[0].received > LATE_S
-        limit = 0 if self._busy() else QUEUED // 10 if late else QUEUED
+        busy = self._busy()
+        limit = 0 if busy else QUEUED // 10 if late else QUEUED
         if self._held[arrival.kind] + arrival.cost <= SHARE * (limit - self._total):
             return ""
-        if not limit:
-            return "overload: the broker takes receipts too slowly"
-        return f"overload: {len(self._queue)} effects wait for their turn already"
+        return f"overload: {busy or f'{len(self._queue)} effects wait for their turn already'}"
 
     def _account(self, arrival: Arrival, sign: int) -> None:
         self._total += sign * arrival.cost

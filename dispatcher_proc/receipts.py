@@ -104,6 +104,10 @@ class Receipts:
             return None
         return told.content == content
 
+    def __len__(self) -> int:
+        """How many ids are remembered."""
+        return len(self._told)
+
     def knows(self, effect_id: str) -> bool:
         return effect_id in self._told
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.system.conftest import need
@@ -32,6 +33,10 @@ class Mosquitto:
     def start(self) -> None:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
+
+    def send(self, sig: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(sig)
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
         if self._process is not None:
@@ -200,6 +205,38 @@ def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refuse
             assert "give this home a topic_root of its own" in line["reason"]
             settled.wait_ready()
         newcomer.wait_ready()  # the other one has left: nothing stands in the way
+
+
+def test_of_two_homes_that_start_at_one_moment_under_one_root_exactly_one_is_ready_and_the_other_when_it_leaves() -> (
+    None
+):
+    with broker() as other, Home(broker=on(other.port)) as one, Home(broker=on(other.port)) as two:
+        brokers = {
+            home: subprocess.Popen(
+                [sys.executable, "-m", "broker_proc", "--home", str(home.path)], stdout=subprocess.DEVNULL, cwd="/tmp"
+            )
+            for home in (one, two)
+        }
+        try:
+
+            def connected(process: subprocess.Popen[bytes]) -> bool:
+                return any(c.status == "ESTABLISHED" for c in psutil.Process(process.pid).net_connections("tcp"))
+
+            def decided(home: Home) -> str:
+                line = home.line("broker")
+                return "" if line is None else "second" if "topic_root" in line["reason"] else line["state"]
+
+            wait_for(lambda: all(map(connected, brokers.values())), what="both connected")
+            other.send(signal.SIGCONT)
+            wait_for(lambda: all(decided(home) in ("ready", "second") for home in brokers), what="both decided")
+            assert sorted(map(decided, brokers)) == ["ready", "second"]
+            first, second = sorted(brokers, key=decided)
+            brokers[first].terminate()
+            wait_for(lambda: decided(second) == "ready", what="the second one ready")
+        finally:
+            for process in brokers.values():
+                process.terminate()
+                process.wait(10)
 
 
 def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:
