@@ -6,16 +6,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from broker_proc import external
+from effectd import config
+from effectd.loop import Loop
+from effectd.process import Process
 from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
+from tests.unit.fakeloop import RealLoop
 
 
 class Mosquitto:
@@ -33,10 +37,6 @@ class Mosquitto:
     def start(self) -> None:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
-
-    def send(self, sig: int) -> None:
-        if self._process is not None:
-            self._process.send_signal(sig)
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
         if self._process is not None:
@@ -207,36 +207,43 @@ def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refuse
         newcomer.wait_ready()  # the other one has left: nothing stands in the way
 
 
-def test_of_two_homes_that_start_at_one_moment_under_one_root_exactly_one_is_ready_and_the_other_when_it_leaves() -> (
-    None
-):
+def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_the_other_when_it_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probed: list[Callable[[str], None]] = []  # both are through with their trials in the same turn
+
+    class Probe:
+        def __init__(self, _process: Process, _loop: Loop, done: Callable[[str], None]) -> None:
+            probed.append(done)
+            if len(probed) == 2:
+                for each in probed:
+                    each("")
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(external, "Probe", Probe)
+    loop = RealLoop()
     with broker() as other, Home(broker=on(other.port)) as one, Home(broker=on(other.port)) as two:
-        brokers = {
-            home: subprocess.Popen(
-                [sys.executable, "-m", "broker_proc", "--home", str(home.path)], stdout=subprocess.DEVNULL, cwd="/tmp"
-            )
-            for home in (one, two)
-        }
-        try:
+        programs = []
+        for home in (one, two):
+            process = Process("broker", home.path)
+            process.config = config.load(home.path)
+            programs.append((process.gate, external.External(process, loop)))
 
-            def connected(process: subprocess.Popen[bytes]) -> bool:
-                return any(c.status == "ESTABLISHED" for c in psutil.Process(process.pid).net_connections("tcp"))
+        def words() -> list[str]:
+            return sorted("second" if "topic_root" in gate.line.reason else gate.line.state for gate, _ in programs)
 
-            def decided(home: Home) -> str:
-                line = home.line("broker")
-                return "" if line is None else "second" if "topic_root" in line["reason"] else line["state"]
-
-            wait_for(lambda: all(map(connected, brokers.values())), what="both connected")
-            other.send(signal.SIGCONT)
-            wait_for(lambda: all(decided(home) in ("ready", "second") for home in brokers), what="both decided")
-            assert sorted(map(decided, brokers)) == ["ready", "second"]
-            first, second = sorted(brokers, key=decided)
-            brokers[first].terminate()
-            wait_for(lambda: decided(second) == "ready", what="the second one ready")
-        finally:
-            for process in brokers.values():
-                process.terminate()
-                process.wait(10)
+        loop.until(lambda: words() in (["ready", "second"], ["ready", "ready"]))
+        loop.spend(0.2)
+        assert words() == ["ready", "second"]
+        (_, first), (gate, second) = sorted(programs, key=lambda each: each[0].line.state)
+        first.stop()
+        loop._stopping = False  # the one loop of both goes on
+        loop.until(lambda: gate.line.state == "ready")
+        second.stop()
+        for each, _ in programs:
+            each.close()
+    loop.close()
 
 
 def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:
