@@ -4,33 +4,28 @@ Collaborators come in through the constructor (the loop's clock and timers, a wa
 test plays a recorded history into the real object.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from dispatcher_proc.lane import Lane
-from dispatcher_proc.openeffect import OpenEffect, Part, from_record, to_record
-from dispatcher_proc.receipts import FINAL_KEY, Receipts
+from dispatcher_proc.lane import HELD, UNKNOWN, Lane
+from dispatcher_proc.ledger import Found, Ledger
+from dispatcher_proc.openeffect import OpenEffect, Part
+from dispatcher_proc.receipts import Receipts
 from effectd import report
-from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect, boot_id
-from effectd.journal import Journal
+from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect
 from effectd.loop import AnyLoop
 from effectd.report import Ack
 from effectd.schema import Device
 
 HELD_BYTES = 16 << 20  # payloads of all that is open
-HELD = 1000  # effects open per device; 2 s of the peak load of a room
+TOO_LARGE = f"overload: {HELD_BYTES} bytes of effects wait already"
 ASK_AGAIN_S = 1.0  # after so long without an ack
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
-SEQ_KEY, SEQ_STEP = "seq", 10**9
-OPEN_KEY, SENT_KEY = "a:", "s:"  # in the journal: an accepted effect, and that a device may have it
-UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
 _ANSWER_S = 0.5  # on top of max_apply_ms: how long a driver that has an effect may take to say what became of it
-_WORDS = frozenset(
-    {"done", "expired", "failed", "stopped", "superseded"}
-)  # what an ack may say; `refused` counts as failed
+# what an ack may say; `refused` counts as failed
+_WORDS = frozenset({"done", "expired", "failed", "stopped", "superseded"})
 
 # id, topic and payload of an effect that is refused, and why: counted for a dead letter
 Overloaded = Callable[[str, str, bytes, str], None]
@@ -41,28 +36,24 @@ Send = Callable[[str, Effect, Callable[[], None] | None], bool]
 class Delivery:
     """All open effects. Times are seconds of `loop.time()`, which is CLOCK_MONOTONIC."""
 
-    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, journal: Journal, overload: Overloaded) -> None:
-        self._loop, self._send, self._receipts, self._journal = loop, send, receipts, journal
+    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, ledger: Ledger, overload: Overloaded) -> None:
+        self._loop, self._send, self._receipts, self._ledger = loop, send, receipts, ledger
         self._overload = overload
         self._bytes = 0  # of the payloads of all that is open
         self._lanes: dict[str, Lane] = {}
         self._open: dict[str, OpenEffect] = {}
-        self._boot = boot_id()
-        # rising also over restarts and over a clock that is set back: a run has fewer effects than the step
-        self._first_seq = max(time.time_ns() // 1000, int(journal.found.get(SEQ_KEY, b"0")) + SEQ_STEP)
-        journal.put(SEQ_KEY, b"%d" % self._first_seq)
 
     def configure(self, devices: dict[str, Device]) -> None:
         """These devices and no others; what is open on one that is gone ends as failed."""
         for name in set(self._lanes) - set(devices):
             for part in list(self._lanes[name].parts.values()):
                 self._settle(part, "failed", f"{name} is no longer in config.yaml")
-            del self._lanes[name]
+            self._lanes.pop(name).cancel()
         for name, device in devices.items():
             if name in self._lanes:
                 self._lanes[name].device = device
             else:
-                self._lanes[name] = Lane(device, self._first_seq)
+                self._lanes[name] = Lane(device)
 
     def knows(self, device: str) -> bool:
         return device in self._lanes
@@ -79,61 +70,67 @@ class Delivery:
     ) -> None:
         """Take an effect whose plan has at least one device; from now on it will get one final status.
 
-        `received`: when it came, if it had to wait for its turn since. A stop that was heard meanwhile ends it.
+        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it.
         """
-        full = [name for name in devices if len(self._lanes[name].parts) >= HELD]
+        full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
-            what = f"{HELD} effects wait for {', '.join(full)}" if full else f"{HELD_BYTES} bytes of effects wait"
-            reason = f"overload: {what} already"
+            reason = f"overload: {HELD} effects wait already for {', '.join(full)}" if full else TOO_LARGE
             self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._overload(effect.id, topic, payload, reason)
             return
         now = self._loop.time() if received is None else received
-        opened = self._open[effect.id] = OpenEffect(effect, note, topic, payload, now)
-        self._bytes += len(payload)
+        opened = OpenEffect(effect, note, topic, payload, now)
         ttl_ms = float(effect.ttl_ms)
         if effect.expires_at is not None:
             ttl_ms = min(ttl_ms, effect.expires_at - report.unix_ms())
-        deadline = Deadline(self._boot, int(now * 1000 + ttl_ms))
+        deadline = Deadline(self._ledger.boot, int(now * 1000 + ttl_ms))
+        expires_at, seq = report.unix_ms() + int(ttl_ms), self._ledger.next_seq()
         for name, resolved in devices.items():
-            lane = self._lanes[name]
-            lane.seq += 1
-            expires_at = report.unix_ms() + int(ttl_ms)
-            sealed = msgspec.structs.replace(resolved, seq=lane.seq, deadline=deadline, expires_at=expires_at)
-            opened.parts[name] = lane.parts[effect.id] = Part(name, sealed, opened)
+            sealed = msgspec.structs.replace(resolved, seq=seq, deadline=deadline, expires_at=expires_at)
+            opened.parts[name] = Part(name, sealed, opened)
+        try:
+            record = self._ledger.record(opened)
+        except Exception:  # it cannot be noted, so it is not accepted, and nothing of it may stay
+            self._receipts.abandon(effect.id)
+            raise
+        self._register(opened)
         if ttl_ms <= 0:
             self._expire(opened, "expires_at: it was past when the effect came")
             return
-        for part in [part for part in opened.pending if now < self._lanes[part.device].stopped_at]:
-            self._settle(part, "stopped", "")
+        for part in opened.pending:
+            if now < self._lanes[part.device].stopped_at:
+                self._settle(part, "stopped", "")
         if not opened.pending:
             return
-        self._keep(opened)
+        opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
         self._watch(opened, now + ttl_ms / 1000 - self._loop.time())
         for part in opened.pending:
             lane = self._lanes[part.device]
             lane.waiting[effect.id] = part
             self._pump(lane)
 
-    def _keep(self, opened: OpenEffect) -> None:
-        opened.safe = self._journal.put(OPEN_KEY + opened.effect.id, to_record(opened, self._boot))
+    def _register(self, opened: OpenEffect) -> None:
+        self._open[opened.effect.id] = opened
+        self._bytes += len(opened.payload)
+        for part in opened.pending:
+            self._lanes.setdefault(part.device, Lane(UNKNOWN)).parts[opened.effect.id] = part
 
-    def restore(self) -> None:
+    def _keep(self, opened: OpenEffect) -> None:
+        opened.safe = self._ledger.open(opened.effect.id, self._ledger.record(opened))
+
+    def restore(self, found: Found) -> None:
         """After a death: every effect that was accepted and has no final status is open again, with its old deadline.
 
         It is sent again with its old `seq`: the driver knows what it has had (its `.seen`) and says so.
         """
-        last = {key[2:]: key[:2] for key in self._journal.found if key[:2] in (OPEN_KEY, FINAL_KEY)}
-        for effect_id in [effect_id for effect_id, kind in last.items() if kind == OPEN_KEY]:
-            opened, deadline = from_record(self._journal.found[OPEN_KEY + effect_id], self._boot)
-            self._open[effect_id] = opened
-            self._bytes += len(opened.payload)
-            for part in opened.pending:
-                part.had = SENT_KEY + f"{part.device}:{effect_id}" in self._journal.found
-                lane = self._lanes.setdefault(part.device, Lane(UNKNOWN, self._first_seq))
-                lane.parts[effect_id] = lane.waiting[effect_id] = part
-            opened.told = self._receipts.reopen(opened.effect)
+        for opened, deadline, accepted in found.open:
+            self._register(opened)
+            opened.told = accepted is not None
             self._watch(opened, max(0.0, deadline - self._loop.time()))
+            for part in opened.pending:
+                self._lanes[part.device].waiting[opened.effect.id] = part
+                if part.stopped:
+                    opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
         """Say `accepted` in time, and end it in time."""
@@ -227,8 +224,13 @@ class Delivery:
                 continue
             taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
             if not part.had:  # before it goes out: a successor must know that the driver may have it
-                self._journal.put(SENT_KEY + f"{part.device}:{effect_id}", b"")
-            if not self._send(part.device, part.effect, taken):
+                part.first_sent = int(self._loop.time() * 1000)
+                self._ledger.sent(part.device, effect_id, part.first_sent)
+            # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
+            sent = msgspec.structs.replace(
+                part.effect, newest=self._ledger.seq, first_sent=part.first_sent if part.had else 0
+            )
+            if not self._send(part.device, sent, taken):
                 return
             part.had, part.sent_at = True, self._loop.time()
             lane.waiting.pop(effect_id, None)
@@ -288,13 +290,11 @@ class Delivery:
             timer.cancel()
         del self._open[opened.effect.id]
         self._bytes -= len(opened.payload)
-        self._journal.forget(OPEN_KEY + opened.effect.id)
-        for name in opened.parts:
-            self._journal.forget(SENT_KEY + f"{name}:{opened.effect.id}")
         status = report.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
         self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
+        self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
         word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
             self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, reason)

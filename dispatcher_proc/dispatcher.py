@@ -8,10 +8,11 @@ import msgspec
 from dispatcher_proc import routing
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.intake import Arrival, Intake
+from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.presence import Presence
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from dispatcher_proc.superior import Superior
 from effectd import config, effect
 from effectd.config import Config
@@ -25,7 +26,7 @@ from effectd.process import Process
 from effectd.report import Ack
 from effectd.watcher import Watcher
 
-JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
+JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
 REMEMBERED = 40_000  # ids, above which only quiet types are taken: 60 s of 670 effects a second, some 60 MB
 
 log = logging.getLogger(__name__)
@@ -62,12 +63,15 @@ class Dispatcher:
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._intake = Intake(loop, self._effect, self._refuse_unread, self._busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
-        self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
-        self._delivery = Delivery(loop, self._send, self._receipts, journal, self._overload.count)
+        journal.watch(loop, self._follower.journal_trouble)
+        ledger = Ledger(journal, effect.boot_id())
+        self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
+        self._delivery = Delivery(loop, self._send, self._receipts, ledger, self._overload.count)
         self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
         self._configure(self._config)
-        self._receipts.restore()
-        self._delivery.restore()
+        found = ledger.restore(loop.time(), REMEMBERED_S)
+        self._receipts.restore(found)
+        self._delivery.restore(found)
         self._superior = Superior(loop, self._watcher)
         process.gate.on_request = self._request
 

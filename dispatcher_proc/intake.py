@@ -11,7 +11,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from effectd import effect
+import msgspec
+
+from effectd.effect import ID
 from effectd.loop import AnyLoop
 
 QUEUED = 1250  # units: one an effect, and one more for each 4 KiB of it
@@ -64,7 +66,7 @@ class Intake:
         kind = topic_type if topic_type in self.types and topic_type is not None else ""
         cost = 1 + len(payload) // _UNIT_BYTES
         now = self._loop.time()
-        arrival = Arrival(topic, topic_type, payload, retained, effect.quick_id(payload), now, kind, cost)
+        arrival = Arrival(topic, topic_type, payload, retained, _name(payload), now, kind, cost)
         if why := self._full(arrival, now):
             self._refuse(arrival, why)
             return
@@ -114,3 +116,23 @@ class Intake:
         self._working = bool(self._queue)
         if self._working:
             self._loop.call_soon(self._work)
+
+
+class _Named(msgspec.Struct):
+    """All that is read of an effect before its turn."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Named)
+
+
+def _name(payload: bytes) -> str | None:
+    """The id that a payload names, the rest skipped; None where it names no good one or is no object."""
+    try:
+        named = _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    given = named.id or named.idempotency_key
+    return given if given and ID.fullmatch(given) else None

@@ -4,18 +4,30 @@ from dispatcher_proc.openeffect import Part
 from effectd.loop import Cancellable
 from effectd.schema import Device
 
+HELD = 1000  # effects open per device; 2 s of the peak load of a room
+UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
+
 
 class Lane:
     """`generation` is that of the device's driver while it is ready; `lack` says why it is not."""
 
-    def __init__(self, device: Device, seq: int) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
         self.parts: dict[str, Part] = {}
         self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
         self.asking: Cancellable | None = None
         self.generation: str | None = None
         self.lack = "not started yet"
-        self.seq = seq
         self.stopped_at = 0.0  # the last time, seconds of the loop's clock
         self.fences = 0  # stops heard that the driver has not yet answered with its fence
         self.fence_timer: Cancellable | None = None
+
+    @property
+    def full(self) -> bool:
+        return len(self.parts) >= HELD
+
+    def cancel(self) -> None:
+        """It is no longer there: none of its timers is due any more."""
+        for timer in (self.asking, self.fence_timer):
+            if timer is not None:
+                timer.cancel()

@@ -38,7 +38,7 @@ class Deadline(Struct, frozen=True):
     """The last moment at which the effect may start: `ms` of CLOCK_MONOTONIC in the boot `boot`."""
 
     boot: str
-    ms: int
+    ms: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +51,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameters  handed to the driver as they are
     extra       the publisher's own `x-...` fields, carried to the receipts
     seq, deadline  set by the dispatcher when it sends the effect to one device
+    newest      the greatest seq given to any effect when this one was sent
+    first_sent  ms of CLOCK_MONOTONIC at which it was sent first; 0: this is the first time
     """
 
     id: str
@@ -68,6 +70,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     extra: dict[str, Any] = {}
     seq: int = 0
     deadline: Deadline | None = None
+    newest: int = 0
+    first_sent: int = 0
 
     def rgb(self) -> tuple[int, int, int]:
         """The colour at full intensity, 0-255 each: `rgb`, else `color` (#RRGGBB or a name), else white."""
@@ -106,20 +110,15 @@ class _Set(Struct, omit_defaults=True):
 
     effect_type: str
     intensity: float
-    duration: int
+    duration: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     id: str = ""
     parameters: dict[str, Any] = {}
-    priority: int = 5
-    seq: int = 0
-    expires_at: int | None = None
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    expires_at: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     deadline: Deadline | None = None
-
-
-class _Named(Struct):
-    """All that is read of an effect that is refused unread."""
-
-    id: str | None = None
-    idempotency_key: str | None = None
+    newest: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 _RULES = {
@@ -136,7 +135,6 @@ _RULES = {
     "effect_type": "text of 1 to 64 characters",
 }
 _json = msgspec.json.Decoder()
-_named_decoder = msgspec.json.Decoder(_Named)
 _set_decoder = msgspec.json.Decoder(_Set)
 _encoder = msgspec.json.Encoder()
 
@@ -192,6 +190,8 @@ def to_set(effect: Effect) -> bytes:
             seq=effect.seq,
             expires_at=effect.expires_at,
             deadline=effect.deadline,
+            newest=effect.newest if effect.newest > effect.seq else 0,
+            first_sent=effect.first_sent,
         )
     )
 
@@ -203,16 +203,6 @@ def from_set(payload: bytes) -> Effect:
     except (msgspec.DecodeError, RecursionError) as error:
         raise EffectRefused("set", str(error)) from None
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
-
-
-def quick_id(payload: bytes) -> str | None:
-    """The id that a payload names, without decoding the rest; None where it names no good one or is no object."""
-    try:
-        named = _named_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    given = named.id or named.idempotency_key
-    return given if given and ID.fullmatch(given) else None
 
 
 def best_id(payload: bytes) -> str:

@@ -6,12 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher_proc.delivery import HELD, Delivery
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.lane import HELD
+from dispatcher_proc.ledger import Ledger
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from effectd import report
 from effectd.effect import Effect, boot_id
 from effectd.errors import EffectRefused
@@ -42,11 +45,13 @@ class Room:
         self.live()
 
     def live(self) -> None:
-        self.receipts = Receipts(self._put, Topics(), self.loop.time, self.journal)
-        self.delivery = Delivery(self.loop, self._send, self.receipts, self.journal, self._overloaded)
+        ledger = Ledger(self.journal, boot_id())
+        self.receipts = Receipts(self._put, Topics(), self.loop.time, ledger)
+        self.delivery = Delivery(self.loop, self._send, self.receipts, ledger, self._overloaded)
         self.delivery.configure(self.kinds)
-        self.receipts.restore()
-        self.delivery.restore()
+        found = ledger.restore(self.loop.time(), REMEMBERED_S)
+        self.receipts.restore(found)
+        self.delivery.restore(found)
 
     def die(self) -> None:
         """kill -9: nothing of this run goes on but its journal; a successor takes over at once."""
@@ -88,6 +93,11 @@ class Room:
 
     def sent_ids(self, device: str = "fan") -> list[str]:
         return [effect.id for name, effect in self.sent if name == device]
+
+
+def sealed(effect: Effect) -> Effect:
+    """Without what is said anew each time it is sent."""
+    return msgspec.structs.replace(effect, newest=0, first_sent=0)
 
 
 @pytest.fixture
@@ -241,7 +251,8 @@ def test_a_driver_that_restarts_between_set_and_ack_is_asked_again_with_the_same
     room.loop.advance(0.02)
     room.delivery.ready("fan", "g2")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
+    assert [effect.first_sent for _, effect in room.sent] == [0, 1_000_000]
     assert room.statuses("e1") == []
     room.ack("fan", "e1", "failed", "interrupted: the driver died while it drove the device")
     (receipt,) = room.receipts_of("e1")
@@ -257,7 +268,9 @@ def test_what_a_dead_dispatcher_had_accepted_is_sent_by_its_successor_with_the_s
     room.die()
     room.loop.advance(0.1)
     room.delivery.ready("fan", "g1")
-    assert next(effect for name, effect in room.sent if name == "fan") == room.sent[-1][1]
+    first, again = (effect for name, effect in room.sent if name == "fan")
+    assert sealed(first) == sealed(again)
+    assert again.first_sent == 1_000_000
     room.ack("fan", "e1")
     assert room.statuses("e1") == ["accepted", "done"]
     room.delivery.ready("lamp", "g1")
@@ -293,7 +306,7 @@ def test_a_missing_ack_is_asked_for_by_sending_the_same_again(room):
     room.accept("e1", ttl_ms=5000)
     room.loop.advance(2.5)
     assert room.sent_ids() == ["e1", "e1", "e1"]
-    assert room.sent[0] == room.sent[1] == room.sent[2]
+    assert all(sealed(effect) == sealed(room.sent[0][1]) for _, effect in room.sent)
     room.ack("fan", "e1")
     room.loop.advance(5)
     assert len(room.sent) == 3
@@ -381,7 +394,7 @@ def test_the_same_driver_under_a_new_connection_gets_the_effect_again_with_the_s
     room.delivery.not_ready("fan", "fan is waiting: broker is not running")
     room.delivery.ready("fan", "g1")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
     room.delivery.ready("fan", "g1")
     assert len(room.sent) == 2
     room.ack("fan", "e1")
@@ -639,8 +652,14 @@ def clock() -> FakeLoop:
 
 
 @pytest.fixture
-def receipts(told: list[tuple[str, bytes]], clock: FakeLoop) -> Receipts:
-    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, Memory())
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: Memory) -> Receipts:
+    ledger = Ledger(memory, boot_id())
+    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, ledger)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:
@@ -696,7 +715,7 @@ def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts
     assert receipts.repeats(wind(), b'{"intensity": 998}') is None
 
 
-def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told):
+def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told, memory):
     effect = wind("e1", message_id=5)
     for _ in range(2):
         assert receipts.first_id(effect, "effects/wind") == "e1"
@@ -704,14 +723,16 @@ def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id
         receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
     assert len(told) == 2
     assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
-    assert (receipts._told, receipts._ended, receipts._journal.kept) == ({}, {}, {})
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
 
 
-def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(receipts, told):
+def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(
+    receipts, told, memory
+):
     receipts.repeats(wind("e-18c-4f"))
     receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
     assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
-    assert (receipts._told, receipts._ended, receipts._journal.kept) == ({}, {}, {})
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
 
 
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):

@@ -474,9 +474,13 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
         house.close()
 
     for device in ("fan", "fan-2"):
-        sets = [payload for topic, payload, _, _ in house.wire.published if topic == f"devices/{device}/set"]
-        seqs = {(json.loads(payload)["id"], json.loads(payload)["seq"]) for payload in sets}
-        assert len(set(sets)) == len(seqs) == len({effect_id for effect_id, _ in seqs})
+        sets = [set_ | {"newest": 0, "first_sent": 0} for set_ in house.on(f"devices/{device}/set")]
+        seqs = {(set_["id"], set_["seq"]) for set_ in sets}
+        assert (
+            len({json.dumps(set_, sort_keys=True) for set_ in sets})
+            == len(seqs)
+            == len({effect_id for effect_id, _ in seqs})
+        )
     for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
         told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
         words = [json.loads(payload)["status"] for payload in told]

@@ -271,7 +271,7 @@ def test_when_the_device_is_slow_the_newest_wins_and_those_between_are_supersede
 
 def test_an_older_effect_that_arrives_later_is_superseded(stage):
     stage.set("e2", seq=20)
-    stage.set("e1", seq=10)
+    stage.set("e1", seq=10, newest=20)
     stage.until_acked("e2", "done")
     assert stage.ack("e1") == "superseded"
     assert stage.fan.calls == ["apply e2"]
