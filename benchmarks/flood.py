@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -146,8 +146,22 @@ def capacity(port: int, seconds: float = 4.0) -> float:
     return speed
 
 
-def flood(home: Home, port: int, wanted: Flood) -> dict[str, Any]:
-    """One flood; a row of the table."""
+class Outcome(NamedTuple):
+    """Of one flood. Seconds and MB; `waits`: of the good effects; `unended`: accepted and without a final receipt."""
+
+    sent: int
+    silence: float
+    killed: list[str]
+    waits: list[float]
+    good: dict[str, int]
+    normal: float
+    rss: dict[str, float]
+    unended: int
+    said: dict[str, int]
+
+
+def flood(home: Home, port: int, wanted: Flood) -> Outcome:
+    """Pour, watch, and wait until all is as before."""
     out = home.path / f"ear-{wanted.tag}"
     pids = home.pids()
     me = [sys.executable, "-m", "benchmarks.hose"]
@@ -174,22 +188,37 @@ def flood(home: Home, port: int, wanted: Flood) -> dict[str, Any]:
         time.sleep(min(SETTLED_S, wanted.seconds))
         ear.communicate()
     heard = json.loads(out.read_text())
-    unheard = asked_again(port, heard["unheard"])
+    unended = asked_again(port, heard["unheard"])
     now = home.pids()
     killed = [name for name, pid in pids.items() if now.get(name) != pid]
     good.close()
+    return Outcome(
+        sent=sent,
+        silence=max(silence.longest.values()),
+        killed=killed,
+        waits=waits,
+        good=dict(good.said),
+        normal=normal,
+        rss=silence.rss,
+        unended=unended,
+        said=heard["said"],
+    )
+
+
+def row(outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """An outcome as a row of the table."""
     return {
-        "sent/s": round(sent / wanted.seconds),
-        "longest silence of a gate, s": f"{max(silence.longest.values()):.2f}",
-        "killed": ", ".join(killed) or "none",
-        "good effect, s: median; worst": f"{statistics.median(waits):.3f}; {max(waits):.3f}",
-        "good effects": dict(good.said),
-        "normal after, s": f"{normal:.2f}",
+        "sent/s": round(outcome.sent / seconds),
+        "longest silence of a gate, s": f"{outcome.silence:.2f}",
+        "killed": ", ".join(outcome.killed) or "none",
+        "good effect, s: median; worst": f"{statistics.median(outcome.waits):.3f}; {max(outcome.waits):.3f}",
+        "good effects": outcome.good,
+        "normal after, s": f"{outcome.normal:.2f}",
         "RSS MB: dispatcher; broker; wind": "; ".join(
-            f"{silence.rss.get(name, 0):.0f}" for name in ("dispatcher", "broker", "wind")
+            f"{outcome.rss.get(name, 0):.0f}" for name in ("dispatcher", "broker", "wind")
         ),
-        "accepted without an end": unheard,
-        "said": heard["said"],
+        "accepted without an end": outcome.unended,
+        "said": outcome.said,
     }
 
 
@@ -212,9 +241,10 @@ def main() -> None:
         rate = arguments.rate or 3 * capacity(port)
         for kind in arguments.kinds:
             for clients in arguments.clients:
-                row = f"{kind}, {clients} client{'s' * (clients > 1)}"
-                rows[row] = flood(home, port, Flood.of(kind, clients, rate, arguments.seconds))
-                print(row, rows[row], file=sys.stderr, flush=True)
+                name = f"{kind}, {clients} client{'s' * (clients > 1)}"
+                outcome = flood(home, port, Flood.of(kind, clients, rate, arguments.seconds))
+                rows[name] = row(outcome, arguments.seconds)
+                print(name, rows[name], file=sys.stderr, flush=True)
                 home.wait_ready()
     title = f"Flood of {rate:.0f} effects/s on {'mosquitto' if arguments.mosquitto else 'the embedded broker'}"
     figures.show(title, rows)

@@ -27,7 +27,7 @@ from effectd.report import Ack
 from effectd.watcher import Watcher
 
 JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
-REMEMBERED = 40_000  # ids, above which only quiet types are taken: 60 s of 670 effects a second, some 60 MB
+REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
 
 log = logging.getLogger(__name__)
 

@@ -206,8 +206,8 @@ def test_a_connection_that_ends_is_told_after_what_it_brought(peer, loop):
     assert " lost: " in peer.told[1]
 
 
-@given(st.lists(st.binary(max_size=300), min_size=1, max_size=20), st.data())
-def test_packets_come_out_whole_however_they_are_cut(payloads, data):
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=20), st.lists(st.floats(0, 1), max_size=6))
+def test_packets_come_out_whole_however_they_are_cut(payloads, shares):
     loop = RealLoop()
     ours, theirs = socket.socketpair()
     taken: list[bytes] = []
@@ -219,7 +219,7 @@ def test_packets_come_out_whole_however_they_are_cut(payloads, data):
         broken=lambda why: taken.append(why.encode()),
     )
     whole = b"".join(publish(payload) for payload in payloads)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    cuts = sorted(round(share * len(whole)) for share in shares)
     for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         theirs.sendall(whole[start:end])
         loop.spend(0)
