@@ -20,7 +20,6 @@ from effectd.report import Ack
 from effectd.schema import Device
 
 HELD_BYTES = 16 << 20  # payloads of all that is open
-TOO_LARGE = f"overload: {HELD_BYTES} bytes of effects wait already"
 ASK_AGAIN_S = 1.0  # after so long without an ack
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
 _ANSWER_S = 0.5  # on top of max_apply_ms: how long a driver that has an effect may take to say what became of it
@@ -74,7 +73,11 @@ class Delivery:
         """
         full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
-            reason = f"overload: {HELD} effects wait already for {', '.join(full)}" if full else TOO_LARGE
+            reason = (
+                f"overload: {HELD} effects wait already for {', '.join(full)}"
+                if full
+                else "overload: 16 MiB of effects wait"
+            )
             self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._overload(effect.id, topic, payload, reason)
             return
@@ -94,8 +97,9 @@ class Delivery:
             self._receipts.abandon(effect.id)
             raise
         self._register(opened)
-        if ttl_ms <= 0:
-            self._expire(opened, "expires_at: it was past when the effect came")
+        left_s = now + ttl_ms / 1000 - self._loop.time()
+        if left_s <= 0:
+            self._expire(opened, "expires_at or ttl_ms: it was past when the effect had its turn")
             return
         for part in opened.pending:
             if now < self._lanes[part.device].stopped_at:
@@ -103,7 +107,7 @@ class Delivery:
         if not opened.pending:
             return
         opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
-        self._watch(opened, now + ttl_ms / 1000 - self._loop.time())
+        self._watch(opened, left_s)
         for part in opened.pending:
             lane = self._lanes[part.device]
             lane.waiting[effect.id] = part
@@ -174,10 +178,7 @@ class Delivery:
             self._unfence(lane)
 
     def _unfence(self, lane: Lane) -> None:
-        lane.fences = 0
-        if lane.fence_timer is not None:
-            lane.fence_timer.cancel()
-            lane.fence_timer = None
+        lane.unfence()
         # what is sent from now on follows the `resume` on the same connection
         self._loop.call_soon(self._pump, lane)
 
@@ -220,7 +221,7 @@ class Delivery:
         if lane.generation is None or lane.fences:
             return
         for effect_id, part in list(lane.waiting.items()):
-            if part.stopped:
+            if part.stopped or not lane.has_room:
                 continue
             taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
             if not part.had:  # before it goes out: a successor must know that the driver may have it
@@ -240,10 +241,7 @@ class Delivery:
     def _ask_again(self, lane: Lane) -> None:
         """An ack that does not come may be lost: a driver that is sent the same again says what it has said."""
         lane.asking = None
-        due = self._loop.time() - ASK_AGAIN_S
-        for effect_id, part in lane.parts.items():
-            if part.had and part.sent_at <= due:
-                lane.waiting[effect_id] = part
+        lane.ask_again(self._loop.time() - ASK_AGAIN_S)
         self._pump(lane)
 
     def _say_accepted(self, opened: OpenEffect) -> None:
@@ -277,6 +275,8 @@ class Delivery:
         if lane.parts.pop(opened.effect.id, None) is None:
             return
         lane.waiting.pop(opened.effect.id, None)
+        if lane.waiting:
+            self._loop.call_soon(self._pump, lane)
         opened.statuses[part.device] = status
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)

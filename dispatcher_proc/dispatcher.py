@@ -61,7 +61,7 @@ class Dispatcher:
         link.on_room = self._room
         self._outbox = Outbox(link, topics.dead_letter(""))
         self._overload = Overload(loop, link, self._outbox.put, topics)
-        self._intake = Intake(loop, self._effect, self._refuse_unread, self._busy)
+        self._intake = Intake(loop, self._try_effect, self._refuse_unread, self._busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         journal.watch(loop, self._follower.journal_trouble)
         ledger = Ledger(journal, effect.boot_id())
@@ -122,6 +122,15 @@ class Dispatcher:
         if named is not None and (named in self._intake or self._receipts.knows(named)):
             named = None  # the same id is open or has ended: a refusal would contradict its receipts
         self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
+
+    def _try_effect(self, arrival: Arrival) -> None:
+        """A defect of ours met by one effect is told to its publisher and stops no other."""
+        try:
+            self._effect(arrival)
+        except Exception:
+            log.exception("an effect on %s could not be handled", arrival.topic)
+            detail = "defect: effectd failed on this effect; its log says where"
+            self._receipts.dead("refused", arrival.named, arrival.topic, arrival.payload, detail)
 
     def _effect(self, arrival: Arrival) -> None:
         topic, topic_type, payload = arrival.topic, arrival.topic_type, arrival.payload

@@ -6,7 +6,6 @@ waited for `LATE_S`, the queue counts as a tenth of its size, and while somethin
 the first `QUIET` of a type in each `LATE_S` are always admitted: a quiet device is heard through a flood of the others.
 """
 
-import logging
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -22,8 +21,6 @@ QUIET = 16  # units that every type may have in each LATE_S
 LATE_S = 0.25
 TURN_S = 0.02  # at one go, before acks, stops and heartbeats are looked at again
 _UNIT_BYTES = 4096
-
-log = logging.getLogger(__name__)
 
 
 class Arrival(NamedTuple):
@@ -107,10 +104,7 @@ class Intake:
         while self._queue:
             arrival = self._queue.popleft()
             self._account(arrival, -1)
-            try:
-                self._handle(arrival)
-            except Exception:  # once an effect: a defect met by one must not stop the next
-                log.exception("an effect on %s could not be handled", arrival.topic)
+            self._handle(arrival)
             if self._loop.time() >= end:
                 break
         self._working = bool(self._queue)

@@ -4,6 +4,7 @@ from dispatcher_proc.openeffect import Part
 from effectd.loop import Cancellable
 from effectd.schema import Device
 
+WINDOW = 64  # effects that one driver has and has not answered for; the others wait here, where they delay no device
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
 UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
 
@@ -23,6 +24,10 @@ class Lane:
         self.fence_timer: Cancellable | None = None
 
     @property
+    def has_room(self) -> bool:
+        return len(self.parts) - len(self.waiting) < WINDOW
+
+    @property
     def full(self) -> bool:
         return len(self.parts) >= HELD
 
@@ -31,3 +36,13 @@ class Lane:
         for timer in (self.asking, self.fence_timer):
             if timer is not None:
                 timer.cancel()
+
+    def ask_again(self, due: float) -> None:
+        """What was sent before `due` and has no answer is to be sent again."""
+        self.waiting |= {name: part for name, part in self.parts.items() if part.had and part.sent_at <= due}
+
+    def unfence(self) -> None:
+        self.fences = 0
+        if self.fence_timer is not None:
+            self.fence_timer.cancel()
+            self.fence_timer = None

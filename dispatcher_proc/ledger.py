@@ -151,7 +151,7 @@ class Ledger:
             if kind == _SENT:
                 effect_id = effect_id.partition(":")[2]
             kept = final_ids if kind in (_FINAL, _TOLD) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
-            if effect_id not in kept:
+            if effect_id not in kept and key != _REACHED:
                 self._journal.forget(key)
 
     def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from effectd.errors import BrokerLost
 
 WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
-BUSY, BUSY_BYTES = 1000, 4 << 20  # receipts waiting, above which no new effect is taken
+BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
 MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: above it, what may be dropped is
 _SAY_EVERY_S = 1.0
 
@@ -31,6 +31,7 @@ class _Message(NamedTuple):
     topic: str
     payload: bytes
     had: Callable[[], None] | None
+    since: float = 0.0  # when it was put here, monotonic
 
 
 class _Queue(deque[_Message]):
@@ -73,7 +74,7 @@ class Outbox:
 
     def put(self, topic: str, payload: bytes, had: Callable[[], None] | None = None) -> None:
         """Publish it until the broker has it; then call `had`."""
-        message = _Message(topic, payload, had)
+        message = _Message(topic, payload, had, time.monotonic())
         if topic.startswith(self._prefix):
             self._letters.put(message)
             while self._letters.full:
@@ -87,7 +88,8 @@ class Outbox:
 
     @property
     def busy(self) -> bool:
-        return len(self._receipts) >= BUSY or self._receipts.size >= BUSY_BYTES
+        """Whether receipts have to wait for the broker."""
+        return bool(self._receipts) and time.monotonic() - self._receipts[0].since > BUSY_S
 
     def resend(self) -> None:
         """The connection is back: what the broker has not confirmed is published again, byte for byte."""

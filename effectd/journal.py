@@ -126,9 +126,9 @@ class Journal:
         for file in (self._now, self._old):
             if file.new and not self.new:
                 file.lost = "is missing; what was noted in it is lost"
-            if file.lost:
-                self.lost = True
-                self._say(f"run/{file.path.name} {file.lost}")
+        damaged = [file for file in (self._now, self._old) if file.lost]
+        self.lost = bool(damaged)
+        self._say("; ".join(f"run/{file.path.name} {file.lost}" for file in damaged))
         if self._old.number > self._now.number:
             self._now, self._old = self._old, self._now
         for key, value in records[self._old]:
@@ -137,8 +137,12 @@ class Journal:
             self._old.drop(key)
             self._now.keep(key, value)
         found = self._old.alive | self._now.alive
+        self._away = self._now.fd < 0 or self._old.fd < 0
         try:
-            if not self._now.number:
+            for file in damaged:
+                if file.fd >= 0:  # it is said now, and not again at each start
+                    file.repair()
+            if not self._now.number and not self._away:
                 self._now.begin(1)
         except OSError as error:
             self._cannot_write(error)

@@ -71,8 +71,8 @@ class JournalFile:
     def read(self) -> list[tuple[str, bytes]]:
         """Every whole record, oldest first; from now on `end` is behind the last."""
         try:
-            head = b"" if self.new else os.pread(self.fd, HEAD_BYTES, 0)
-            mark = self._read_head(head)
+            self._head = os.pread(self.fd, HEAD_BYTES, 0)
+            mark = self._read_head(self._head)
             records = self._records() if self.number else []
         except OSError as error:
             self.number, self.lost = 0, f"cannot be read: {error.strerror}"
@@ -91,7 +91,6 @@ class JournalFile:
         elif head[:8] == _MAGIC and len(head) == HEAD_BYTES:
             _, self.number, self.salt, mark, crc = _HEAD.unpack(head)
             if crc == zlib.crc32(head[:-4]):
-                self._head = head
                 return int(mark)
         elif not self._emptied and (self.new or head == bytes(HEAD_BYTES)):
             return 0  # its space was taken and nothing was written yet
@@ -133,6 +132,13 @@ class JournalFile:
         if self.current and _HEAD.unpack(self._head)[3] != self.end:
             self._write_head(self.number, self.salt, self.end)
 
+    def repair(self) -> None:
+        """A header that fits what could be read."""
+        if self.number:
+            self.mark()
+        else:
+            self.begin(0)
+
     def append(self, records: Iterable[tuple[str, bytes]]) -> None:
         """Write them by one call, all or none; only what was written is alive here. Raises OSError."""
         records = list(records)
@@ -163,7 +169,7 @@ class JournalFile:
         try:
             there, here = os.stat(self.path), os.fstat(self.fd)
             same = (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev) and here.st_size >= self.end
-            return same and (not self._head or os.pread(self.fd, HEAD_BYTES, 0) == self._head)
+            return same and os.pread(self.fd, HEAD_BYTES, 0) == self._head
         except OSError:
             return False
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher_proc.delivery import Delivery
-from dispatcher_proc.lane import HELD
+from dispatcher_proc.lane import HELD, WINDOW
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from effectd import report
@@ -520,8 +520,11 @@ def test_beyond_what_may_wait_for_a_device_effects_are_refused_as_overload_and_o
     room.delivery.ready("lamp", "g1")
     assert room.sent_ids("lamp") == ["l1"]
     room.delivery.ready("fan", "g1")
-    assert len(room.sent_ids()) == HELD
-    room.ack("fan", "e0")
+    assert len(room.sent_ids()) == WINDOW, "more than that only when the driver has answered"
+    for number in range(HELD - 1):
+        room.ack("fan", f"e{number}")
+        room.loop.advance(0)
+    assert room.sent_ids() == [f"e{number}" for number in range(HELD)]
     room.accept("one-more")
     assert room.sent_ids()[-1] == "one-more"
 
@@ -532,7 +535,10 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
         room.delivery.ready("fan", "g1")
     room.accept("e1", "fan", "lamp", expires_at=report.unix_ms() - 1)
     (receipt,) = room.receipts_of("e1")
-    assert (receipt["status"], receipt["reason"]) == ("expired", "expires_at: it was past when the effect came")
+    assert (receipt["status"], receipt["reason"]) == (
+        "expired",
+        "expires_at or ttl_ms: it was past when the effect had its turn",
+    )
     room.delivery.ready("fan", "g2")
     room.loop.advance(10)
     assert room.sent == []
@@ -763,3 +769,103 @@ def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
     effect = wind(extra={"x-status": "mine"})
     receipts.tell(effect, "done", devices={}, reason="", latency_ms=None)
     assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
+
+
+# --- the journal ------------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_wherever_its_records_stand(room):
+    refused = Effect(id="e1", effect_type="wind", intensity="gale")
+    assert room.receipts.repeats(refused) is None
+    room.receipts.refuse(refused, "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
+    room.receipts.repeats(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
+    room.accept("e1")
+    final = room.journal.kept.pop("f:e1")  # a rotation carries it on, behind what is newer
+    room.journal.kept["f:e1"] = final
+    room.die()
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e1"]
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["refused", "done"]
+    room.die()
+    room.die()
+    assert len(room.delivery) == 0
+
+
+def test_at_no_moment_is_neither_the_opening_of_an_effect_nor_its_end_alive_in_the_journal(room):
+    alive, missing = set[str](), list[str]()
+
+    class Watched(Memory):
+        def put(self, key: str, value: bytes) -> bool:
+            alive.add(key)
+            return super().put(key, value)
+
+        def forget(self, key: str) -> None:
+            alive.discard(key)
+            if not alive & {"a:e1", "f:e1"}:
+                missing.append(key)
+
+    room.journal = Watched()
+    room.live()
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.loop.advance(0.2)
+    room.ack("fan", "e1")
+    assert missing == []
+    assert alive == {"f:e1", "number"}
+
+
+def test_nothing_is_carried_on_over_deaths_but_what_is_open_or_remembered(room):
+    for number in range(5):
+        room.delivery.ready("fan", "g1")
+        room.accept(f"e{number}")
+        room.ack("fan", f"e{number}")
+    room.accept("open")
+    room.loop.advance(0.2)
+    forgotten = set[str]()
+
+    class Counted(Memory):
+        def forget(self, key: str) -> None:
+            forgotten.add(key)
+
+    room.journal = Counted(room.journal.kept)
+    room.loop.clear()
+    room.live()
+    finals = {f"f:e{number}" for number in range(5)}
+    assert room.journal.found.keys() - forgotten == finals | {"a:open", "r:open", "s:fan:open", "number"}
+
+
+def test_a_record_that_cannot_be_read_costs_itself_alone(room):
+    room.accept("e1")
+    room.journal.kept["a:e2"] = b"\xc1"
+    room.journal.kept["f:e3"] = b""
+    room.die()
+    assert len(room.delivery) == 1
+
+
+def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
+    for number in range(3):
+        name = f"e{number}"
+        effect = Effect(id=name, effect_type="wind", intensity=60.0, duration=100, parameters={"n": 2**64})
+        room.receipts.repeats(effect)
+        with pytest.raises(OverflowError):
+            room.delivery.accept(effect, {"fan": effect}, "", "effects/wind", b"")
+        room.receipts.repeats(effect)
+        with pytest.raises(TypeError):
+            room.receipts.tell(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
+    assert (len(room.delivery), room.loop.waiting, room.receipts._told) == (0, 0, {})
+    assert not any(lane.parts for lane in room.delivery._lanes.values())
+
+
+def test_a_device_that_is_taken_out_and_brought_back_gets_rising_numbers_and_no_timer_of_the_old_one_is_left(room):
+    room.delivery.ready("fan", "g1")
+    for number in range(3):
+        room.accept(f"e{number}")
+    room.delivery.stop("fan")
+    room.delivery.configure({"lamp": room.kinds["lamp"]})
+    assert room.loop.waiting == 0
+    room.delivery.configure(room.kinds)
+    room.delivery.ready("fan", "g1")
+    room.accept("later")
+    seqs = [effect.seq for _, effect in room.sent]
+    assert seqs == sorted(set(seqs))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher_proc import outbox as outbox_module
-from dispatcher_proc.outbox import BUSY, WINDOW, Outbox
+from dispatcher_proc.outbox import WINDOW, Outbox
 from dispatcher_proc.overload import FLYING, Overload
 from effectd.topics import Topics
 from tests.unit.fakeloop import FakeLoop
@@ -104,16 +104,17 @@ def test_a_broker_that_is_there_and_slow_is_not_said_to_be_away(wire, outbox, mo
     assert "the broker takes them too slowly" in caplog.text
 
 
-def test_it_is_busy_while_many_receipts_wait_and_not_because_of_letters(wire, outbox):
-    for _ in range(2 * BUSY):
+def test_it_is_busy_while_a_receipt_waits_for_long_and_not_because_of_letters(wire, outbox, monkeypatch):
+    monkeypatch.setattr(outbox_module, "BUSY_S", -1.0)
+    for _ in range(2 * WINDOW):
         outbox.put(LETTERS + "refused", b"letter")
     assert not outbox.busy
     while wire.unconfirmed:
         wire.confirm()
-    for _ in range(WINDOW + BUSY):
+    for _ in range(WINDOW + 1):
         outbox.put("receipts/e", b"")
     assert outbox.busy
-    wire.confirm()
+    wire.confirm(1)
     assert not outbox.busy
 
 
