@@ -78,6 +78,13 @@ class Receipts:
             return None
         return told.content == content
 
+    def __len__(self) -> int:
+        """How many ids are remembered."""
+        return len(self._told)
+
+    def knows(self, effect_id: str) -> bool:
+        return effect_id in self._told
+
     def tell_again(self, effect_id: str) -> None:
         """Publish the latest receipt again, byte for byte, if there was one."""
         told = self._told.get(effect_id)
