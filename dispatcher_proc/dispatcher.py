@@ -66,6 +66,7 @@ class Dispatcher:
         self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
         self._delivery = Delivery(loop, self._send, self._receipts, ledger, self._overload.count)
         self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
+        self._at_hand: str | None = None  # the id of the effect that is being handled
         self._configure(self._config)
         found = ledger.restore(loop.time(), REMEMBERED_S)
         self._receipts.restore(found)
@@ -121,13 +122,14 @@ class Dispatcher:
         self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
 
     def _try_effect(self, arrival: Arrival) -> None:
-        """A defect of ours met by one effect is told to its publisher and stops no other."""
+        """A defect of ours met by one effect is told to its publisher, and neither stops nor fills anything."""
+        self._at_hand = arrival.named
         try:
             self._effect(arrival)
         except Exception:
             log.exception("an effect on %s could not be handled", arrival.topic)
-            detail = "defect: effectd failed on this effect; its log says where"
-            self._receipts.dead("refused", arrival.named, arrival.topic, arrival.payload, detail)
+            if self._at_hand is None or not self._delivery.has_open(self._at_hand):
+                self._receipts.defect(self._at_hand, arrival.topic_type or "", arrival.topic, arrival.payload)
 
     def _effect(self, arrival: Arrival) -> None:
         topic, topic_type, payload = arrival.topic, arrival.topic_type, arrival.payload
@@ -146,6 +148,7 @@ class Dispatcher:
             if self._is_new(nameless, topic, payload, undecoded=payload):
                 self._receipts.refuse(nameless, topic, payload, error)
             return
+        self._at_hand = wanted.id
         first = self._receipts.first_id(wanted, topic)
         if first != wanted.id:
             self._receipts.tell_again(first)

@@ -145,6 +145,14 @@ class Receipts:
         self.tell(effect, "refused", devices={}, reason=str(error), latency_ms=None, remember=remember)
         self.dead("refused", effect.id, topic, payload, str(error))
 
+    def defect(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes) -> None:
+        """An effect that effectd itself failed on: nothing of it stays behind; the log has the traceback."""
+        reason = "defect: effectd failed on this effect; its log says where"
+        if effect_id is not None and effect_id not in self._ended:
+            effect = Effect(id=effect_id, effect_type=effect_type)
+            self.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
+        self.dead("refused", effect_id, topic, payload, reason)
+
     def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
         """Publish a dead letter on `dead-letters/<word>`."""
         self._put(self._topics.dead_letter(word), report.dead_letter(effect_id, topic, payload, detail), None)

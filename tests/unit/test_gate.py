@@ -126,8 +126,7 @@ def test_who_connects_is_told_the_state_at_once(monkeypatch, run, loop):
     reader = Reader(run, loop)
     line = reader.line()
     reader.sock.close()
-    gate.close()
-    os.close(gate._lock_fd)
+    gate.close(release=True)
     assert (line["name"], line["pid"], line["state"]) == ("fan", os.getpid(), "starting")
     assert line["generation"] == this_generation()
     assert line["broker_generation"] is None
