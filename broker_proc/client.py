@@ -48,7 +48,7 @@ class Client(Connection):
         if kind == 3:
             self._publish(data, head, start, stop)
         elif kind == PUBACK:
-            self._acked(*packets.read_ack(data, start, stop, self.version))
+            self._acked(*packets.read_ack(data, start, stop, self.version, kind))
         elif kind == PINGREQ:
             self.send(PONG)
         elif kind == SUBSCRIBE:
@@ -60,7 +60,7 @@ class Client(Connection):
         elif kind == DISCONNECT:
             self._disconnect(*packets.read_disconnect(data, start, stop, self.version))
         else:
-            self._qos_2(kind, *packets.read_ack(data, start, stop, self.version))
+            self._qos_2(kind, *packets.read_ack(data, start, stop, self.version, kind))
 
     # -- coming and going
 
