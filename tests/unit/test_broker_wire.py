@@ -1,4 +1,4 @@
-"""The wire: what is written is read back, in whatever pieces it comes; and two other decoders agree about what is wrong."""
+"""The wire: what is written is read back, in whatever pieces it comes; two other decoders agree about what is wrong."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ def cut(data: bytes, version: int, *, first: bool = False) -> list[tuple[int, by
     return found
 
 
-def ours(data: bytes, version: int) -> Any:
+def ours(data: bytes, version: int) -> Any:  # noqa: PLR0911
     """What the first packet of `data` says, as far as the other decoders say it, too. Raises WireError."""
     kind = data[0] >> 4 if data else 0
     found = cut(data, version, first=kind == packets.CONNECT)
@@ -125,7 +125,7 @@ def test_a_connect_of_mqtt_5_is_read_as_it_was_written(data: st.DataObject) -> N
 
 
 @given(names, st.binary(max_size=300), st.integers(0, 2), st.booleans(), pairs, st.none() | words, st.none() | names)
-def test_a_message_of_mqtt_5_is_read_as_it_was_written_and_passed_on_unchanged(
+def test_a_message_of_mqtt_5_is_read_as_it_was_written_and_passed_on_unchanged(  # noqa: PLR0917
     topic: str,
     payload: bytes,
     qos: int,
