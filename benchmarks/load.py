@@ -3,9 +3,9 @@
     python -m benchmarks.load throughput ADDRESS [--receivers 10] [--five 5] [--qos 1] [--seconds 2] [--pid BROKER]
     python -m benchmarks.load latency ADDRESS --rate 200 [--qos 1] [--seconds 3] [--pid BROKER]
 
-ADDRESS is a port of 127.0.0.1 or the path of a UNIX socket. It prints one line of JSON; `cpu` is this process's own share
-of a core, `broker_cpu` that of the process `--pid`. All messages of a run are of one size, so that a receiver finds them,
-and their packet ids, by strides through what it has read, without a loop in Python.
+ADDRESS is a port of 127.0.0.1 or the path of a UNIX socket. It prints one line of JSON; `cpu` is this process's own
+share of a core, `broker_cpu` that of the process `--pid`. All messages of a run are of one size, so a receiver finds
+them, and their packet ids, by strides through what it has read, without a loop in Python.
 """
 
 import argparse
@@ -134,7 +134,7 @@ class Sender:
         self.acknowledged += len(data) / 4
 
 
-def throughput(address: str, receivers: int, five: int, qos: int, seconds: float, pid: int) -> dict[str, float]:
+def throughput(address: str, receivers: int, five: int, qos: int, *, seconds: float, pid: int) -> dict[str, float]:
     """Messages in a second while the slowest of `receivers`, `five` of them on MQTT 5, is at most WINDOW behind."""
     topic = f"load/{os.getpid():08}"
     ends = [Receiver(address, topic, qos, number < five) for number in range(receivers)]
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--pid", type=int, default=0)
     it = parser.parse_args()
     if it.what == "throughput":
-        found = throughput(it.address, it.receivers, it.five, it.qos, it.seconds, it.pid)
+        found = throughput(it.address, it.receivers, it.five, it.qos, seconds=it.seconds, pid=it.pid)
     else:
         found = latency(it.address, it.rate, it.qos, it.seconds, it.pid)
     print(json.dumps(found))
