@@ -179,7 +179,7 @@ def test_unsubscribing_from_one_topic_leaves_the_others(broker: RunningBroker, t
 
 def test_a_filter_that_is_not_allowed_is_refused_and_the_others_are_granted(tmp_path: Path) -> None:
     # mosquitto 2.0.11 grants every filter, whatever its ACL says, and delivers nothing
-    for ours in _run("ours", tmp_path, "--guarded"):
+    for ours in _run("ours", tmp_path, GUARDED):
         for mqtt, refused in ((wire, 0x80), (wire5, 0x87)):
             with mqtt.connected(ours.port) as client:
                 client.send(mqtt.subscribe(("secret/#", 1), ("open/#", 1)))
