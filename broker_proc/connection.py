@@ -1,129 +1,251 @@
-"""One connection of the mended broker: it writes at once, never waits for the client to read, and its end is an end."""
-# mypy: disable-error-code="import-untyped", allow-subclassing-any
+"""One connection: its bytes cut into packets in turns, its silences, its end; client.py says what the packets mean."""
 
 import asyncio
-import contextlib
-import io
-from typing import Any
+import logging
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from amqtt.adapters import ReaderAdapter, StreamWriterAdapter, WebSocketsReader, WebSocketsWriter, WriterAdapter
-from amqtt.mqtt import packet as mqtt
-from amqtt.mqtt import packet_dict
-from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.session import IncomingApplicationMessage, OutgoingApplicationMessage, Session
-from websockets import ConnectionClosed
+from broker_proc import packets
+from broker_proc.outgoing import Outgoing
+from broker_proc.packets import V5
+from broker_proc.reasons import KEEPALIVE, UNSPECIFIED, WireError
+from broker_proc.rights import Ask, MustAsk
+from broker_proc.wire import Frames
 
-LINGER = 1.0  # seconds that a closed connection has to take its last bytes
-UNREAD = 16 * 2**20  # bytes that a client may leave unread before messages to it are dropped
-UNACKED = 10_000  # deliveries that a client may leave unacknowledged before messages to it are dropped
+if TYPE_CHECKING:
+    from broker_proc.broker import Broker
+
+LINGER_S = 1.0  # that a closed connection has to take its last bytes
+TURN_S = 0.01  # of one connection's packets, then the others come first
+READ_AHEAD = 262_144  # bytes that wait here while a connection has to
+PARTIAL = 65_536  # bytes of a packet that is not whole, from which they count
+BEHIND = 32_768  # bytes unread from which a connection counts as behind
+
+log = logging.getLogger(__name__)
 
 
-class Line(StreamWriterAdapter):
-    """The writing end of a TCP or TLS connection."""
+def is_ours(transport: Any) -> bool:
+    """Whether the process at the other end of a UNIX socket is of this user, or root's (SO_PEERCRED, unix(7))."""
+    raw = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, _gid = struct.unpack("3i", raw)
+    return uid in (0, os.geteuid())
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        super().__init__(writer)
-        self.transport = writer.transport
+
+class Connection(Outgoing, asyncio.Protocol):
+    """The half of `client.Client` that knows bytes, time and turns; it calls `_packet` and `_ended`."""
+
+    def __init__(self, broker: "Broker", kind: str = "tcp") -> None:
+        super().__init__(broker)
+        self.kind = kind  # tcp, unix, websocket
+        self.frames = Frames()
+        self.address: tuple[str, int] = ("", 0)
+        self.closing = self.busy = False
+        self.held = False  # it may not publish for now
+        self.patience = broker.connect_within
+        self._heard = 0.0
+        self._timer: Any = None
+        self._linger: Any = None
+        self._reading = True
+        self._job: Iterator[Ask | None] | None = None  # what one packet has begun, done in turns
+        self._task: asyncio.Task[None] | None = None
+
+    # -- what the loop calls
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.set_write_buffer_limits(high=BEHIND, low=BEHIND // 4)
+        self.address = _address(transport)
+        self._heard = self._loop.time()
+        self._timer = self._loop.call_later(self.patience, self._look)
+        if not self._broker.admit(self) or (self.kind == "unix" and not is_ours(transport)):
+            self._end()
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.closing:
+            return
+        self._broker.counters.bytes_received += len(data)
+        self.frames.add(data)
+        if not self.busy:
+            self._work()
+        waiting = self.frames.waiting
+        if waiting > PARTIAL:
+            self._broker.crowd.partial.add(self)
+            if self.busy and waiting > READ_AHEAD:
+                self._pause()
+
+    def connection_lost(self, _why: Exception | None) -> None:
+        self.lost = True
+        for timer in (self._timer, self._linger):
+            if timer is not None:
+                timer.cancel()
+        if not self.busy or self.held:
+            self._end()
+
+    def pause_writing(self) -> None:
+        self.behind = True
+        self._broker.behind(self)
+
+    def resume_writing(self) -> None:
+        self.behind = False
+        self._broker.caught_up(self)
+        if self.session is not None and self.session.connection is self and self.session.queue:
+            self.session.pump()
+
+    # -- in
+
+    def _work(self) -> None:
+        """Packets, until there are no more, the turn is over, or an answer has to be awaited."""
+        frames, begun, done = self.frames, self._loop.time(), 0
         try:
-            self.peer = super().get_peer_info()
-        except ValueError:  # uvloop, if the client is gone already
-            self.peer = None
+            if self._job is not None and not self._go_on(begun):
+                return
+            while not self.closing:
+                frame = frames.next()
+                if frame is None:
+                    break
+                self._packet(*frame)
+                frames.at = frame[2]
+                done += 1
+                if self._job is not None and not self._go_on(begun):
+                    break
+                if self.busy:
+                    break
+                if not done & 31 and self._loop.time() - begun > TURN_S:
+                    self._later()
+                    break
+        except MustAsk as question:
+            self._await(question.ask)
+        except WireError as error:
+            self.fail(error)
+        except Exception:  # a defect of ours ends this connection, not the broker
+            log.exception("%s: closed", self)
+            self.close(UNSPECIFIED)
+        if done:
+            self._heard = begun
+            self._broker.counters.messages_received += done
 
-    def get_peer_info(self) -> Any:
-        # amqtt asks again after CONNECT; uvloop has no answer then if the client is gone, and amqtt fails on that.
-        return self.peer
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine: on broker.sock, or on loopback."""
+        return self.kind == "unix" or self.address[0] in ("127.0.0.1", "::1")
 
-    def write(self, data: bytes) -> None:
-        # amqtt writes on to a connection that is lost, and asyncio logs a warning for each such write.
-        if not self.transport.is_closing():
-            self.transport.write(data)
+    def _packet(self, head: int, start: int, stop: int) -> None:
+        raise NotImplementedError
 
-    async def drain(self) -> None:
-        # amqtt waits here, so that a client which does not read gets no answer to its pings, and others wait with it.
-        pass
+    def _ended(self) -> None:
+        raise NotImplementedError
 
-    async def close(self) -> None:
-        # amqtt drains first: it hangs on a slow client, and on a broken one it raises and leaves the descriptor open.
-        if not self.transport.is_closing():
+    def _go_on(self, begun: float) -> bool:
+        """Do of the job that one packet has begun what one turn allows; whether it is done."""
+        assert self._job is not None
+        for ask in self._job:
+            if ask is not None:
+                self._await(ask)
+                return False
+            if self._loop.time() - begun > TURN_S:
+                self._later()
+                return False
+        self._job = None
+        return True
+
+    def _later(self) -> None:
+        self.busy = True
+        self._loop.call_soon(self.go_on)
+
+    def go_on(self) -> None:
+        """The wait is over: the next turn."""
+        self.busy = self.held = False
+        if self.closing:
+            return
+        if not self._reading and not self.lost:
+            self._reading = True
+            self.transport.resume_reading()
+        self._heard = self._loop.time()
+        self._work()
+        if self.lost and not self.busy:
+            self._end()
+
+    def _await(self, ask: Ask) -> None:
+        self.busy = True
+        self._task = self._loop.create_task(self._ask(ask))
+
+    async def _ask(self, ask: Ask) -> None:
+        try:
+            await ask()
+        except Exception:  # a plugin's defect is not let in
+            log.exception("%s: a plugin failed", self)
+            self.close(UNSPECIFIED)
+        self._task = None
+        self.go_on()
+
+    def _pause(self) -> None:
+        if self._reading and not self.lost:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def hold(self) -> None:
+        """Publish nothing more until `go_on`."""
+        self.busy = self.held = True
+        self._pause()
+
+    def _look(self) -> None:
+        """Is it silent for too long? A client that has to wait for us is not."""
+        now = self._loop.time()
+        if self.busy:
+            self._heard = now
+        left = self._heard + self.patience - now
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        elif self.version:
+            self.fail(WireError(f"nothing heard for {self.patience:g} s", KEEPALIVE))
+        else:
+            self.fail(WireError(f"no CONNECT within {self.patience:g} s"))
+
+    def be_patient(self, seconds: float) -> None:
+        """From now on it may be silent for this long; 0 = for ever."""
+        self._timer.cancel()
+        self._timer, self.patience = None, seconds
+        if seconds:
+            self._timer = self._loop.call_later(seconds, self._look)
+
+    # -- the end
+
+    def fail(self, error: WireError) -> None:
+        """Close, and say why: here, and to a client of MQTT 5."""
+        log.warning("connection from %s closed: %s", self, error)
+        self.close(error.code, str(error))
+
+    def close(self, code: int = 0, reason: str = "") -> None:
+        """End this connection, with a DISCONNECT where the client knows one and `code` is not 0."""
+        if self.closing:
+            return
+        self.closing = True
+        if code and self.version == V5 and self.session is not None:
+            self.send(packets.disconnect(code, reason))
+        self.flush()
+        if self._task is not None:
+            self._task.cancel()
+        if not self.lost:
             self.transport.close()
-            asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
+            self._linger = self._loop.call_later(LINGER_S, self.transport.abort)
+        self._end()
+
+    def _end(self) -> None:
+        self.closing = True
+        self._broker.leave(self)
+        self._ended()
+
+    def __str__(self) -> str:
+        who = self.session.client_id if self.session is not None else ""
+        where = "{}:{}".format(*self.address) if self.address[0] else "broker.sock"
+        return f"{where} ({who[:40]!r})" if who else where
 
 
-class WebReader(WebSocketsReader):
-    """The reading end of a WebSocket."""
-
-    _stream: io.BytesIO
-
-    async def _feed_buffer(self, n: int = 1) -> None:
-        # amqtt makes up the rest of a packet that is cut off out of repetitions of its last frame.
-        received = bytearray(self._stream.read())
-        with contextlib.suppress(ConnectionClosed):
-            while len(received) < n:
-                frame = await self._protocol.recv()
-                received += frame.encode() if isinstance(frame, str) else frame
-        self._stream = io.BytesIO(received)
-
-
-class WebLine(WebSocketsWriter):
-    """The writing end of a WebSocket, which `websockets` closes when `ws_connected` returns."""
-
-    def __init__(self, websocket: Any) -> None:
-        super().__init__(websocket)
-        self.transport = websocket.transport
-        self._stream = io.BytesIO()
-        self.sends: set[asyncio.Task[None]] = set()
-
-    async def drain(self) -> None:
-        # amqtt waits here, see Line, and loses what is written meanwhile.
-        data, self._stream = self._stream.getvalue(), io.BytesIO()
-        send = asyncio.ensure_future(self._protocol.send(data))
-        self.sends.add(send)
-        send.add_done_callback(self._sent)
-
-    def _sent(self, send: asyncio.Task[None]) -> None:
-        self.sends.discard(send)
-        _ = send.cancelled() or send.exception()  # looked at, or asyncio logs it
-
-    async def close(self) -> None:
-        # amqtt waits ten seconds for the client's own closing frame.
-        if self.sends:
-            await asyncio.wait(self.sends, timeout=LINGER)
-
-
-class MendedHandler(BrokerProtocolHandler):
-    """amqtt's handler without its tasks: `MendedBroker._client_message_loop` reads, `mqtt_publish` writes at once."""
-
-    will: IncomingApplicationMessage | None = None  # sent once, at any end but DISCONNECT
-    dropped = False  # a message, because the client does not keep up
-
-    def attach(self, session: Session, reader: ReaderAdapter, writer: WriterAdapter) -> None:
-        # amqtt tells nobody when it is through with a connection.
-        super().attach(session, reader, writer)
-        self.ended = asyncio.Event()
-
-    async def start(self) -> None:
-        # amqtt reads on past a malformed packet, reads faster than it routes, and can end before anyone waits for it.
-        for sent in self.session.inflight_out.values():
-            release = sent.pubrec_packet and packet_dict[mqtt.PUBREL].build(sent.packet_id)
-            await self._send_packet(release or sent.build_publish_packet(dup=True))
-
-    async def mqtt_publish(
-        self,
-        topic: str,
-        data: bytes | bytearray,
-        qos: int | None,
-        retain: bool,
-        ack_timeout: int | None = None,  # noqa: ARG002
-    ) -> OutgoingApplicationMessage:
-        # amqtt waits 5 s for a PUBACK, then forgets the message and raises; and keeps any amount for who does not read.
-        out, unacked = OutgoingApplicationMessage(None, topic, qos, data, retain), self.session.inflight_out
-        if self.writer.transport.get_write_buffer_size() > UNREAD or len(unacked) >= UNACKED:
-            if not self.dropped:
-                self.logger.warning("%s does not keep up: messages to it are dropped", self.session.client_id)
-            self.dropped = True
-            return out
-        if qos:
-            out.packet_id = self.session.next_packet_id
-            unacked[out.packet_id] = out
-        await self._send_packet(out.build_publish_packet())
-        return out
+def _address(transport: Any) -> tuple[str, int]:
+    """Of the client; empty on a UNIX socket, and where it is gone already."""
+    peer = transport.get_extra_info("peername")
+    return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) and len(peer) >= 2 else ("", 0)

@@ -1,42 +1,40 @@
-"""The embedded broker: configuration -> amqtt -> ready when it has answered its own CONNECT and SUBSCRIBE."""
+"""The embedded broker: configuration -> listening -> ready when it has answered its own CONNECT and SUBSCRIBE."""
 
 import asyncio
 import contextlib
 import errno
 import logging
 import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from uvloop import Loop
 
 from broker_proc import homes
-from broker_proc.mended import MendedBroker
-from broker_proc.port import who_holds
+from broker_proc.broker import Broker
+from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
+from broker_proc.selfcheck import SelfCheck
+from effectd.config import home_id
 from effectd.errors import ConfigError
-from effectd.link import Link
 from effectd.process import Process
 
-PORT_RETRY_S = 0.5  # a port that becomes free tells nobody
+RETRY_S = 0.5  # a port that becomes free tells nobody
+HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
 SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
+SOCKET = "broker.sock"
 
 log = logging.getLogger(__name__)
 
 
 def serve(process: Process) -> None:
-    """Run until SIGTERM. uvloop where it is installed: x1.1 to x1.25 (docs/measured.md)."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    """Run until SIGTERM."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(process))
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        from uvloop import Loop
-    except ImportError:
-        return None
-    return Loop
-
-
 async def _serve(process: Process) -> None:
-    # amqtt says two lines a connection at info; what matters of it is a warning
-    logging.getLogger("amqtt").setLevel(logging.WARNING)
-    logging.getLogger("transitions").setLevel(logging.WARNING)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
@@ -44,88 +42,143 @@ async def _serve(process: Process) -> None:
         process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), process.wait_s)
-    broker = await _listen(process, stopping)
-    if broker is None:
-        return
-    probe = Probe(process, loop, stopping)
-    await stopping.wait()
-    process.gate.say("stopping")
-    probe.link.close()
-    await broker.shutdown()
+    if not stopping.is_set():
+        await Embedded(process, loop, stopping).run()
 
 
-async def _listen(process: Process, stopping: asyncio.Event) -> MendedBroker | None:
-    """A started broker; waits, saying who is in the way, while the port is taken. None: asked to stop meanwhile."""
-    host, port = process.config.broker.host, process.config.broker.port
-    settings = {
-        "listeners": {"default": {"type": "tcp", "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}},
-        # no logging and no $SYS plugin: x1.7 (docs/measured.md)
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
-    while not stopping.is_set():
-        try:
-            taken = await _try_port(host, port)
-        except OSError as error:
-            raise ConfigError(
-                process.home / "config.yaml",
-                process.config.file.line("broker", "host"),
-                "broker.host",
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-            ) from None
-        if not taken:
-            broker = MendedBroker(settings, unretained=process.config.topics.unretained)
-            await broker.start()
-            return broker
-        process.gate.say("waiting", f"port {port} of {host} is held by {who_holds(port)}")
-        try:
-            await asyncio.wait_for(stopping.wait(), PORT_RETRY_S)
-        except TimeoutError:
-            continue
-    return None
+class Embedded:
+    """One broker, its listeners, and the gate that speaks for them.
 
-
-async def _try_port(host: str, port: int) -> bool:
-    """Whether somebody else listens there. Raises OSError where it can never be ours (no such address, not allowed)."""
-    try:
-        server = await asyncio.start_server(lambda _r, w: w.close(), host, port, reuse_address=True)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
-            return True
-        raise
-    server.close()
-    await server.wait_closed()
-    return False
-
-
-class Probe:
-    """The broker's own client: its gate says ready while this one is connected, subscribed and answered."""
+    `broker.sock` is there at once and for good. A port that cannot be had now is tried for again; meanwhile the gate
+    says `ready` with the reason, for this home's own programs need no port.
+    """
 
     def __init__(self, process: Process, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
-        self._process, self._gate, self._loop, self._stopping = process, process.gate, loop, stopping
+        self._process, self._loop, self._stopping = process, loop, stopping
+        self._settings = process.config.broker
+        self._listening: dict[str, asyncio.Server] = {}  # by key in the configuration: host, websocket
+        self._absent: dict[str, str] = {}  # the same -> why nobody listens there
+        self._holders: dict[int, tuple[float, str]] = {}  # port -> when it was asked, and who holds it
         self._giving_up: asyncio.TimerHandle | None = None
-        self.link = Link(
-            loop,
-            process.config.broker.address,
-            process.config.client_id("broker"),
-            subscriptions=(process.config.topics.system("broker-probe"),),
-            on_message=lambda *_: None,
-            on_up=self._up,
-            on_down=self._down,
+        self._trouble: str | None = None  # what the check says: "" = all is well, None = nothing yet
+
+    async def run(self) -> None:
+        settings, process = self._settings, self._process
+        plugins = self._plugins()
+        broker = self._broker = Broker(
+            self._loop,
+            settings.limits,
+            own=f"effectd-{home_id(process.home)}-",
+            unretained=process.config.topics.unretained,
+            plugins=plugins,
+            sys_interval_s=settings.sys_interval_s,
         )
-        self._giving_up = loop.call_later(SICK_S, self._give_up)
-        self.link.open()
+        if plugins is not None:
+            await plugins.start(broker)
+        self._tls = self._context()
+        await self._listen()
+        socket_file = SocketFile(broker, process.run / SOCKET)
+        await socket_file.start()
+        self._giving_up = self._loop.call_later(SICK_S, self._give_up)
+        config = process.config
+        check_id, check_topic = config.client_id("broker"), config.topics.system("broker-probe")
+        check = SelfCheck(self._loop, process.run / SOCKET, check_id, check_topic, self._checked)
+        # other homes may use this broker, too
+        broker.publish_own(homes.topic(config), homes.announcement(config), 1, retain=True)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RETRY_S if self._absent else None)
+            if self._absent and not self._stopping.is_set():
+                await self._listen()
+                self._say()
+        process.gate.say("stopping")
+        check.close()
+        for server in self._listening.values():
+            server.close()
+        socket_file.close()
+        await broker.stop()
+        if plugins is not None:
+            await plugins.stop()
 
-    def _up(self) -> None:
-        if self._giving_up:
-            self._giving_up.cancel()
-        config = self._process.config  # other homes may use this broker, too
-        self.link.publish(homes.topic(config), homes.announcement(config), qos=1, retain=True)
-        self._gate.say("ready", broker_generation=self._gate.line.generation)
+    # -- what can be had
 
-    def _down(self, why: str) -> None:
-        if not self._stopping.is_set():
-            self._gate.say("degraded", f"does not answer itself: {why}")
+    def _plugins(self) -> Any:
+        if not self._settings.plugins:
+            return None
+        from broker_proc.plugins import PluginError, Plugins  # amqtt: 7 MB and a tenth of a second
+
+        logging.getLogger("amqtt").setLevel(logging.WARNING)
+        logging.getLogger("transitions").setLevel(logging.WARNING)
+        try:
+            return Plugins(self._settings.plugins)
+        except PluginError as error:
+            cause = f": {error.__cause__}" if error.__cause__ else ""
+            raise self._wrong("plugins", f"cannot be loaded: {error}{cause}") from error
+
+    def _context(self) -> Any:
+        try:
+            return tls_context(self._settings.tls, home=self._process.home)
+        except OSError as error:
+            raise self._wrong("tls", f"no TLS with these files: {error}") from error
+
+    def _wrong(self, key: str, problem: str) -> ConfigError:
+        config = self._process.config
+        return ConfigError(config.home / "config.yaml", config.file.line("broker", key), f"broker.{key}", problem)
+
+    # -- listening
+
+    async def _listen(self) -> None:
+        """Listen wherever nobody does yet."""
+        settings, web = self._settings, self._settings.websocket
+        if "host" not in self._listening:
+            await self._try("host", settings.host, settings.port, lambda: listen_tcp(self._broker, settings, self._tls))
+        if web is not None and "websocket" not in self._listening:
+            await self._try("websocket", web.host, web.port, lambda: listen_web(self._broker, web, self._tls))
+
+    async def _try(self, key: str, host: str, port: int, listen: Callable[[], Awaitable[asyncio.Server]]) -> None:
+        """Listen there, or note why not. Raises ConfigError where it can never be."""
+        try:
+            self._listening[key] = await listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
+                self._absent[key] = f"port {port} of {host} is held by {await self._holder(port)}"
+            elif error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+                self._absent[key] = f"the address {host} is not on this machine yet"
+            else:
+                raise self._wrong(key, f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        else:
+            self._absent.pop(key, None)
+
+    async def _holder(self, port: int) -> str:
+        """Who holds the port, as it was at most HOLDER_S ago."""
+        asked, holder = self._holders.get(port, (-HOLDER_S, ""))
+        if time.monotonic() - asked >= HOLDER_S:
+            from broker_proc.port import who_holds  # psutil
+
+            holder = await self._loop.run_in_executor(None, who_holds, port)
+            self._holders[port] = time.monotonic(), holder
+        return holder
+
+    # -- the gate
+
+    def _checked(self, trouble: str) -> None:
+        """How the broker's own client fares."""
+        self._trouble = trouble
+        if trouble and self._giving_up is None:
             self._giving_up = self._loop.call_later(SICK_S, self._give_up)
+        elif not trouble and self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        self._say()
+
+    def _say(self) -> None:
+        if self._trouble is None or self._stopping.is_set():
+            return
+        gate, absent = self._process.gate, "; ".join(self._absent.values())
+        if self._trouble:
+            gate.say("degraded", f"does not answer itself: {self._trouble}")
+        else:
+            gate.say("ready", absent, broker_generation=gate.line.generation)
 
     def _give_up(self) -> None:
         log.error("the broker has not answered itself for %g s; starting afresh", SICK_S)

@@ -1,72 +1,205 @@
-"""Reads MQTT 3.1.1 packets from a client strictly: a whole, well-formed packet, or an error that ends the connection.
+"""Every MQTT packet but PUBLISH: those of a client decoded strictly, those of a broker encoded; 3.1.1 and 5."""
 
-amqtt decodes field by field from the socket: after a malformed packet it reads on in the middle of the next one, and
-the connection stays open and dead. So a packet is read whole here, and only then given to amqtt's decoder.
-"""
-# mypy: disable-error-code="import-untyped", allow-subclassing-any
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import struct
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from broker_proc import properties as props
+from broker_proc.fields import binary, number, string, topic_filter, topic_name, write_varint
+from broker_proc.properties import Properties
+from broker_proc.reasons import PROTOCOL_ERROR, UNSUPPORTED_VERSION, WireError
 
-from amqtt.adapters import BufferReader, ReaderAdapter
-from amqtt.codecs_amqtt import read_or_raise
-from amqtt.errors import MQTTError, NoDataError
-from amqtt.mqtt import packet as mqtt
-from amqtt.mqtt import packet_dict
-
-Packet: TypeAlias = mqtt.MQTTPacket[Any, Any, Any]
-
-LARGEST = 16 * 2**20  # bytes
-ID = 2  # bytes
-
-# First byte of a packet (type and flags) -> its largest remaining length: of the first packet, and of those after it.
-FIRST = {mqtt.CONNECT << 4: LARGEST}
-LATER = {mqtt.PUBLISH << 4 | flags: LARGEST for flags in range(16) if flags & 6 != 6}  # any flags but QoS 3
-LATER |= {mqtt.PUBACK << 4: ID, mqtt.PUBREC << 4: ID, mqtt.PUBREL << 4 | 2: ID, mqtt.PUBCOMP << 4: ID}
-LATER |= {mqtt.SUBSCRIBE << 4 | 2: LARGEST, mqtt.UNSUBSCRIBE << 4 | 2: LARGEST}
-LATER |= {mqtt.PINGREQ << 4: 0, mqtt.DISCONNECT << 4: 0}
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE = range(1, 9)
+SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = range(9, 16)
+V311, V5 = 4, 5
+NONE: Properties = {}  # of a packet without properties; never changed
 
 
-async def read_packet(reader: ReaderAdapter, legal: Mapping[int, int]) -> bytes:
-    """One whole packet, its length in the shortest form; NoDataError at the end, MQTTError if it is not `legal`."""
-    head, byte = await read_or_raise(reader, 2)
-    length, shift = byte & 0x7F, 7
-    while byte & 0x80 and shift < 28:
-        byte = (await read_or_raise(reader, 1))[0]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-    if byte & 0x80 or length > legal.get(head, -1):
-        raise MQTTError(f"a packet that begins with {head:#04x} and is {length} bytes long is not allowed here")
-    header: bytes = mqtt.MQTTFixedHeader(head >> 4, head & 0x0F, length).to_bytes()
-    return header + (await read_or_raise(reader, length) if length else b"")
+class Will(NamedTuple):
+    """What is published when a connection ends without DISCONNECT; `delay` in seconds after the end."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    properties: Properties
+    delay: int
 
 
-async def decode(packet: bytes) -> Packet:
-    """The packet, decoded; MQTTError for all that amqtt guesses at: it is malformed if amqtt would not write it so."""
-    try:
-        decoded: Packet = await packet_dict[packet[0] >> 4].from_stream(BufferReader(packet))
-        if decoded.fixed_header.packet_type == mqtt.CONNECT and decoded.client_id_is_random:
-            decoded.client_id = ""
-        if decoded.to_bytes() == packet and _makes_sense(decoded):
-            return decoded
-    except (NoDataError, struct.error):
-        pass
-    raise MQTTError(f"malformed packet {packet[:20]!r}")
+class Connect(NamedTuple):
+    """`keepalive` in seconds, 0 = none."""
+
+    version: int
+    client_id: str
+    clean: bool
+    keepalive: int
+    properties: Properties
+    will: Will | None
+    username: str | None
+    password: bytes | None
 
 
-def _makes_sense(packet: Packet) -> bool:
-    kind = packet.fixed_header.packet_type
-    if kind == mqtt.PUBLISH:
-        check_name(packet.topic_name)
-    elif kind == mqtt.SUBSCRIBE and not all(topic and qos <= 2 for topic, qos in packet.payload.topics):
-        return False
-    if kind in (mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE) and not packet.payload.topics:
-        return False
-    return getattr(packet.variable_header, "packet_id", None) != 0
+class Wanted(NamedTuple):
+    """One filter of a SUBSCRIBE, with its options (MQTT 5 section 3.8.3.1; 3.1.1 knows only the QoS)."""
+
+    filter: str
+    qos: int
+    no_local: bool
+    as_published: bool
+    handling: int
 
 
-def check_name(topic: str) -> None:
-    """MQTTError if nothing can be published to `topic`."""
-    if not topic or not {"#", "+", "\0"}.isdisjoint(topic):
-        raise MQTTError(f"nothing can be published to {topic[:40]!r}")
+def read_connect(data: bytes, at: int, end: int) -> Connect:
+    """Raises WireError; its code is UNSUPPORTED_VERSION for another MQTT than 3.1.1 and 5."""
+    protocol, at = string(data, at, end)
+    version, at = number(data, at, end, 1)
+    if (protocol, version) not in (("MQTT", V311), ("MQTT", V5)):
+        if protocol in ("MQTT", "MQIsdp"):
+            raise WireError(
+                f"{protocol} of level {version}: only MQTT 3.1.1 and 5 are spoken here", UNSUPPORTED_VERSION
+            )
+        raise WireError(f"the protocol {protocol[:20]!r}")
+    flags, at = number(data, at, end, 1)
+    keepalive, at = number(data, at, end, 2)
+    has_will, will_qos, will_retain = flags & 0x04, flags >> 3 & 3, bool(flags & 0x20)
+    if flags & 0x01 or will_qos == 3 or (not has_will and flags & 0x38):
+        raise WireError("flags of CONNECT that contradict each other")
+    if version == V311 and flags & 0x40 and not flags & 0x80:
+        raise WireError("a password without a user name")
+    properties = NONE
+    if version == V5:
+        properties, at = props.read(data, at, end, props.IN_CONNECT)
+        if props.AUTH_DATA in properties and props.AUTH_METHOD not in properties:
+            raise WireError("authentication data without a method", PROTOCOL_ERROR)
+    client_id, at = string(data, at, end)
+    will = None
+    if has_will:
+        about = NONE
+        if version == V5:
+            about, at = props.read(data, at, end, props.IN_WILL)
+            check_response_topic(about)
+        topic, at = string(data, at, end)
+        payload, at = binary(data, at, end)
+        delay = about.pop(props.WILL_DELAY, 0) if about else 0
+        will = Will(topic_name(topic), payload, will_qos, will_retain, about, delay)
+    username = password = None
+    if flags & 0x80:
+        username, at = string(data, at, end)
+    if flags & 0x40:
+        password, at = binary(data, at, end)
+    _at_end(at, end)
+    return Connect(version, client_id, bool(flags & 0x02), keepalive, properties, will, username, password)
+
+
+def check_response_topic(properties: Properties) -> None:
+    """Raises WireError where the response topic of a message is one to which nobody can publish."""
+    if (topic := properties.get(props.RESPONSE_TOPIC)) is not None:
+        topic_name(topic)
+
+
+def read_subscribe(data: bytes, at: int, end: int, version: int) -> tuple[int, list[Wanted], int]:
+    """Packet id, filters, subscription identifier (0 = none)."""
+    packet_id, at = read_id(data, at, end)
+    identifier = 0
+    if version == V5:
+        properties, at = props.read(data, at, end, props.IN_SUBSCRIBE)
+        identifier = properties.get(props.SUBSCRIPTION_ID, 0)
+    wanted = []
+    while at < end:
+        name, at = string(data, at, end)
+        options, at = number(data, at, end, 1)
+        qos, handling = options & 3, options >> 4 & 3
+        if qos == 3 or handling == 3 or options & (0xC0 if version == V5 else 0xFC):
+            raise WireError(f"subscription options {options:#04x}")
+        no_local = bool(options & 4)
+        if no_local and name.startswith("$share/"):
+            raise WireError("No Local with a shared subscription", PROTOCOL_ERROR)
+        wanted.append(Wanted(topic_filter(name), qos, no_local, bool(options & 8), handling))
+    if not wanted:
+        raise WireError("a SUBSCRIBE without a filter", PROTOCOL_ERROR)
+    return packet_id, wanted, identifier
+
+
+def read_unsubscribe(data: bytes, at: int, end: int, version: int) -> tuple[int, list[str]]:
+    packet_id, at = read_id(data, at, end)
+    if version == V5:
+        _, at = props.read(data, at, end, props.IN_UNSUBSCRIBE)
+    filters = []
+    while at < end:
+        name, at = string(data, at, end)
+        filters.append(topic_filter(name))
+    if not filters:
+        raise WireError("an UNSUBSCRIBE without a filter", PROTOCOL_ERROR)
+    return packet_id, filters
+
+
+def read_ack(data: bytes, at: int, end: int, version: int) -> tuple[int, int]:
+    """Packet id and reason code of a PUBACK, PUBREC, PUBREL or PUBCOMP."""
+    packet_id, at = read_id(data, at, end)
+    code = 0
+    if version == V5 and at < end:
+        code, at = number(data, at, end, 1)
+        if at < end:
+            _, at = props.read(data, at, end, props.IN_ACK)
+    _at_end(at, end)
+    return packet_id, code
+
+
+def read_disconnect(data: bytes, at: int, end: int, version: int) -> tuple[int, Properties]:
+    code, properties = 0, NONE
+    if version == V5 and at < end:
+        code, at = number(data, at, end, 1)
+        if at < end:
+            properties, at = props.read(data, at, end, props.IN_DISCONNECT)
+    _at_end(at, end)
+    return code, properties
+
+
+def read_id(data: bytes, at: int, end: int) -> tuple[int, int]:
+    packet_id, at = number(data, at, end, 2)
+    if packet_id == 0:
+        raise WireError("packet id 0")
+    return packet_id, at
+
+
+def _at_end(at: int, end: int) -> None:
+    if at != end:
+        raise WireError("bytes after the end of a packet")
+
+
+def packet(head: int, body: bytes = b"") -> bytes:
+    return bytes((head,)) + write_varint(len(body)) + body
+
+
+def connack(version: int, code: int, *, session_present: bool = False, properties: Properties = NONE) -> bytes:
+    body = bytes((session_present, code))
+    if version == V5:
+        written = props.write(properties)
+        body += write_varint(len(written)) + written
+    return packet(CONNACK << 4, body)
+
+
+def suback(version: int, packet_id: int, codes: Sequence[int]) -> bytes:
+    return packet(SUBACK << 4, packet_id.to_bytes(2, "big") + (b"\0" if version == V5 else b"") + bytes(codes))
+
+
+def unsuback(version: int, packet_id: int, codes: Sequence[int]) -> bytes:
+    return packet(UNSUBACK << 4, packet_id.to_bytes(2, "big") + (b"\0" + bytes(codes) if version == V5 else b""))
+
+
+def ack(kind: int, packet_id: int, code: int = 0) -> bytes:
+    """PUBACK, PUBREC, PUBREL or PUBCOMP; a `code` other than 0 is for a client of MQTT 5."""
+    head = kind << 4 | (2 if kind == PUBREL else 0)
+    if code:
+        return bytes((head, 3, packet_id >> 8, packet_id & 0xFF, code))
+    return bytes((head, 2, packet_id >> 8, packet_id & 0xFF))
+
+
+def disconnect(code: int, reason: str = "") -> bytes:
+    """The broker's own DISCONNECT, which only MQTT 5 has."""
+    if not reason:
+        return packet(DISCONNECT << 4, bytes((code,)))
+    written = props.write({props.REASON_STRING: reason})
+    return packet(DISCONNECT << 4, bytes((code,)) + write_varint(len(written)) + written)
+
+
+PONG = packet(PINGRESP << 4)

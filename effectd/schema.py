@@ -33,11 +33,46 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.host}:{self.port}"
 
 
+Count = Annotated[int, Meta(ge=1)]
+
+
+class BrokerLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the clients of the embedded broker can take of it; beyond is refused or dropped, counted and logged."""
+
+    packet_bytes: Annotated[int, Meta(ge=65_536, le=268_435_455)] = 4_259_840  # one packet: a timeline and its topic
+    connections: Count = 1000
+    unread_bytes: Count = 16_777_216  # one client: what it has not read; and, apart, what it has not acknowledged
+    unacked: Annotated[int, Meta(ge=1, le=65_535)] = 10_000  # one client: messages not acknowledged, or kept for it
+    session_bytes: Count = 1_048_576  # one client that is away: what is kept for it
+    sessions: Count = 100  # kept for clients that are away
+    session_expiry_s: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] = 3600
+    retained: Count = 10_000
+    retained_bytes: Count = 16_777_216
+    topic_levels: Count = 32
+    inflight: Annotated[int, Meta(ge=1, le=65_535)] = 100  # one client: messages of QoS 2 that are not released
+    subscriptions: Count = 1000  # one client
+    buffered_bytes: Count = 134_217_728  # all clients together: unread, unacknowledged, half received
+
+
+class WebSocket(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same broker for browsers. `origins`: pages beside those of this machine that may connect."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 9001
+    path: Annotated[str, Meta(pattern="^/")] = "/mqtt"
+    origins: tuple[str, ...] = ()
+
+
 class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     embedded: bool = True
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Port = 1883
     external: Address | None = None
+    tls: Tls | None = None  # the embedded broker's own files: then `port`, and the WebSocket, speak TLS
+    websocket: WebSocket | None = None
+    plugins: dict[str, dict[str, Any] | None] = {}  # amqtt's
+    limits: BrokerLimits = BrokerLimits()
+    sys_interval_s: Annotated[float, Meta(ge=0)] = 10
 
     @property
     def address(self) -> Address:

@@ -9,6 +9,9 @@ import pytest
 from .conftest import RunningBroker, _run
 from .wire import CONNACK, Client, connect, connected, publish, subscribe, unsubscribe, wait_for
 
+NAMED = '--plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": false}}'
+GUARDED = '--plugins={"guards.Guard": {}}'
+
 
 def test_probes_and_broken_connections_leave_no_descriptor_open(broker: RunningBroker, topic: str) -> None:
     with connected(broker.port) as watcher:
@@ -44,7 +47,7 @@ def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_connection_above_the_limit_is_closed_at_once(tmp_path: Path) -> None:
-    for ours in _run("ours", tmp_path, "--max-connections=2"):
+    for ours in _run("ours", tmp_path, '--limits={"connections": 2}'):
         with connected(ours.port), connected(ours.port):
             for _ in range(3):
                 with Client(ours.port, connect()) as third:
@@ -54,7 +57,7 @@ def test_a_connection_above_the_limit_is_closed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_client_that_is_not_let_in_is_told_so_and_ends_no_connection_of_its_namesake(tmp_path: Path) -> None:
-    for ours in _run("ours", tmp_path, "--named"):
+    for ours in _run("ours", tmp_path, NAMED):
         with connected(ours.port, "device", username="somebody", will=("will", "gone")) as client:
             with Client(ours.port, connect("device")) as stranger:
                 assert stranger.expect(CONNACK).body == b"\0\5"
@@ -63,7 +66,7 @@ def test_a_client_that_is_not_let_in_is_told_so_and_ends_no_connection_of_its_na
 
 
 def test_a_secret_leaks_neither_live_nor_retained_nor_by_a_last_will(tmp_path: Path) -> None:
-    for ours in _run("ours", tmp_path, "--guarded"):
+    for ours in _run("ours", tmp_path, GUARDED):
         with connected(ours.port, username="trusted") as trusted, connected(ours.port) as stranger:
             trusted.publish("secret/retained", "x", 1, retain=True)
             trusted.subscribe("secret/forged", 1)
@@ -80,7 +83,7 @@ def test_a_secret_leaks_neither_live_nor_retained_nor_by_a_last_will(tmp_path: P
 
 
 def test_clients_that_subscribe_while_an_answer_about_rights_is_awaited_cost_no_message(tmp_path: Path) -> None:
-    for ours in _run("ours", tmp_path, "--guarded"):
+    for ours in _run("ours", tmp_path, GUARDED):
         with connected(ours.port) as sender, connected(ours.port) as receiver, connected(ours.port) as other:
             receiver.subscribe("state/#", 1)
             for each in range(1, 301):
@@ -91,7 +94,7 @@ def test_clients_that_subscribe_while_an_answer_about_rights_is_awaited_cost_no_
 
 @pytest.mark.parametrize("kind", ["ours", "mosquitto"])
 def test_a_persistent_session_receives_what_came_while_it_was_away(tmp_path: Path, kind: str) -> None:
-    for broker in _run(kind, tmp_path, "--named"):
+    for broker in _run(kind, tmp_path):
         with connected(broker.port, username="sender") as sender:
             with connected(broker.port, "device", clean=False, username="device") as client:
                 client.subscribe("device/set", 1)

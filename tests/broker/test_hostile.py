@@ -58,12 +58,6 @@ NOT_A_CONNECT = {
     "a will to a wildcard": connect("a", will=("a/#", "x")),
     "a client id that is not UTF-8": packet(0x10, string("MQTT") + b"\x04\x02\0\x3c" + string(b"\xff\xfe")),
 }
-MQTT_5 = {
-    "bare": b"\x02\0\x3c\0" + string("five"),
-    "with a user name": b"\x82\0\x3c\0" + string("five") + string("user"),
-    "with a will": b"\x06\0\x3c\0" + string("five") + b"\0" + string("will") + string("gone"),
-    "with properties": b"\xc2\0\x3c\x05\x11\0\0\0\x10" + string("five") + string("user") + string("password"),
-}
 _numbers = itertools.count(1)
 
 
@@ -112,13 +106,6 @@ def test_what_is_no_connect_closes_the_connection(broker: RunningBroker, case: s
         client.try_send(NOT_A_CONNECT[case])
         answer = _last(client)
         assert answer is None or (answer.kind == CONNACK and answer.body[1] != 0)
-
-
-@pytest.mark.parametrize("case", MQTT_5)
-def test_a_client_of_mqtt_5_is_told_so_and_closed(ours: RunningBroker, case: str) -> None:
-    with Client(ours.port, packet(0x10, string("MQTT") + b"\x05" + MQTT_5[case])) as client:
-        assert client.expect(CONNACK, 1.0).body == b"\0\1"
-        assert client.is_closed(1.0)
 
 
 @pytest.mark.parametrize("case", ["MQTT of level 3", "MQIsdp"])

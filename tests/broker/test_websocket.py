@@ -80,7 +80,7 @@ def test_the_will_of_a_websocket_that_never_says_goodbye_is_not_late(broker: Run
     with connected(broker.port) as watcher, socket.create_connection(("127.0.0.1", broker.web_port)) as silent:
         watcher.subscribe(topic)
         silent.sendall(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
         )
@@ -91,5 +91,5 @@ def test_the_will_of_a_websocket_that_never_says_goodbye_is_not_late(broker: Run
 
 
 def _websocket(broker: RunningBroker, **options: Any) -> ClientConnection:
-    address = f"ws://127.0.0.1:{broker.web_port}"
+    address = f"ws://127.0.0.1:{broker.web_port}/mqtt"
     return websocket_client(address, subprotocols=[Subprotocol("mqtt")], compression=None, **options)

@@ -1,0 +1,129 @@
+"""The broker: who is connected, what leaves in this turn, who has to wait; nothing but a plugin is awaited."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from broker_proc.client import Client
+from broker_proc.connection import Connection
+from broker_proc.crowd import Crowd
+from broker_proc.outgoing import Outgoing
+from broker_proc.packets import Connect
+from broker_proc.reasons import SHUTTING_DOWN
+from broker_proc.registry import Registry
+from broker_proc.rights import MustAsk
+from effectd.schema import BrokerLimits
+
+if TYPE_CHECKING:
+    from broker_proc.plugins import Plugins
+
+CONNECT_WITHIN_S = 10.0
+END_WITHIN_S = 0.2  # that clients have to take their last bytes when the broker stops
+
+
+class Broker(Registry):
+    """The whole broker, without its listeners. `connect_within` in seconds: from a connection to its CONNECT."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        settings: BrokerLimits,
+        *,
+        own: str = "effectd-",
+        unretained: tuple[str, ...] = (),
+        plugins: "Plugins | None" = None,
+        sys_interval_s: float = 10.0,
+        connect_within: float = CONNECT_WITHIN_S,
+    ) -> None:
+        super().__init__(loop, settings, own=own, unretained=unretained, plugins=plugins, sys_interval_s=sys_interval_s)
+        self.connect_within = connect_within
+        self.crowd = Crowd(loop, self.limits)
+        self.connections = self.crowd.connections
+        self.holding = False  # publishers have to wait for the dispatcher
+        self._held: set[Connection] = set()
+        self._dirty: list[Outgoing] = []
+
+    async def stop(self) -> None:
+        """Send every will, say goodbye, let go."""
+        self.stopping = True
+        clients = [one for one in self.connections if isinstance(one, Client)]
+        for client in clients:
+            if client.session is not None and client.will is not None:
+                self.send_will(client.session, client.will)
+                client.will = None
+        while self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=END_WITHIN_S)
+        for client in clients:
+            client.close(SHUTTING_DOWN, "the broker stops")
+        until = self.loop.time() + END_WITHIN_S
+        while any(not one.lost for one in clients) and self.loop.time() < until:
+            await asyncio.sleep(0.005)
+        for client in clients:
+            if not client.lost:
+                client.transport.abort()
+        self.crowd.close()
+        self.sys.close()
+        for session in list(self.sessions.values()):
+            session.forget()
+        await asyncio.sleep(0)
+
+    # -- connections
+
+    def client(self, kind: str = "tcp") -> Client:
+        """A protocol for the loop's servers."""
+        return Client(self, kind)
+
+    def admit(self, connection: Connection) -> bool:
+        if self.stopping:
+            return False
+        if len(self.connections) >= self.settings.connections:
+            self.limits.bite("connections", "all clients together", "too many connections: a new one is closed")
+            return False
+        self.connections.add(connection)
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self.crowd.partial.discard(connection)
+        self._held.discard(connection)
+        self.caught_up(connection)
+
+    def flush_soon(self, connection: Outgoing) -> None:
+        self._dirty.append(connection)
+        if len(self._dirty) == 1:
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+    def behind(self, connection: Connection) -> None:
+        """Its client has much to read. If that is the dispatcher, those who publish to it have to wait."""
+        self.crowd.behind.add(connection)
+        if connection.session is not None and self.is_dispatcher(connection.session):
+            self.holding = True
+
+    def caught_up(self, connection: Connection) -> None:
+        self.crowd.behind.discard(connection)
+        if self.holding and connection.session is not None and self.is_dispatcher(connection.session):
+            self.holding = False
+            held, self._held = self._held, set()
+            for one in held:
+                self.loop.call_soon(one.go_on)
+
+    def hold(self, connection: Connection) -> None:
+        self._held.add(connection)
+        connection.hold()
+
+    def authenticate(self, client: Client, asked: Connect) -> bool:
+        """Raises MustAsk where a plugin has to say."""
+        if self._plugins is None:
+            return True
+        if client.allowed is None:
+            plugins = self._plugins
+
+            async def ask() -> None:
+                client.allowed = await plugins.authenticate(client, asked)
+
+            raise MustAsk(ask)
+        return client.allowed

@@ -1,0 +1,70 @@
+"""One application message, and its encodings: made once for each QoS and protocol version, shared by all receivers."""
+
+from broker_proc import properties as props
+from broker_proc.fields import write_string, write_varint
+from broker_proc.properties import Properties
+
+Parts = tuple[bytes, bytes]  # a PUBLISH before and after its packet id; a QoS 0 one is whole in the first
+_OVERHEAD = 200  # bytes that a message weighs beside its topic, payload and properties
+
+
+class Message:
+    """`topic` is its bytes, `properties` are MQTT 5's without the expiry; `expires` is a loop time in s, 0 = never."""
+
+    __slots__ = ("_v5", "_v311", "expires", "payload", "properties", "qos", "retain", "size", "topic")
+
+    def __init__(
+        self,
+        topic: bytes,
+        payload: bytes,
+        qos: int,
+        retain: bool = False,
+        properties: Properties | None = None,
+    ) -> None:
+        self.topic, self.payload, self.qos, self.retain = topic, payload, qos, retain
+        self.expires = 0.0
+        self.properties = props.write(properties) if properties else b""
+        self.size = len(topic) + len(payload) + len(self.properties) + _OVERHEAD
+        self._v311: list[Parts | None] | None = None
+        self._v5: list[Parts | None] | None = None
+
+    def v311(self, qos: int, retain: bool) -> Parts:
+        """For a receiver of MQTT 3.1.1."""
+        which = qos << 1 | retain
+        made = self._v311
+        if made is None:
+            made = self._v311 = [None] * 6
+        parts = made[which]
+        if parts is None:
+            length = 2 + len(self.topic) + (2 if qos else 0) + len(self.payload)
+            front = bytes((0x30 | which,)) + write_varint(length) + write_string(self.topic)
+            parts = made[which] = (front, self.payload) if qos else (front + self.payload, b"")
+        return parts
+
+    def bare(self) -> "Message":
+        """The same without its encodings, to be kept for long."""
+        same = Message(self.topic, self.payload, self.qos, self.retain)
+        same.expires, same.properties, same.size = self.expires, self.properties, self.size
+        return same
+
+    def keep_v311(self, packet: bytes) -> None:
+        """As it came in at QoS 0, it goes out: the commonest case needs no encoding at all."""
+        self._v311 = [(packet, b""), None, None, None, None, None]
+
+    def v5(self, qos: int, retain: bool) -> Parts:
+        """For a receiver of MQTT 5 whose copy has nothing of its own (see `v5_own`)."""
+        which = qos << 1 | retain
+        made = self._v5
+        if made is None:
+            made = self._v5 = [None] * 6
+        parts = made[which]
+        if parts is None:
+            parts = made[which] = self.v5_own(qos, retain, self.topic, b"")
+        return parts
+
+    def v5_own(self, qos: int, retain: bool, topic: bytes, more: bytes) -> Parts:
+        """With properties of this receiver only, `more`, and `topic` empty where an alias stands for it."""
+        tail = write_varint(len(self.properties) + len(more)) + self.properties + more + self.payload
+        length = 2 + len(topic) + (2 if qos else 0) + len(tail)
+        front = bytes((0x30 | qos << 1 | retain,)) + write_varint(length) + write_string(topic)
+        return (front, tail) if qos else (front + tail, b"")

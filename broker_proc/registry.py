@@ -1,0 +1,126 @@
+"""Who is known: a session for each client id, from its first CONNECT to its expiry; and the wills of those who went."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from broker_proc import properties as props
+from broker_proc.exchange import Exchange
+from broker_proc.message import Message
+from broker_proc.packets import V5, Connect, Will
+from broker_proc.reasons import TAKEN_OVER
+from broker_proc.rights import MustAsk
+from broker_proc.sessions import Session
+
+if TYPE_CHECKING:
+    from broker_proc.client import Client
+
+
+class Registry(Exchange):
+    """A client id belongs to the newest connection; what its session holds is bounded, and so is their number."""
+
+    stopping = False
+
+    def accept(self, client: "Client", asked: Connect) -> None:
+        """Serve this client under its id from now on, in place of whoever was served under it before."""
+        assigned = "" if asked.client_id else f"auto-{uuid.uuid4().hex}"
+        client_id = asked.client_id or assigned
+        known = self.sessions.get(client_id)
+        if known is not None and known.connection is not None:
+            known.connection.close(TAKEN_OVER, "another connection has come under this client id")
+        session = self.sessions.get(client_id)
+        if session is not None and (asked.clean or session.username != asked.username):
+            self._forget(session)
+            session = None
+        present = session is not None
+        if session is None:
+            session = self.sessions[client_id] = Session(self, client_id)
+        self.away.pop(client_id, None)
+        for timer in (session.ending, session.will_timer):
+            if timer is not None:
+                timer.cancel()
+        session.ending = session.will_timer = session.will = None
+        session.username = asked.username
+        session.own = client.is_local and client_id.startswith(self._own)
+        session.plugin_session = client.plugin_session
+        session.answers.clear()
+        session.topics.clear()
+        longest = self.settings.session_expiry_s
+        if asked.version == V5:
+            session.expiry = min(asked.properties.get(props.SESSION_EXPIRY, 0), longest)
+            receive_maximum = asked.properties.get(props.RECEIVE_MAXIMUM, 65_535)
+        else:
+            session.expiry, receive_maximum = (0 if asked.clean else longest), 65_535
+        session.window = min(receive_maximum, self.settings.unacked)
+        session.connection = client
+        client.welcome(asked, session, present, assigned)
+        self.counters.clients_maximum = max(self.counters.clients_maximum, len(self.sessions))
+        self.notice("connected", session)
+        if present:
+            session.resume()
+
+    def ended(self, client: "Client") -> None:
+        """A client that was served is gone: its will, and what becomes of its session."""
+        session, will = client.session, client.will
+        assert session is not None
+        client.will = None
+        session.paused()
+        if will is not None:
+            delay = min(will.delay, session.expiry)
+            if delay and not self.stopping:
+                session.will = will
+                session.will_timer = self.loop.call_later(delay, self._send_delayed, session)
+            else:
+                self.send_will(session, will)
+        if session.expiry:
+            self.away[session.client_id] = session
+            session.ending = self.loop.call_later(session.expiry, self._expire, session)
+            if len(self.away) > self.settings.sessions:
+                oldest = next(iter(self.away.values()))
+                self.limits.bite("sessions", oldest.client_id, "too many sessions without a client: the oldest ends")
+                self._forget(oldest)
+        else:
+            self._forget(session)
+        self.notice("disconnected", session)
+
+    def _expire(self, session: Session) -> None:
+        self.counters.clients_expired += 1
+        self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        """The session ends; a will that is still to come comes now."""
+        self._send_delayed(session)
+        session.forget()
+        self.away.pop(session.client_id, None)
+        if self.sessions.get(session.client_id) is session:
+            del self.sessions[session.client_id]
+
+    def _send_delayed(self, session: Session) -> None:
+        will, session.will = session.will, None
+        if will is not None:
+            self.send_will(session, will)
+
+    def send_will(self, session: Session, will: Will) -> None:
+        """Publish it as if the client had done so itself."""
+        name, about = will.topic.encode(), dict(will.properties)
+        try:
+            route, _ = self.route(name, session)
+        except MustAsk as question:
+            self.later(self._ask_for_will(question, session, will))
+            return
+        if route is not None:
+            expiry = about.pop(props.MESSAGE_EXPIRY, None)
+            message = Message(name, will.payload, will.qos, will.retain, about)
+            message.expires = self.loop.time() + expiry if expiry is not None else 0.0
+            self.publish(message, route, session)
+
+    async def _ask_for_will(self, question: MustAsk, session: Session, will: Will) -> None:
+        await question.ask()
+        self.send_will(session, will)
+
+    def keep_session(self, client_id: str) -> Session:
+        """A session for a client that is yet to come."""
+        session = self.sessions[client_id] = Session(self, client_id)
+        session.expiry = self.settings.session_expiry_s
+        self.away[client_id] = session
+        session.ending = self.loop.call_later(session.expiry, self._expire, session)
+        return session

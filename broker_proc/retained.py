@@ -1,0 +1,102 @@
+"""The retained messages: the last of each topic, in a tree, bounded in number and bytes."""
+
+from collections.abc import Callable, Iterator
+
+from broker_proc.limits import Limits
+from broker_proc.message import Message
+
+
+class _Node:
+    __slots__ = ("below", "message")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+        self.message: Message | None = None
+
+
+class Retained:
+    """What a new subscriber hears first. Where it is full, a new topic is not kept; a known one is still replaced."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits, self._clock = limits, clock
+        self._root = _Node()
+        self.count = self.bytes = 0
+
+    def keep(self, topic: str, message: Message, who: str) -> bool:
+        """Keep it, or with an empty payload clear what is there. False where a limit is in the way."""
+        if not message.payload:
+            self._clear(topic)
+            return True
+        settings, before = self._limits.settings, self.get(topic)
+        grown = message.size - (before.size if before else 0)
+        if before is None and self.count >= settings.retained:
+            self._limits.bite("retained", who, f"{topic[:60]!r} is not retained: there are too many")
+            return False
+        if grown > 0 and self.bytes + grown > settings.retained_bytes:
+            self._limits.bite("retained_bytes", who, f"{topic[:60]!r} is not retained: there is too much")
+            return False
+        node = self._root
+        for level in topic.split("/"):
+            node = node.below.get(level) or node.below.setdefault(level, _Node())
+        node.message = message
+        self.bytes += grown
+        self.count += before is None
+        return True
+
+    def get(self, topic: str) -> Message | None:
+        node: _Node | None = self._root
+        for level in topic.split("/"):
+            if node is None:
+                return None
+            node = node.below.get(level)
+        return node.message if node is not None and self._alive(node) else None
+
+    def matching(self, topic_filter: str) -> Iterator[Message | None]:
+        """Those that a filter matches; None now and then, where it has taken a while to find the next."""
+        levels = topic_filter.split("/")
+        todo, seen = [(self._root, 0)], 0
+        while todo:
+            node, depth = todo.pop()
+            seen += 1
+            if not seen & 63:
+                yield None
+            level = levels[depth] if depth < len(levels) else ""
+            if depth == len(levels) or level == "#":
+                if node.message is not None and self._alive(node):
+                    yield node.message
+                if depth == len(levels):
+                    continue
+            if level == "#":
+                todo += [(below, depth) for name, below in node.below.items() if depth or not name.startswith("$")]
+            elif level == "+":
+                todo += [(below, depth + 1) for name, below in node.below.items() if depth or not name.startswith("$")]
+            elif (below := node.below.get(level)) is not None:
+                todo.append((below, depth + 1))
+
+    def _alive(self, node: _Node) -> bool:
+        message = node.message
+        if message is None:
+            return False
+        if message.expires and message.expires <= self._clock():
+            node.message = None  # its empty nodes go with the next message that clears the topic
+            self.count -= 1
+            self.bytes -= message.size
+            return False
+        return True
+
+    def _clear(self, topic: str) -> None:
+        way, node = [], self._root
+        for level in topic.split("/"):
+            if level not in node.below:
+                return
+            way.append((node, level))
+            node = node.below[level]
+        if node.message is not None:
+            self.count -= 1
+            self.bytes -= node.message.size
+            node.message = None
+        for parent, level in reversed(way):
+            below = parent.below[level]
+            if below.below or below.message is not None:
+                return
+            del parent.below[level]

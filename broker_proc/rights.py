@@ -1,0 +1,60 @@
+"""Who may do what: asked once for each session, action and topic; the answer is kept with the session.
+
+Without plugins everybody may do everything, at no cost. A plugin's answer takes a while: `may` then says None, and who
+wants to know raises MustAsk, which makes that one connection wait for `ask` and try again.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from broker_proc.sessions import Session
+
+if TYPE_CHECKING:
+    from broker_proc.plugins import Plugins
+
+PUBLISH, SUBSCRIBE, RECEIVE = "publish", "subscribe", "receive"
+REMEMBERED = 4096  # answers a session
+
+Ask = Callable[[], Awaitable[None]]
+Question = tuple[Session, str, str]  # who, action, topic or filter
+
+
+class MustAsk(Exception):
+    """The answer to something is not known here; `ask` finds it out."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__()
+        self.ask = ask
+
+
+class Rights:
+    """What every publish, subscription and delivery is checked against."""
+
+    def __init__(self, plugins: "Plugins | None" = None) -> None:
+        self._plugins = plugins if plugins is not None and plugins.filters else None
+
+    def may(self, session: Session, action: str, topic: str) -> bool | None:
+        """None: a plugin has to be asked first."""
+        if self._plugins is None:
+            return True
+        return session.answers.get((action, topic))
+
+    def check(self, questions: Sequence[Question]) -> list[bool]:
+        """The answers to all of them. Raises MustAsk where one is not known yet."""
+        answers = [self.may(*question) for question in questions]
+        if None in answers:
+            unknown = [question for question, answer in zip(questions, answers, strict=True) if answer is None]
+            raise MustAsk(self.ask(unknown))
+        return [bool(answer) for answer in answers]
+
+    def ask(self, questions: Sequence[Question]) -> Ask:
+        """What finds the answers out."""
+        return lambda: self._ask(questions)
+
+    async def _ask(self, questions: Sequence[Question]) -> None:
+        assert self._plugins is not None
+        for session, action, topic in questions:
+            answer = await self._plugins.may(session.plugin_session, action, topic)
+            if len(session.answers) >= REMEMBERED:
+                session.answers.clear()
+            session.answers[action, topic] = answer
