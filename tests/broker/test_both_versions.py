@@ -8,6 +8,7 @@ import pytest
 
 from . import wire, wire5
 from .conftest import RunningBroker, _run
+from .test_connections import GUARDED
 from .wire import CONNACK, PUBACK, PUBLISH, PUBREC, PUBREL, SUBACK, UNSUBACK, acknowledge, packet, string
 
 
