@@ -15,13 +15,12 @@ import select
 import socket
 import struct
 import time
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from tests.broker import wire, wire5
 
-SIZE = 128  # bytes of payload
-WINDOW = 100  # messages that the slowest receiver may be behind
 CHUNK = 50_000  # messages made in advance; fewer than there are packet ids
 WARM_S = 0.3
 PATIENCE_S = 30.0  # without any progress
@@ -67,13 +66,14 @@ def enter(address: str, *, five: bool, topic: str = "", qos: int = 0, client_id:
 class Receiver:
     """Counts what arrives, and acknowledges it."""
 
-    def __init__(self, address: str, topic: str, qos: int, five: bool) -> None:
+    def __init__(self, address: str, topic: str, qos: int, *, five: bool, payload: int) -> None:
         self.sock = enter(address, five=five, topic=topic, qos=qos)
         self.sock.setblocking(False)
         self.count = 0
         self._qos, self._head, self._rest = qos, 0x30 | qos << 1, b""
-        self._id_at = 3 + 2 + len(topic)
-        self.size = self._id_at + (2 if qos else 0) + five + SIZE
+        example = (wire5 if five else wire).publish(topic, b"x" * payload, qos)
+        self.size = len(example)
+        self._id_at = example.index(topic.encode()) + len(topic)
         self._acks = b"\x40\2\0\0" * CHUNK
 
     def read(self) -> None:
@@ -103,11 +103,12 @@ class Receiver:
 class Sender:
     """Sends what the window allows; its PUBACKs are counted by their bytes."""
 
-    def __init__(self, address: str, topic: str, qos: int) -> None:
-        self.sock = enter(address, five=False)
+    def __init__(self, address: str, topic: str, qos: int, *, five: bool, payload: int) -> None:
+        speaks: Any = wire5 if five else wire
+        self.sock = enter(address, five=five)
         self.sock.setblocking(False)
         self.acknowledged, self.sent, self._qos = 0, 0, qos  # messages
-        messages = [wire.publish(topic, b"x" * SIZE, qos, packet_id=each + 1) for each in range(CHUNK)]
+        messages = [speaks.publish(topic, b"x" * payload, qos, packet_id=each + 1) for each in range(CHUNK)]
         self._size = len(messages[0])
         self._all, self._at = memoryview(b"".join(messages)), 0  # bytes
 
@@ -134,11 +135,34 @@ class Sender:
         self.acknowledged += len(data) / 4
 
 
-def throughput(address: str, receivers: int, five: int, qos: int, *, seconds: float, pid: int) -> dict[str, float]:
-    """Messages in a second while the slowest of `receivers`, `five` of them on MQTT 5, is at most WINDOW behind."""
-    topic = f"load/{os.getpid():08}"
-    ends = [Receiver(address, topic, qos, number < five) for number in range(receivers)]
-    sender = Sender(address, topic, qos)
+@dataclass(frozen=True)
+class Wanted:
+    """One measurement: `five` of the `receivers` speak MQTT 5; none may be more than `window` messages behind."""
+
+    address: str
+    receivers: int = 1
+    five: int = 0
+    version: int = 4  # of the sender; 4 is 3.1.1
+    qos: int = 0
+    window: int = 100
+    rate: int = 200  # messages a second, where latencies are asked for
+    payload: int = 128  # bytes
+    seconds: float = 2.0
+    pid: int = 0  # of the broker
+
+    @property
+    def topic(self) -> str:
+        return f"load/{os.getpid():08}"
+
+
+def throughput(wanted: Wanted) -> dict[str, float]:
+    """Messages a second, as the slowest receiver counts them."""
+    qos, seconds, pid = wanted.qos, wanted.seconds, wanted.pid
+    ends = [
+        Receiver(wanted.address, wanted.topic, qos, five=number < wanted.five, payload=wanted.payload)
+        for number in range(wanted.receivers)
+    ]
+    sender = Sender(wanted.address, wanted.topic, qos, five=wanted.version == 5, payload=wanted.payload)
     poll = select.epoll()
     by_number: dict[int, Receiver | Sender] = {each.sock.fileno(): each for each in (*ends, sender)}
     for number in by_number:
@@ -163,7 +187,7 @@ def throughput(address: str, receivers: int, five: int, qos: int, *, seconds: fl
         if result and behind == sender.sent and sender.is_between:
             break
         if not result or not sender.is_between:
-            sender.send(0 if result else behind + WINDOW - sender.sent)
+            sender.send(0 if result else behind + wanted.window - sender.sent)
         for number, _ in poll.poll(0.2):
             by_number[number].read()
             progress = now
@@ -174,20 +198,20 @@ def throughput(address: str, receivers: int, five: int, qos: int, *, seconds: fl
     return result
 
 
-def latency(address: str, rate: int, qos: int, seconds: float, pid: int) -> dict[str, float]:
+def latency(wanted: Wanted) -> dict[str, float]:
     """One-way latencies, us, of `rate` messages a second to one receiver."""
-    topic = f"load/{os.getpid():08}"
-    receiver = enter(address, five=False, topic=topic, qos=qos)
-    sender = enter(address, five=False)
+    qos, rate, seconds, pid, topic = wanted.qos, wanted.rate, wanted.seconds, wanted.pid, wanted.topic
+    receiver = enter(wanted.address, five=False, topic=topic, qos=qos)
+    sender = enter(wanted.address, five=False)
     data, samples, sent = b"", list[float](), 0
-    stamp_at = 3 + 2 + len(topic) + (2 if qos else 0)
-    size = stamp_at + SIZE
+    size = len(wire.publish(topic, b"x" * wanted.payload, qos))
+    stamp_at = size - wanted.payload
     start, cpu, broker = time.monotonic(), time.process_time(), cpu_of(pid)
     count = int(rate * seconds)
     while len(samples) < count:
         now = time.monotonic()
         if sent < count and now >= start + sent / rate:
-            payload = struct.pack("=Q", time.monotonic_ns()) + b"x" * (SIZE - 8)
+            payload = struct.pack("=Q", time.monotonic_ns()) + b"x" * (wanted.payload - 8)
             sender.sendall(wire.publish(topic, payload, qos, packet_id=sent % 60_000 + 1))
             sent += 1
             continue
@@ -221,26 +245,19 @@ def cpu_of(pid: int) -> float:
     """Seconds of processor that `pid` has used; 0 of none."""
     if not pid:
         return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / TICK
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["throughput", "latency"])
     parser.add_argument("address")
-    parser.add_argument("--receivers", type=int, default=1)
-    parser.add_argument("--five", type=int, default=0, help="how many of the receivers speak MQTT 5")
-    parser.add_argument("--qos", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--rate", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--pid", type=int, default=0)
-    it = parser.parse_args()
-    if it.what == "throughput":
-        found = throughput(it.address, it.receivers, it.five, it.qos, seconds=it.seconds, pid=it.pid)
-    else:
-        found = latency(it.address, it.rate, it.qos, it.seconds, it.pid)
-    print(json.dumps(found))
+    for field in fields(Wanted)[1:]:
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+    it = vars(parser.parse_args())
+    measure = {"throughput": throughput, "latency": latency}[it.pop("what")]
+    print(json.dumps(measure(Wanted(**it))))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from . import wire
 from .conftest import RunningBroker
 from .wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, acknowledge
-from .wire5 import Client, connected, publish, subscribe
+from .wire5 import DISCONNECT, Client, connected, publish, subscribe
 
 FOR_THE_READER = {
     "payload_format": 1,
@@ -202,6 +202,18 @@ def test_a_packet_larger_than_the_broker_takes_is_refused_by_its_reason(ours: Ru
         assert most < 268_435_455
         assert client.is_told_and_closed() == 0x95
         other.ping()
+
+
+def test_who_is_still_sending_hears_why_its_connection_ends(ours: RunningBroker, topic: str) -> None:
+    # a socket that is closed with something unread is reset, and the reason with it
+    with connected(ours.port) as client:
+        most = client.connack.properties["receive_maximum"]
+        client.send(b"".join(publish(topic, "x", 2, packet_id=each) for each in range(1, most + 2)))
+        for each in range(1, most + 1):
+            client.send(acknowledge(PUBREL, each) * 100)
+        answers = [client.receive() for _ in range(most + 1)]
+        assert answers[-1] is not None
+        assert (answers[-1].kind, answers[-1].reason) == (DISCONNECT, 0x93)
 
 
 def test_the_acknowledgement_says_where_nobody_listens(broker: RunningBroker, topic: str) -> None:
