@@ -1,6 +1,6 @@
 """The embedded broker, all its limits on, beside mosquitto (set_tcp_nodelay true) and beside bare amqtt, in one run.
 
-    .venv/bin/python -m benchmarks.broker [--rounds 3] [--seconds 2] [--packets 1000000] [--json FILE]
+    .venv/bin/python -m benchmarks.broker [--rounds 3] [--seconds 2] [--packets 1000000] [--before CHECKOUT]
 
 128 bytes a message, the slowest receiver at most 100 behind. In each round every broker is asked the same, one after
 the other, so that a machine that changes its speed changes it for all; shown are the medians of the rounds, least and
@@ -21,11 +21,12 @@ from typing import Any
 import psutil
 
 from benchmarks import figures, mutations
-from benchmarks.brokers import AMQTT, MOSQUITTO, OURS, Started, started
+from benchmarks.brokers import AMQTT, BEFORE, MOSQUITTO, OURS, Started, started
 from benchmarks.load import cpu_of, enter
 from tests.system.home import REPOSITORY
 
 OVER_SOCKET = "ours, run/broker.sock"
+ONLY_311 = (AMQTT, BEFORE)  # they do not speak MQTT 5
 IDLE_S = 5.0
 CROWD = 1000  # clients, with a subscription each
 
@@ -37,10 +38,8 @@ RATES = {  # messages/s in
     "QoS 0, 1 -> 100": ["--receivers", "100"],
     "QoS 1, 1 -> 100": ["--receivers", "100", "--qos", "1"],
 }
-MIXED = {  # half the receivers on MQTT 5
-    "QoS 0, 1 -> 10, half on 5": ["--receivers", "10", "--five", "5"],
-    "QoS 1, 1 -> 10, half on 5": ["--receivers", "10", "--five", "5", "--qos", "1"],
-}
+HALF_ON_5 = ", half on 5"
+MIXED = {f"{row}{HALF_ON_5}": [*RATES[row], "--five", "5"] for row in ("QoS 0, 1 -> 10", "QoS 1, 1 -> 10")}
 LATENCIES = {f"QoS {qos}, {rate}/s": ["--rate", str(rate), "--qos", str(qos)] for qos in (0, 1) for rate in (200, 1000)}
 
 Samples = dict[str, dict[str, list[dict[str, float]]]]  # what is asked -> broker -> one answer a round
@@ -53,14 +52,14 @@ def ask(what: str, address: str, pid: int, seconds: float, arguments: list[str])
     return found
 
 
-def under_load(rounds: int, seconds: float) -> tuple[Samples, Samples]:
+def under_load(kinds: list[str], before: Path | None, rounds: int, seconds: float) -> tuple[Samples, Samples]:
     """Rates and latencies of each broker, all of them up at once."""
     rates: Samples = {}
     latencies: Samples = {}
     with ExitStack() as stack:
         brokers: dict[str, tuple[Started, str]] = {}
-        for kind in (OURS, MOSQUITTO, AMQTT):
-            broker = stack.enter_context(started(kind))
+        for kind in kinds:
+            broker = stack.enter_context(started(kind, before))
             brokers[kind] = broker, str(broker.port)
             if kind == OURS and broker.socket.exists():
                 brokers[OVER_SOCKET] = broker, str(broker.socket)
@@ -68,7 +67,7 @@ def under_load(rounds: int, seconds: float) -> tuple[Samples, Samples]:
             for rows, what, into in ((RATES | MIXED, "throughput", rates), (LATENCIES, "latency", latencies)):
                 for row, arguments in rows.items():
                     for kind, (broker, address) in brokers.items():
-                        if kind == AMQTT and row in MIXED:  # it does not speak MQTT 5
+                        if kind in ONLY_311 and row in MIXED:
                             continue
                         found = ask(what, address, broker.pid, seconds, arguments)
                         into.setdefault(row, {}).setdefault(kind, []).append(found)
@@ -76,15 +75,15 @@ def under_load(rounds: int, seconds: float) -> tuple[Samples, Samples]:
     return rates, latencies
 
 
-def alone(kind: str) -> dict[str, float]:
+def alone(kind: str, before: Path | None) -> dict[str, float]:
     """Of a broker with nothing to do: ms from exec to its first CONNACK, idle CPU in % of a core, RSS in MB."""
-    with started(kind) as broker:
+    with started(kind, before) as broker:
         process = psutil.Process(broker.pid)
         time.sleep(1)  # until what it does at its start is done
         before = cpu_of(broker.pid)
         time.sleep(IDLE_S)
         idle, rss = (cpu_of(broker.pid) - before) / IDLE_S, process.memory_info().rss
-        five = kind != AMQTT  # which does not speak it
+        five = kind not in ONLY_311
         crowd = [enter(str(broker.port), five=five and each % 2 == 1, topic=f"crowd/{each}") for each in range(CROWD)]
         try:
             crowded = process.memory_info().rss
@@ -119,9 +118,11 @@ def table(samples: Samples, key: str, digits: int) -> dict[str, dict[str, str]]:
             f"{max(one[key] for one in found):,.{digits}f})"
             for kind, found in by_kind.items()
         }
-        for kind in (MOSQUITTO, AMQTT):
+        for kind in (MOSQUITTO, AMQTT, BEFORE):
             if medians.get(kind):
                 rows[row][f"ours / {kind}"] = f"{medians[OURS] / medians[kind]:.2f}"
+        if plain := samples.get(row.removesuffix(HALF_ON_5)) if row.endswith(HALF_ON_5) else None:
+            rows[row]["ours / none on 5"] = f"{medians[OURS] / statistics.median(one[key] for one in plain[OURS]):.2f}"
         if OVER_SOCKET in medians:
             rows[row]["socket / TCP"] = f"{medians[OVER_SOCKET] / medians[OURS]:.2f}"
     return rows
@@ -152,9 +153,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--packets", type=int, default=1_000_000, help="mutated ones; 0 = none")
+    parser.add_argument("--before", type=Path, help="an older checkout of ours: measured as well")
     parser.add_argument("--json", type=Path)
     it = parser.parse_args()
-    rates, latencies = under_load(it.rounds, it.seconds)
+    kinds = [OURS, MOSQUITTO, AMQTT, *([BEFORE] if it.before else [])]
+    rates, latencies = under_load(kinds, it.before, it.rounds, it.seconds)
     figures.show("Messages/s in", table(rates, "rate", 0))
     figures.show("Messages in, for each second of the broker's own CPU time", table(for_its_cpu(rates), "rate", 0))
     figures.show("One way, us, p50", table(latencies, "p50", 0))
@@ -162,8 +165,8 @@ def main() -> None:
     figures.show("Share of a core: the load's; the broker's", shares(rates | latencies))
     rest: Samples = {}
     for _ in range(it.rounds):
-        for kind in (OURS, MOSQUITTO, AMQTT):
-            for row, value in alone(kind).items():
+        for kind in kinds:
+            for row, value in alone(kind, it.before).items():
                 rest.setdefault(row, {}).setdefault(kind, []).append({"value": value})
     figures.show("Alone", table(rest, "value", 1))
     fuzz = mutated(it.packets) if it.packets else {}

@@ -14,18 +14,18 @@ from benchmarks.load import enter
 from tests.broker.conftest import free_port, mosquitto
 from tests.system.home import REPOSITORY
 
-OURS, MOSQUITTO, AMQTT = "ours", "mosquitto", "plain amqtt"
+OURS, MOSQUITTO, AMQTT, BEFORE = "ours", "mosquitto", "plain amqtt", "ours before"
 
 
 class Started:
     """A broker that has answered a CONNECT; `after` is how long that took from its exec, in seconds."""
 
-    def __init__(self, command: list[str], port: int, folder: Path) -> None:
+    def __init__(self, command: list[str], port: int, folder: Path, checkout: Path = REPOSITORY) -> None:
         self.port, self.socket = port, folder / "run" / "broker.sock"
         self._log = (folder / "log").open("w+")
         start = time.perf_counter()
         self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            command, cwd=checkout, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         try:
             while not self._answers():
@@ -62,15 +62,18 @@ class Started:
 
 
 @contextmanager
-def started(kind: str) -> Iterator[Started]:
-    """One of OURS, MOSQUITTO, AMQTT on a free port, with nothing else to do."""
+def started(kind: str, before: Path | None = None) -> Iterator[Started]:
+    """One of the four on a free port, with nothing else to do; `before` is an older checkout, for BEFORE."""
     with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as name:
-        folder, port = Path(name), free_port()
+        folder, port, checkout = Path(name), free_port(), REPOSITORY
         (folder / "run").mkdir(mode=0o700)
         if kind == OURS:
             # every limit as it is by default, but for the number of connections: a thousand clients besides our own
             (folder / "config.yaml").write_text(f"broker: {{port: {port}, limits: {{connections: 1100}}}}\n")
             command = [sys.executable, "-m", "broker_proc", "--home", name]
+        elif kind == BEFORE and before:
+            (folder / "config.yaml").write_text(f"broker: {{port: {port}}}\n")
+            command, checkout = [sys.executable, "-m", "broker_proc", "--home", name], before
         elif kind == MOSQUITTO:
             conf = folder / "mosquitto.conf"
             conf.write_text(
@@ -79,7 +82,7 @@ def started(kind: str) -> Iterator[Started]:
             command = [mosquitto(), "-c", str(conf)]
         else:
             command = [sys.executable, "-m", "benchmarks.brokers", str(port)]
-        broker = Started(command, port, folder)
+        broker = Started(command, port, folder, checkout)
         try:
             yield broker
         finally:
