@@ -20,9 +20,10 @@ from typing import Any
 
 import psutil
 
-from benchmarks import figures, mutations
+from benchmarks import figures
 from benchmarks.brokers import AMQTT, BEFORE, MOSQUITTO, OURS, Started, started
 from benchmarks.load import cpu_of, enter
+from tests.broker import mutations
 from tests.system.home import REPOSITORY
 
 OVER_SOCKET = "ours, run/broker.sock"

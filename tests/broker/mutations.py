@@ -1,6 +1,6 @@
 """Mutated packets at a broker: none may hang a connection, leave a traceback, or disturb another client.
 
-    python -m benchmarks.mutations PORT [--packets 1000000] [--seed 1]
+    python -m tests.broker.mutations PORT [--packets 1000000] [--seed 1]
 
 Each connection says a good CONNECT of 3.1.1 or 5 (or a mutated one), then packets that were good until bytes of them
 were flipped, cut, doubled, inserted or their length changed, a PINGREQ after each. It has to be answered or closed;
@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any
 
-from tests.broker import wire, wire5
+from . import wire, wire5
 
 AT_ONCE = 80  # connections; fewer than may wait to be accepted, or the kernel lets one wait for a second
 ANSWER_S = 0.02  # without an answer for so long, it waits for more of a packet that says it is longer
