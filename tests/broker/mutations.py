@@ -14,6 +14,7 @@ import random
 import selectors
 import socket
 import time
+from contextlib import closing
 from typing import Any
 
 from . import wire, wire5
@@ -104,6 +105,10 @@ class Bystanders:
         self._to.subscribe(self.topic, 1)
         self.count, self.worst = 0, 0.0
 
+    def close(self) -> None:
+        self._from.socket.close()
+        self._to.socket.close()
+
     def look(self) -> None:
         start = time.monotonic()
         self._from.publish(self.topic, str(self.count), 1)
@@ -143,8 +148,18 @@ class Victim:
 
 def run(port: int, packets: int, seed: int) -> dict[str, Any]:
     """Raises AssertionError for the first connection that hangs, with what was sent to it."""
+    with selectors.DefaultSelector() as selector, closing(Bystanders(port)) as bystanders:
+        try:
+            return _run(port, packets, seed, selector, bystanders)
+        finally:
+            for key in list(selector.get_map().values()):
+                key.data.sock.close()
+
+
+def _run(
+    port: int, packets: int, seed: int, selector: selectors.BaseSelector, bystanders: Bystanders
+) -> dict[str, Any]:
     rng, good, begin = random.Random(seed), originals(), openings()
-    selector, bystanders = selectors.DefaultSelector(), Bystanders(port)
     counts = dict.fromkeys(("packets", "connections", "answered", "closed by the broker", "waited for more"), 0)
     alive, looked, start = dict[int, Victim](), 0.0, time.monotonic()
 
