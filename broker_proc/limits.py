@@ -5,7 +5,8 @@ import time
 
 from effectd.schema import BrokerLimits
 
-TOLD_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute
+TOLD_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute for each client
+LINES = 10  # and at most so many in that time for all of them
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
-        self.clients_maximum = self.clients_expired = 0
+        self.clients_expired = 0
         self.bytes_received = self.bytes_sent = 0
         self.messages_received = self.messages_sent = 0  # packets of any kind; sent: but for PUBLISH
         self.publish_received = self.publish_bytes_received = 0
@@ -28,16 +29,16 @@ class Limits:
     def __init__(self, settings: BrokerLimits) -> None:
         self.settings = settings
         self.bites: dict[str, int] = dict.fromkeys(BrokerLimits.__struct_fields__, 0)
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[str, dict[str, float]] = {name: {} for name in self.bites}  # limit -> of whom, when
 
     def bite(self, limit: str, who: str, what: str) -> None:
-        """`limit` is in the way of `who`: counted, and said if it has not been said of this one in a minute."""
+        """`limit` is in the way of `who`: counted, and said if it has not been said of this one for a while."""
         self.bites[limit] += 1
         now = time.monotonic()
-        last = self._told.get((limit, who))
-        if last is not None and now - last < TOLD_AGAIN_S:
-            return
-        if len(self._told) >= 1000:  # names that nobody will use again
-            self._told.clear()
-        self._told[limit, who] = now
+        told = self._told[limit]
+        if who in told or len(told) >= LINES:
+            if now - min(told.values()) < TOLD_AGAIN_S:
+                return
+            told.clear()
+        told[who] = now
         log.warning("%s: %s (broker.limits.%s: %d)", who, what, limit, getattr(self.settings, limit))

@@ -53,7 +53,6 @@ class Registry(Exchange):
         session.window = min(receive_maximum, self.settings.unacked)
         session.connection = client
         client.welcome(asked, session, present, assigned)
-        self.counters.clients_maximum = max(self.counters.clients_maximum, len(self.sessions))
         self.notice("connected", session)
         if present:
             session.resume()
@@ -76,7 +75,8 @@ class Registry(Exchange):
             session.ending = self.loop.call_later(session.expiry, self._expire, session)
             if len(self.away) > self.settings.sessions:
                 oldest = next(iter(self.away.values()))
-                self.limits.bite("sessions", oldest.client_id, "too many sessions without a client: the oldest ends")
+                who = f"that of {oldest.client_id[:40]!r}, the oldest, ends"
+                self.limits.bite("sessions", "all clients together", f"too many sessions without a client: {who}")
                 self._forget(oldest)
         else:
             self._forget(session)

@@ -3,9 +3,11 @@
 import time
 from typing import TYPE_CHECKING
 
+from broker_proc.limits import Limits
 from broker_proc.message import Message
 from broker_proc.retained import Retained
 from effectd import __version__
+from effectd.schema import BrokerLimits
 
 if TYPE_CHECKING:
     from broker_proc.exchange import Exchange
@@ -16,7 +18,7 @@ class SysTopics:
 
     def __init__(self, broker: "Exchange", interval_s: float) -> None:
         self._broker, self._interval = broker, interval_s
-        self.retained = Retained(broker.limits, broker.loop.time)
+        self.retained = Retained(Limits(BrokerLimits()), broker.loop.time)
         self._published: dict[str, bytes] = {}
         self._timer = broker.loop.call_later(interval_s, self._tick) if interval_s else None
 
@@ -58,7 +60,6 @@ class SysTopics:
             "clients/active": connected,
             "clients/disconnected": len(broker.away),
             "clients/inactive": len(broker.away),
-            "clients/maximum": counters.clients_maximum,
             "clients/expired": counters.clients_expired,
             "messages/received": counters.messages_received,
             "messages/sent": counters.messages_sent + counters.publish_sent,

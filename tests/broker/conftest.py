@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from . import wire, wire5
-from .wire import connected, wait_for
+from .wire import PUBLISH, connected, subscribe, wait_for
 
 SERVE = Path(__file__).with_name("serve.py")
 MOSQUITTO = """
@@ -58,6 +58,20 @@ class RunningBroker:
     def tick(self) -> float:
         """How late, in seconds, this broker may notice a silence: mosquitto 2.0 looks every five."""
         return 6.0 if self.kind == "mosquitto" else 0.0
+
+    def memory(self) -> float:
+        """Resident, MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+    def figure(self, name: str) -> str:
+        """One of `$SYS/broker/`."""
+        with connected(self.port) as client:
+            client.send(subscribe((f"$SYS/broker/{name}", 0)))
+            while (found := client.receive()) is not None:
+                if found.kind == PUBLISH:
+                    return found.payload
+        raise AssertionError("closed")
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -244,6 +244,17 @@ class Client:
         self.send(PINGREQ)
         self.expect(PINGRESP, limit)
 
+    def ping_among_messages(self, limit: float = 10.0) -> int:
+        """Ask for a sign of life; how many messages came before it."""
+        self.send(PINGREQ)
+        messages = 0
+        while (found := self.receive(limit)) is not None:
+            if found.kind == PINGRESP:
+                return messages
+            assert found.kind == PUBLISH, found
+            messages += 1
+        raise AssertionError("the connection was closed")
+
     def is_closed(self, limit: float = 10.0) -> bool:
         """Whether the broker ends the connection, with nothing more to receive, within `limit` seconds."""
         try:

@@ -283,13 +283,13 @@ def test_nats_is_found_able_and_carries_effects() -> None:
 
 FORGETFUL = """
 import asyncio, sys
-from broker_proc.mended import MendedBroker
+from broker_proc.broker import Broker
+from broker_proc.listeners import listen_tcp
+from effectd.schema import Address, BrokerLimits
 
 async def main():
-    listeners = {"default": {"type": "tcp", "bind": "127.0.0.1:" + sys.argv[1]}}
-    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-    broker = MendedBroker({"listeners": listeners, "plugins": plugins}, unretained=("#",))
-    await broker.start()
+    broker = Broker(asyncio.get_running_loop(), BrokerLimits(), unretained=("#",))
+    await listen_tcp(broker, Address("127.0.0.1", int(sys.argv[1])), None)
     await asyncio.Event().wait()
 
 asyncio.run(main())
