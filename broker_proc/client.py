@@ -48,7 +48,7 @@ class Client(Connection):
         if kind == 3:
             self._publish(data, head, start, stop)
         elif kind == PUBACK:
-            self._acked(*packets.read_ack(data, start, stop, self.version))
+            self._acked(*packets.read_ack(data, start, stop, self.version, kind))
         elif kind == PINGREQ:
             self.send(PONG)
         elif kind == SUBSCRIBE:
@@ -60,7 +60,7 @@ class Client(Connection):
         elif kind == DISCONNECT:
             self._disconnect(*packets.read_disconnect(data, start, stop, self.version))
         else:
-            self._qos_2(kind, *packets.read_ack(data, start, stop, self.version))
+            self._qos_2(kind, *packets.read_ack(data, start, stop, self.version, kind))
 
     # -- coming and going
 
@@ -78,7 +78,7 @@ class Client(Connection):
             self._refuse(reasons.BAD_AUTHENTICATION_METHOD, 0, "there is no such way to authenticate here")
         if not asked.client_id and not asked.clean and asked.version != V5:
             self._refuse(0, reasons.V311_CLIENT_ID, "no client id for a session that is to be kept")
-        if not self._broker.authenticate(self, asked):
+        if not self._broker.authenticate(self, asked) or self._broker.is_foreign(self, asked):
             self._refuse(reasons.NOT_AUTHORIZED, reasons.V311_NOT_AUTHORIZED, "not allowed to connect")
         self._broker.accept(self, asked)
 

@@ -105,15 +105,15 @@ class Embedded:
     def _plugins(self) -> Any:
         if not self._settings.plugins:
             return None
-        from broker_proc.plugins import PluginError, Plugins  # amqtt: 7 MB and a tenth of a second
+        from broker_proc.plugins import UNUSABLE, Plugins  # amqtt: 7 MB and a tenth of a second
 
         logging.getLogger("amqtt").setLevel(logging.WARNING)
         logging.getLogger("transitions").setLevel(logging.WARNING)
         try:
             return Plugins(self._settings.plugins)
-        except PluginError as error:
-            cause = f": {error.__cause__}" if error.__cause__ else ""
-            raise self._wrong("plugins", f"cannot be loaded: {error}{cause}") from error
+        except UNUSABLE as error:
+            why = ": ".join(str(one) for one in (error, error.__cause__) if one is not None and str(one))
+            raise self._wrong("plugins", f"cannot be loaded: {why}") from error
 
     def _context(self) -> Any:
         try:

@@ -11,6 +11,10 @@ from broker_proc.reasons import PROTOCOL_ERROR, UNSUPPORTED_VERSION, WireError
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE = range(1, 9)
 SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = range(9, 16)
 V311, V5 = 4, 5
+# The reason codes that a client may give (sections 3.4.2.1, 3.6.2.1, 3.14.2.1).
+_RECEIVED = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
+_RELEASED = frozenset({0x00, 0x92})
+_LEAVING = frozenset({0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})
 NONE: Properties = {}  # of a packet without properties; never changed
 
 
@@ -132,12 +136,12 @@ def read_unsubscribe(data: bytes, at: int, end: int, version: int) -> tuple[int,
     return packet_id, filters
 
 
-def read_ack(data: bytes, at: int, end: int, version: int) -> tuple[int, int]:
+def read_ack(data: bytes, at: int, end: int, version: int, kind: int) -> tuple[int, int]:
     """Packet id and reason code of a PUBACK, PUBREC, PUBREL or PUBCOMP."""
     packet_id, at = read_id(data, at, end)
     code = 0
     if version == V5 and at < end:
-        code, at = number(data, at, end, 1)
+        code, at = _code(data, at, end, _RECEIVED if kind in (PUBACK, PUBREC) else _RELEASED)
         if at < end:
             _, at = props.read(data, at, end, props.IN_ACK)
     _at_end(at, end)
@@ -147,7 +151,7 @@ def read_ack(data: bytes, at: int, end: int, version: int) -> tuple[int, int]:
 def read_disconnect(data: bytes, at: int, end: int, version: int) -> tuple[int, Properties]:
     code, properties = 0, NONE
     if version == V5 and at < end:
-        code, at = number(data, at, end, 1)
+        code, at = _code(data, at, end, _LEAVING)
         if at < end:
             properties, at = props.read(data, at, end, props.IN_DISCONNECT)
     _at_end(at, end)
@@ -159,6 +163,13 @@ def read_id(data: bytes, at: int, end: int) -> tuple[int, int]:
     if packet_id == 0:
         raise WireError("packet id 0")
     return packet_id, at
+
+
+def _code(data: bytes, at: int, end: int, known: frozenset[int]) -> tuple[int, int]:
+    code, at = number(data, at, end, 1)
+    if code not in known:
+        raise WireError(f"reason code {code:#04x}", PROTOCOL_ERROR)
+    return code, at
 
 
 def _at_end(at: int, end: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from amqtt.broker import BrokerContext
 from amqtt.contexts import Action
-from amqtt.errors import PluginError
+from amqtt.errors import PluginError, PluginLoadError
 from amqtt.events import BrokerEvents, MQTTEvents
 from amqtt.plugins.manager import PluginManager
 from amqtt.session import IncomingApplicationMessage
@@ -36,11 +36,11 @@ _EVENTS = {
 }
 
 log = logging.getLogger(__name__)
-__all__ = ["PluginError", "Plugins"]
+UNUSABLE = (PluginError, PluginLoadError)
 
 
 class Plugins:
-    """The plugins of one broker. Raises PluginError where one cannot be loaded."""
+    """The plugins of one broker. Raises one of UNUSABLE where one cannot be loaded."""
 
     def __init__(self, wanted: Mapping[str, Mapping[str, Any] | None]) -> None:
         self._context = BrokerContext(_Facade())

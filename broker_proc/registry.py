@@ -42,6 +42,7 @@ class Registry(Exchange):
         session.ending = session.will_timer = session.will = None
         session.username = asked.username
         session.own = client.is_local and client_id.startswith(self._own)
+        session.trusted = client.kind == "unix"
         session.plugin_session = client.plugin_session
         session.answers.clear()
         session.topics.clear()

@@ -48,6 +48,7 @@ class Session:
         "received",
         "subscriptions",
         "topics",
+        "trusted",
         "username",
         "will",
         "will_timer",
@@ -68,6 +69,7 @@ class Session:
         self.received: set[int] = set()  # ids of QoS 2 messages that the client has not released yet
         self.window = broker.settings.unacked  # how many may be on their way at once
         self.own = False
+        self.trusted = False  # it has come by broker.sock
         self.username: str | None = None
         self.answers: dict[tuple[str, str], bool] = {}  # of plugins, about rights
         self.topics: set[bytes] = set()  # to which it may publish, as far as it has been looked at
