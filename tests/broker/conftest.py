@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from . import wire, wire5
 from .wire import PUBLISH, connected, subscribe, wait_for
 
 SERVE = Path(__file__).with_name("serve.py")
@@ -145,6 +147,12 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """Ours alone, where it is asked for what mosquitto does not do."""
     yield from _run(request.param, tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture(params=[wire, wire5], ids=["3.1.1", "5"])
+def mqtt(request: pytest.FixtureRequest) -> Any:
+    """The raw client of each version of MQTT: both modules have the same words."""
+    return request.param
 
 
 @pytest.fixture
