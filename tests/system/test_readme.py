@@ -1,6 +1,5 @@
 """Every command that README and docs show is run here, in a fresh clone, as a newcomer would type it."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import need
-from tests.system.home import REPOSITORY, wait_for
+from tests.system.home import BARE, REPOSITORY, wait_for
 from tests.system.test_verbs import Clone
 
 DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -37,15 +36,10 @@ def newcomer() -> Iterator[Clone]:
 
 
 def run(clone: Clone, command: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": os.environ.get("HOME", "/"),
-        "XDG_CONFIG_HOME": str(clone.path / "xdg"),
-    }
     return subprocess.run(
         ["bash", "-c", command],
         cwd=clone.path,
-        env=environment,
+        env=BARE | {"XDG_CONFIG_HOME": str(clone.path / "xdg")},
         capture_output=True,
         text=True,
         timeout=100,

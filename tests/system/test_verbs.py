@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
+from tests.system.home import BARE, REPOSITORY, Client, Home, free_port, wait_for
 
 BIN = Path(sys.executable).parent
 
@@ -50,11 +50,10 @@ class Clone(Home):
 
     def tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A console script by its path: nothing of the venv is on PATH."""
-        environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
         return subprocess.run(
             [str(BIN / name), *arguments],
             cwd=self.path,
-            env=environment,
+            env=BARE,
             capture_output=True,
             text=True,
             timeout=60,
@@ -162,7 +161,7 @@ def following(clone: Clone, program: str, lines: list[str]) -> Iterator[None]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+        env=BARE | {"PYTHONUNBUFFERED": "1"},
     )
     assert tail.stdout is not None
     with tail.stdout as stdout:
