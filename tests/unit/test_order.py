@@ -90,7 +90,7 @@ class World:
         self.dispatcher_loop.clear()
         ledger = Ledger(self.memory, boot_id())
         told = Receipts(self._told, Topics(), self.dispatcher_loop.time, ledger)
-        self.delivery = Delivery(self.dispatcher_loop, self._send, told, ledger)
+        self.delivery = Delivery(self.dispatcher_loop, self._send, told, ledger, lambda *_: None)
         self.ledger = ledger
         self.configure(self.configured)
         found = ledger.restore(self.dispatcher_loop.time(), REMEMBERED_S)
