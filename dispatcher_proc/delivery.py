@@ -36,8 +36,7 @@ class Delivery:
     """All open effects. Times are seconds of `loop.time()`, which is CLOCK_MONOTONIC."""
 
     def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, ledger: Ledger, overload: Overloaded) -> None:
-        self._loop, self._send, self._receipts, self._ledger = loop, send, receipts, ledger
-        self._overload = overload
+        self._loop, self._send, self._receipts, self._ledger, self._overload = loop, send, receipts, ledger, overload
         self._bytes = 0  # of the payloads of all that is open
         self._lanes: dict[str, Lane] = {}
         self._open: dict[str, OpenEffect] = {}
@@ -77,11 +76,8 @@ class Delivery:
         """
         full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
-            reason = (
-                f"overload: {HELD} effects wait already for {', '.join(full)}"
-                if full
-                else "overload: 16 MiB of effects wait"
-            )
+            waiting = f"{HELD} effects wait already for {', '.join(full)}" if full else "16 MiB of effects wait"
+            reason = f"overload: {waiting}"
             self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._overload(effect.id, topic, payload, reason)
             return

@@ -13,7 +13,7 @@ from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
-from effectd import config, effect
+from effectd import config, effect, published
 from effectd.config import Config
 from effectd.effect import Effect
 from effectd.errors import BrokerLost, ConfigError, EffectMalformed, EffectRefused
@@ -135,16 +135,16 @@ class Dispatcher:
         topic, topic_type, payload = arrival.topic, arrival.topic_type, arrival.payload
         if arrival.retained:
             detail = "retained: an effect is never executed from a stored copy; publish it without the retain flag"
-            self._receipts.dead("refused", effect.best_id(payload), topic, payload, detail)
+            self._receipts.dead("refused", published.best_id(payload), topic, payload, detail)
             return
         try:
-            wanted = effect.decode(payload, topic_type)
+            wanted = published.decode(payload, topic_type)
         except EffectMalformed as error:
             log.warning("malformed effect on %s: %s", topic, error)
             self._receipts.dead("malformed", None, topic, payload, str(error))
             return
         except EffectRefused as error:
-            nameless = Effect(id=effect.best_id(payload), effect_type=topic_type or "")
+            nameless = Effect(id=published.best_id(payload), effect_type=topic_type or "")
             if self._is_new(nameless, topic, payload, undecoded=payload):
                 self._receipts.refuse(nameless, topic, payload, error)
             return

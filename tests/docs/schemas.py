@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from effectd import effect, gate, report
+from effectd import effect, gate, published, report
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -45,8 +45,8 @@ def _of(struct: type[msgspec.Struct], title: str) -> Schema:
 
 
 def _effect() -> Schema:
-    """The object, and the short forms; the rules that `effect.decode` checks beyond the struct's own are added."""
-    fields = _of(effect._Published, "Effect")
+    """The object, and the short forms; the rules that `published.decode` checks beyond the struct's own are added."""
+    fields = _of(published._Published, "Effect")
     identifier = {"type": "string", "pattern": _whole(effect.ID)}
     label = {"type": "string", "pattern": _whole(effect.LABEL)}
     for name in ("id", "idempotency_key"):

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from effectd import effect, gate, report
+from effectd import effect, gate, published, report
 from effectd.errors import EffectMalformed, EffectRefused
 from tests.docs import schemas
 
@@ -42,7 +42,7 @@ def validator(kind: str) -> Draft202012Validator:
 
 def decodes(payload: bytes) -> bool:
     try:
-        effect.decode(payload, "wind")
+        published.decode(payload, "wind")
     except (EffectMalformed, EffectRefused):
         return False
     return True
@@ -66,7 +66,7 @@ def test_an_example_of_the_contract_validates(example):
 
 @pytest.mark.parametrize("example", of("effect"))
 def test_an_effect_of_the_contract_is_one(example):
-    decoded = effect.decode(example.text.encode(), example.place.removeprefix("effects/"))
+    decoded = published.decode(example.text.encode(), example.place.removeprefix("effects/"))
     assert decoded.id == example.name
 
 
@@ -93,7 +93,7 @@ def test_a_dead_letter_in_the_contract_is_written_by_the_program(example):
     letter = example.value
     payload = letter["payload"].encode()
     with pytest.raises(EffectRefused) as refused:
-        effect.decode(payload, "wind")
+        published.decode(payload, "wind")
     again = json.loads(report.dead_letter(letter["id"], letter["topic"], payload, str(refused.value)))
     assert again | {"at": letter["at"]} == letter
 

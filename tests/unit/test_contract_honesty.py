@@ -5,7 +5,7 @@ import re
 import pytest
 import typer
 
-from effectd import config, effect, schema
+from effectd import config, published, schema
 from effectd.cli import app
 from tests.unit.test_contract import PAGE
 
@@ -18,7 +18,7 @@ STRUCTS = {
     "devices.<id>.limits.": schema.Limits,
 }
 KEYS = {prefix + key for prefix, struct in STRUCTS.items() for key in struct.__struct_fields__}
-FIELDS = set(effect._Published.__struct_fields__)
+FIELDS = set(published._Published.__struct_fields__)
 
 
 def not_yet(section: str) -> set[str]:

@@ -14,13 +14,12 @@ from effectd.effect import (
     LABEL,
     Deadline,
     Effect,
-    best_id,
-    decode,
     from_set,
     new_id,
     to_set,
 )
 from effectd.errors import EffectMalformed, EffectRefused
+from effectd.published import best_id, decode
 
 
 def of(*, topic_type: str | None = "wind", **fields: Any) -> Effect:
