@@ -69,6 +69,9 @@ class Silence(threading.Thread):
                     self.rss[name] = max(self.rss.get(name, 0.0), rss)
                 except psutil.Error:
                     pass
+        for gate in gates.values():
+            if gate is not None:
+                gate.close()
 
     def _open(self, name: str) -> socket.socket | None:
         sock = socket.socket(socket.AF_UNIX)
