@@ -74,10 +74,10 @@ class Retained:
                     yield node.message
                 if depth == len(levels):
                     continue
-            if level == "#":
-                todo += [(below, depth) for name, below in node.below.items() if depth or not name.startswith("$")]
-            elif level == "+":
-                todo += [(below, depth + 1) for name, below in node.below.items() if depth or not name.startswith("$")]
+            if level in ("#", "+"):
+                deeper = depth + (level == "+")
+                inner = node is not self._root  # no wildcard at the first level matches the broker's own topics
+                todo += [(below, deeper) for name, below in node.below.items() if inner or not name.startswith("$")]
             elif (below := node.below.get(level)) is not None:
                 todo.append((below, depth + 1))
 
