@@ -143,7 +143,7 @@ def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) 
     blocks = re.findall(
         r"^```yaml\n(.*?)^```", (REPOSITORY / "docs" / "brokers.md").read_text(), re.MULTILINE | re.DOTALL
     )
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     home = newcomer.path / "broker-home"
     home.mkdir(exist_ok=True)
     for block in blocks:
