@@ -50,7 +50,7 @@ class Broker(Registry):
             if client.session is not None and client.will is not None:
                 self.send_will(client.session, client.will)
                 client.will = None
-        while self._tasks:
+        if self._tasks:  # plugins that are asked about wills
             await asyncio.wait(list(self._tasks), timeout=END_WITHIN_S)
         for client in clients:
             client.close(SHUTTING_DOWN, "the broker stops")

@@ -42,6 +42,7 @@ class Client(Connection):
     allowed: bool | None = None  # by the plugins that look at who connects
     accepted = False
     plugin_session: Any = None
+    aliases_in: dict[int, bytes]  # topics by the numbers that a client of MQTT 5 has given them
 
     def _packet(self, head: int, start: int, stop: int) -> None:
         kind, data = head >> 4, self.frames.data
@@ -100,7 +101,7 @@ class Client(Connection):
             given = asked.properties
             self.packet_limit = given.get(props.MAXIMUM_PACKET, 0)
             self.aliases_left = min(given.get(props.ALIAS_MAXIMUM, 0), ALIASES)
-            self.aliases_in: dict[int, bytes] = {}
+            self.aliases_in = {}
             about = {
                 props.RECEIVE_MAXIMUM: min(settings.inflight, 65_535),
                 props.MAXIMUM_PACKET: settings.packet_bytes,
@@ -253,7 +254,7 @@ class Client(Connection):
         assert session is not None
         for topic_filter, wanted in filters:
             identifiers = (wanted.identifier,) if wanted.identifier else ()
-            for message in list(broker.retained_for(topic_filter)):
+            for message in broker.retained_for(topic_filter):
                 if message is not None:
                     question = (session, rights.RECEIVE, message.topic.decode())
                     if broker.rights.may(*question) is None:

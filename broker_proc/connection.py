@@ -85,7 +85,7 @@ class Connection(Outgoing, asyncio.Protocol):
         for timer in (self._timer, self._linger):
             if timer is not None:
                 timer.cancel()
-        if not self.busy or self.held:
+        if not self.busy:
             self._end()
 
     def pause_writing(self) -> None:
@@ -117,7 +117,7 @@ class Connection(Outgoing, asyncio.Protocol):
                     break
                 if self.busy:
                     break
-                if not done & 31 and self._loop.time() - begun > TURN_S:
+                if not done & 7 and self._loop.time() - begun > TURN_S:
                     self._later()
                     break
         except MustAsk as question:
@@ -228,7 +228,8 @@ class Connection(Outgoing, asyncio.Protocol):
             return
         self.closing = True
         if code and self.version == V5 and self.session is not None:
-            self.send(packets.disconnect(code, reason))
+            goodbye = packets.disconnect(code, reason)
+            self.send(packets.disconnect(code) if 0 < self.packet_limit < len(goodbye) else goodbye)
         last_words = bool(code and self._out)
         self.flush()
         if self._task is not None:

@@ -41,4 +41,5 @@ class Limits:
                 return
             told.clear()
         told[who] = now
+        who = who[:60] if who.isprintable() else repr(who[:60])
         log.warning("%s: %s (broker.limits.%s: %d)", who, what, limit, getattr(self.settings, limit))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from broker_proc import properties as props
 from broker_proc.fields import binary, number, string, topic_filter, topic_name, write_varint
 from broker_proc.properties import Properties
-from broker_proc.reasons import PROTOCOL_ERROR, UNSUPPORTED_VERSION, WireError
+from broker_proc.reasons import PROTOCOL_ERROR, QUOTA, UNSUPPORTED_VERSION, WireError
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE = range(1, 9)
 SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = range(9, 16)
@@ -15,6 +15,7 @@ V311, V5 = 4, 5
 _RECEIVED = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
 _RELEASED = frozenset({0x00, 0x92})
 _LEAVING = frozenset({0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})
+FILTERS = 10_000  # in one packet: others wait while they are read
 NONE: Properties = {}  # of a packet without properties; never changed
 
 
@@ -118,6 +119,8 @@ def read_subscribe(data: bytes, at: int, end: int, version: int) -> tuple[int, l
         if no_local and name.startswith("$share/"):
             raise WireError("No Local with a shared subscription", PROTOCOL_ERROR)
         wanted.append(Wanted(topic_filter(name), qos, no_local, bool(options & 8), handling))
+        if len(wanted) > FILTERS:
+            raise WireError(f"a SUBSCRIBE of more than {FILTERS} filters", QUOTA)
     if not wanted:
         raise WireError("a SUBSCRIBE without a filter", PROTOCOL_ERROR)
     return packet_id, wanted, identifier
@@ -131,6 +134,8 @@ def read_unsubscribe(data: bytes, at: int, end: int, version: int) -> tuple[int,
     while at < end:
         name, at = string(data, at, end)
         filters.append(topic_filter(name))
+        if len(filters) > FILTERS:
+            raise WireError(f"an UNSUBSCRIBE of more than {FILTERS} filters", QUOTA)
     if not filters:
         raise WireError("an UNSUBSCRIBE without a filter", PROTOCOL_ERROR)
     return packet_id, filters

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker_proc.fields import binary, number, string, varint, write_string, write_varint
-from broker_proc.reasons import PROTOCOL_ERROR, WireError
+from broker_proc.reasons import PROTOCOL_ERROR, QUOTA, WireError
 
 PAYLOAD_FORMAT, MESSAGE_EXPIRY, CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION_DATA = 1, 2, 3, 8, 9
 SUBSCRIPTION_ID, SESSION_EXPIRY, ASSIGNED_CLIENT_ID = 11, 17, 18
@@ -22,6 +22,8 @@ _KINDS = {
 _BYTES = {"B": 1, "H": 2, "L": 4}
 _AT_MOST_1 = frozenset({PAYLOAD_FORMAT, REQUEST_PROBLEM, REQUEST_RESPONSE})  # a byte that is 0 or 1
 _NOT_0 = frozenset({SUBSCRIPTION_ID, RECEIVE_MAXIMUM, ALIAS, MAXIMUM_PACKET})
+
+USER_PROPERTIES = 1000  # in one packet: others wait while they are read
 
 # What a client may send in each of its packets.
 _MESSAGE = frozenset({PAYLOAD_FORMAT, MESSAGE_EXPIRY, CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION_DATA, USER})
@@ -54,7 +56,10 @@ def read(data: bytes, at: int, end: int, allowed: frozenset[int]) -> tuple[Prope
             raise WireError(f"property {which} does not belong here", PROTOCOL_ERROR)
         value, at = _value(kind, data, at, stop)
         if kind == "p":
-            found.setdefault(which, []).append(value)
+            pairs = found.setdefault(which, [])
+            pairs.append(value)
+            if len(pairs) > USER_PROPERTIES:
+                raise WireError(f"more than {USER_PROPERTIES} user properties", QUOTA)
             continue
         if which in found:
             raise WireError(f"property {which} given twice", PROTOCOL_ERROR)

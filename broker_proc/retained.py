@@ -21,13 +21,16 @@ class Retained:
         self._limits, self._clock = limits, clock
         self._root = _Node()
         self.count = self.bytes = 0
+        self._expiring: dict[str, float] = {}  # topic -> when
+        self._purged = 0.0
 
     def keep(self, topic: str, message: Message, who: str) -> bool:
         """Keep it, or with an empty payload clear what is there. False where a limit is in the way."""
+        self._purge()
         if not message.payload:
             self._clear(topic)
             return True
-        settings, before = self._limits.settings, self.get(topic)
+        settings, before = self._limits.settings, self._stored(topic)
         grown = message.size - (before.size if before else 0)
         if before is None and self.count >= settings.retained:
             self._limits.bite("retained", who, f"{topic[:60]!r} is not retained: there are too many")
@@ -39,17 +42,22 @@ class Retained:
         for level in topic.split("/"):
             node = node.below.get(level) or node.below.setdefault(level, _Node())
         node.message = message
+        if message.expires:
+            self._expiring[topic] = message.expires
+        else:
+            self._expiring.pop(topic, None)
         self.bytes += grown
         self.count += before is None
         return True
 
-    def get(self, topic: str) -> Message | None:
+    def _stored(self, topic: str) -> Message | None:
+        """What is kept of this topic, though it may have expired."""
         node: _Node | None = self._root
         for level in topic.split("/"):
             if node is None:
                 return None
             node = node.below.get(level)
-        return node.message if node is not None and self._alive(node) else None
+        return node.message if node is not None else None
 
     def matching(self, topic_filter: str) -> Iterator[Message | None]:
         """Those that a filter matches; None now and then, where it has taken a while to find the next."""
@@ -66,25 +74,27 @@ class Retained:
                     yield node.message
                 if depth == len(levels):
                     continue
-            if level == "#":
-                todo += [(below, depth) for name, below in node.below.items() if depth or not name.startswith("$")]
-            elif level == "+":
-                todo += [(below, depth + 1) for name, below in node.below.items() if depth or not name.startswith("$")]
+            if level in ("#", "+"):
+                deeper = depth + (level == "+")
+                inner = node is not self._root  # no wildcard at the first level matches the broker's own topics
+                todo += [(below, deeper) for name, below in node.below.items() if inner or not name.startswith("$")]
             elif (below := node.below.get(level)) is not None:
                 todo.append((below, depth + 1))
 
     def _alive(self, node: _Node) -> bool:
         message = node.message
-        if message is None:
-            return False
-        if message.expires and message.expires <= self._clock():
-            node.message = None  # its empty nodes go with the next message that clears the topic
-            self.count -= 1
-            self.bytes -= message.size
-            return False
-        return True
+        return message is not None and (not message.expires or message.expires > self._clock())
+
+    def _purge(self) -> None:
+        """Let go of what has expired; at most once a second."""
+        now = self._clock()
+        if self._expiring and now - self._purged >= 1.0:
+            self._purged = now
+            for topic in [topic for topic, expires in self._expiring.items() if expires <= now]:
+                self._clear(topic)
 
     def _clear(self, topic: str) -> None:
+        self._expiring.pop(topic, None)
         way, node = [], self._root
         for level in topic.split("/"):
             if level not in node.below:

@@ -149,7 +149,8 @@ class Session:
     def paused(self) -> None:
         """The connection has ended; what is kept for the next one is bounded more tightly."""
         self.connection = None
-        self._trim(self._broker.settings.session_bytes)
+        if self.expiry:
+            self._trim(self._broker.settings.session_bytes)
 
     def forget(self) -> None:
         """The session has ended."""

@@ -23,17 +23,19 @@ from broker_proc.packets import (
 from broker_proc.reasons import PROTOCOL_ERROR, TOO_LARGE, WireError
 
 ILLEGAL = -1
-CONNECT_BYTES = 65_536
+CONNECT_BYTES = 65_536  # of a CONNECT, an acknowledgement or a DISCONNECT
+FILTER_BYTES = 1_048_576  # of a SUBSCRIBE or UNSUBSCRIBE
 BEFORE_CONNECT = tuple(CONNECT_BYTES if head == CONNECT << 4 else ILLEGAL for head in range(256))
 
 
 def legal(version: int, packet_bytes: int) -> tuple[int, ...]:
     """By the first byte of a packet (type and flags): the largest remaining length that a client may give it."""
-    ack = packet_bytes if version == V5 else 2
+    ack = CONNECT_BYTES if version == V5 else 2
     limits = dict.fromkeys([PUBLISH << 4 | flags for flags in range(16) if flags & 6 != 6], packet_bytes)
     limits |= {PUBACK << 4: ack, PUBREC << 4: ack, PUBREL << 4 | 2: ack, PUBCOMP << 4: ack}
-    limits |= {SUBSCRIBE << 4 | 2: packet_bytes, UNSUBSCRIBE << 4 | 2: packet_bytes, PINGREQ << 4: 0}
-    limits |= {DISCONNECT << 4: packet_bytes if version == V5 else 0}
+    filters = min(packet_bytes, FILTER_BYTES)
+    limits |= {SUBSCRIBE << 4 | 2: filters, UNSUBSCRIBE << 4 | 2: filters, PINGREQ << 4: 0}
+    limits |= {DISCONNECT << 4: CONNECT_BYTES if version == V5 else 0}
     return tuple(limits.get(head, ILLEGAL) for head in range(256))
 
 
