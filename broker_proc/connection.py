@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from broker_proc.broker import Broker
 
 LINGER_S = 1.0  # that a closed connection has to take its last bytes
+LINGERING = 100  # connections, at most, that are read to their end, so that they hear why they are closed
 TURN_S = 0.01  # of one connection's packets, then the others come first
 READ_AHEAD = 262_144  # bytes that wait here while a connection has to
 PARTIAL = 65_536  # bytes of a packet that is not whole, from which they count
@@ -42,7 +43,7 @@ class Connection(Outgoing, asyncio.Protocol):
         self.kind = kind  # tcp, unix, websocket
         self.frames = Frames()
         self.address: tuple[str, int] = ("", 0)
-        self.closing = self.busy = False
+        self.closing = self.busy = self.lingers = False
         self.held = False  # it may not publish for now
         self.patience = broker.connect_within
         self._heard = 0.0
@@ -79,6 +80,8 @@ class Connection(Outgoing, asyncio.Protocol):
 
     def connection_lost(self, _why: Exception | None) -> None:
         self.lost = True
+        if self.lingers:
+            self._broker.lingering -= 1
         for timer in (self._timer, self._linger):
             if timer is not None:
                 timer.cancel()
@@ -227,13 +230,30 @@ class Connection(Outgoing, asyncio.Protocol):
         if code and self.version == V5 and self.session is not None:
             goodbye = packets.disconnect(code, reason)
             self.send(packets.disconnect(code) if 0 < self.packet_limit < len(goodbye) else goodbye)
+        last_words = bool(code and self._out)
         self.flush()
         if self._task is not None:
             self._task.cancel()
         if not self.lost:
-            self.transport.close()
+            if not (last_words and self._hear_out()):
+                self.transport.close()
             self._linger = self._loop.call_later(LINGER_S, self.transport.abort)
         self._end()
+
+    def _hear_out(self) -> bool:
+        """Close our half only: what is sent to a closed socket resets it, and our last words would be lost with it."""
+        if self._broker.lingering >= LINGERING or not self.transport.can_write_eof():
+            return False
+        try:
+            self.transport.write_eof()
+        except OSError:  # it is reset already
+            return False
+        self.lingers = True
+        self._broker.lingering += 1
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        return True
 
     def _end(self) -> None:
         self.closing = True

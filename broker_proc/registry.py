@@ -19,6 +19,7 @@ class Registry(Exchange):
     """A client id belongs to the newest connection; what its session holds is bounded, and so is their number."""
 
     stopping = False
+    lingering = 0  # connections that are closed on our side and read until the client closes them, too
 
     def accept(self, client: "Client", asked: Connect) -> None:
         """Serve this client under its id from now on, in place of whoever was served under it before."""

@@ -72,10 +72,17 @@ class WebSocketProtocol(asyncio.Protocol):
         self.write(b"".join(parts))
 
     def close(self) -> None:
+        self._say_goodbye()
+        self._transport.close()
+
+    def write_eof(self) -> None:
+        self._say_goodbye()
+        self._transport.write_eof()
+
+    def _say_goodbye(self) -> None:
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
             self._flush()
-        self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
         """Abort, pause_reading and the like are those of the transport beneath."""

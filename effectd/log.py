@@ -59,10 +59,17 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        text = f"{stamp}.{int(record.msecs):03d} {level}{record.getMessage()}"
+        text = f"{stamp}.{int(record.msecs):03d} {level}{escaped(record.getMessage())}"
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            text += "\n" + "\n".join(escaped(line) for line in self.formatException(record.exc_info).split("\n"))
         return text
+
+
+def escaped(text: str) -> str:
+    """`text` on one line: whoever names a topic or a field must not forge a line or steer the reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def to_stdout(level: int = logging.INFO) -> None:

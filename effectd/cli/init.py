@@ -1,6 +1,7 @@
 """`effectd init DIR`: a new home, made of the very files that are the home of effectd's own checkout."""
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def _make(home: Path, files: dict[str, str]) -> None:
                 folder.mkdir(0o700 if folder.is_relative_to(home / "run") else 0o777)
                 undo.callback(folder.rmdir)
         for name, text in files.items():
-            with (home / name).open("x") as file:
+            # for the owner only: a device's options may hold a token
+            with open(home / name, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 undo.callback((home / name).unlink)
                 file.write(text)
         (home / LINK).symlink_to(SUPERVISOR_FILE)

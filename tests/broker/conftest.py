@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from . import wire, wire5
 from .wire import PUBLISH, connected, subscribe, wait_for
 
 SERVE = Path(__file__).with_name("serve.py")
@@ -37,7 +39,7 @@ class RunningBroker:
             configuration.write_text(MOSQUITTO.format(port=self.port, web_port=self.web_port))
             command = [mosquitto(), "-c", str(configuration)]
         else:
-            loop = "asyncio" if kind == "ours-on-asyncio" else "any"
+            loop = "asyncio" if kind == "ours-on-asyncio" else "uvloop"
             command = [sys.executable, str(SERVE), f"--port={self.port}", f"--web-port={self.web_port}"]
             command += [f"--loop={loop}", *options]
         with self.log_file.open("w") as log:
@@ -145,6 +147,12 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """Ours alone, where it is asked for what mosquitto does not do."""
     yield from _run(request.param, tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture(params=[wire, wire5], ids=["3.1.1", "5"])
+def mqtt(request: pytest.FixtureRequest) -> Any:
+    """The raw client of each version of MQTT: both modules have the same words."""
+    return request.param
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from . import wire5
 from .conftest import RunningBroker, _run
 from .wire import CONNACK, Client, connect, connected, publish, subscribe, unsubscribe, wait_for
 
@@ -31,6 +32,18 @@ def test_probes_and_broken_connections_leave_no_descriptor_open(broker: RunningB
         for each in silent:
             each.socket.close()
         wait_for(lambda: broker.descriptors() <= baseline)
+
+
+def test_connections_that_are_told_why_and_do_not_leave_are_closed_all_the_same(
+    ours: RunningBroker, topic: str
+) -> None:
+    baseline = ours.descriptors()
+    with contextlib.ExitStack() as stack:
+        for each in range(150):
+            client = stack.enter_context(wire5.connected(ours.port, f"{topic}-{each}"))
+            client.send(wire5.publish("a", "x", topic_alias=0))
+            assert client.is_told_and_closed()
+        wait_for(lambda: ours.descriptors() <= baseline)
 
 
 def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 5, 6, 7, 9, 11, 13
 
@@ -108,6 +108,11 @@ class Packet:
         return self.body[self._topic_end + (2 if self.qos else 0) :].decode()
 
     @property
+    def session_present(self) -> bool:
+        """Of a CONNACK."""
+        return bool(self.body[0] & 1)
+
+    @property
     def packet_id(self) -> int:
         at = self._topic_end if self.kind == PUBLISH else 0
         return int.from_bytes(self.body[at : at + 2], "big")
@@ -115,6 +120,8 @@ class Packet:
 
 class Client:
     """One connection; a context manager, whose end is an abrupt close and not a DISCONNECT."""
+
+    connack: Any  # the answer to its CONNECT, where `connected` has read it
 
     def __init__(self, port: int, first: bytes = b"", *, receive_buffer: int = 0) -> None:
         """Connect and send `first`; with `receive_buffer` bytes at most held unread on this side."""
@@ -193,6 +200,25 @@ class Client:
             self.send(acknowledge(PUBACK, found.packet_id))
         return found
 
+    def heard(self, limit: float = 10.0) -> list[Any]:
+        """The messages that come before the answer to a ping; each is acknowledged, whatever its quality."""
+        self.send(PINGREQ)
+        messages, unfinished, answered = [], set[int](), False
+        while unfinished or not answered:
+            found = self.receive(limit)
+            assert found is not None, "the connection was closed"
+            if found.kind == PUBLISH:
+                messages.append(found)
+                if found.qos:
+                    self.send(acknowledge(PUBACK if found.qos == 1 else PUBREC, found.packet_id))
+                if found.qos == 2:
+                    unfinished.add(found.packet_id)
+            elif found.kind == PUBREL:
+                self.send(acknowledge(PUBCOMP, found.packet_id))
+                unfinished.discard(found.packet_id)
+            answered = answered or found.kind == PINGRESP
+        return messages
+
     def subscribe(self, topic_filter: str, qos: int = 0) -> int:
         """Subscribe, and return what was granted; there must be nothing retained for this filter."""
         self.send(subscribe((topic_filter, qos)))
@@ -200,7 +226,10 @@ class Client:
 
     def publish(self, topic: str, payload: str, qos: int = 0, *, retain: bool = False) -> None:
         """Publish, and return when the broker has it."""
-        self.send(publish(topic, payload, qos, retain=retain))
+        self._settle(publish(topic, payload, qos, retain=retain), qos)
+
+    def _settle(self, message: bytes, qos: int) -> None:
+        self.send(message)
         if qos == 1:
             self.expect(PUBACK)
         elif qos == 2:
@@ -239,8 +268,8 @@ def connected(port: int, client_id: str = "", **options: object) -> Client:
     receive_buffer = int(options.pop("receive_buffer", 0))  # type: ignore[call-overload]
     client = Client(port, connect(client_id, **options), receive_buffer=receive_buffer)  # type: ignore[arg-type]
     try:
-        answer = client.expect(CONNACK)
-        assert answer.body[1] == 0, answer
+        client.connack = client.expect(CONNACK)
+        assert client.connack.body[1] == 0, client.connack
     except BaseException:
         client.socket.close()
         raise

@@ -45,6 +45,8 @@ def test_a_new_home_is_both_files_the_link_and_the_folders_and_check_finds_it_go
     assert (room / "supervisord.conf").readlink() == Path("supervisor.conf")
     for folder in (room / "run", room / "run" / "log"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for name in ("config.yaml", "supervisor.conf"):  # a device's options may hold a token
+        assert stat.S_IMODE((room / name).stat().st_mode) == 0o600
     assert check.problems(room) == []
     assert f"--home {room} up" in said
 

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,13 +14,12 @@ from effectd.effect import (
     LABEL,
     Deadline,
     Effect,
-    best_id,
-    decode,
     from_set,
     new_id,
     to_set,
 )
 from effectd.errors import EffectMalformed, EffectRefused
+from effectd.published import best_id, decode
 
 
 def of(*, topic_type: str | None = "wind", **fields: Any) -> Effect:
@@ -368,11 +368,24 @@ def test_clamped_is_within_the_limits_and_0_still_means_hold(asked, limits, give
 keys = st.sampled_from(
     ["effect_type", "id", "intensity", "duration", "location", "parameters", "priority", "ttl_ms", "timestamp", "x-a"]
 )
+wholes = (
+    st.integers() | st.integers(-(2**70), 2**70) | st.sampled_from([2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**400])
+)
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)
+    st.none(), st.booleans(), wholes, st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)
 )
 json_values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
+)
+encodable = st.recursive(  # what an effect within the rules may hold
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=20),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
 )
 hostile = st.one_of(
     st.binary(max_size=200),
@@ -395,6 +408,36 @@ def test_any_bytes_are_an_effect_or_malformed_or_refused_and_nothing_else(payloa
     assert effect.effect_type
     assert isinstance(effect.intensity, str) or 0 <= effect.intensity <= 100
     assert 1 <= effect.ttl_ms <= 60000
+    # whatever was taken can be written into the journal, carried to a receipt and handed to a device
+    msgspec.msgpack.encode(effect)
+    msgspec.json.encode(effect)
+    if not isinstance(effect.intensity, str):
+        to_set(effect)
+
+
+@pytest.mark.parametrize("number", [2**64, 10**30, -(2**63) - 1])
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        ('{"id": "a-1", "parameters": {"n": %d}}', "parameters.n"),
+        ('{"id": "a-1", "parameters": {"n": {"deep": [1, [%d]]}}}', "parameters.n.deep[1][0]"),
+        ('{"id": "a-1", "x-tag": %d}', "x-tag"),
+        ('{"id": "a-1", "intensity": %d}', "intensity"),
+        ('{"id": "a-1", "duration": %d}', "duration"),
+        ('{"id": "a-1", "event_id": %d}', "event_id"),
+        ('{"id": "a-1", "message_id": [%d]}', "message_id[0]"),
+    ],
+)
+def test_a_whole_number_beyond_64_bits_is_refused_by_its_place_wherever_it_stands(number, payload, path):
+    error = refusal((payload % number).encode())
+    assert error.field == path
+    assert "64 bits" in error.rule
+    assert best_id((payload % number).encode()) == "a-1"
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63)])
+def test_the_largest_whole_number_of_64_bits_is_carried(number):
+    assert from_set(to_set(of(parameters={"n": number}))).parameters == {"n": number}
 
 
 @given(hostile)
@@ -404,12 +447,22 @@ def test_any_bytes_at_a_device_are_a_set_or_refused_and_nothing_else(payload):
     except EffectRefused:
         return
     assert math.isfinite(effect.clamped(100, 60000).intensity)
+    msgspec.msgpack.encode(effect)
+
+
+@pytest.mark.parametrize(
+    "field", ['"seq": %d', '"parameters": {"n": %d}', '"deadline": {"boot": "b", "ms": %d}', '"duration": %d']
+)
+def test_a_set_with_a_number_beyond_64_bits_is_refused(field):
+    payload = '{"effect_type": "wind", "intensity": 1, "duration": 1, ' + field % 10**30 + "}"
+    with pytest.raises(EffectRefused):
+        from_set(payload.encode())
 
 
 ids = st.from_regex(ID, fullmatch=True)
 percents = st.floats(0, 100) | st.integers(0, 100)
 parameters = st.dictionaries(
-    st.text(max_size=8).filter(lambda key: key not in ("ttl_ms", "rgb", "color")), json_values, max_size=3
+    st.text(max_size=8).filter(lambda key: key not in ("ttl_ms", "rgb", "color")), encodable, max_size=3
 )
 
 

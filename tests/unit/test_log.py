@@ -69,3 +69,34 @@ def test_a_flood_of_one_warning_is_thinned_out_and_counted_and_others_pass(pipe,
     assert text.count("the same") == 11
     assert "another" in text
     assert "490 more of the next line kept back" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("effects/wi\nnd", r"effects/wi\nnd"),
+        ("\x1b[2Jeffects/x", r"\x1b[2Jeffects/x"),
+        ("a\r\x00\x7f\x9b", r"a\r\x00\x7f\x9b"),
+        ("\u202egnp", r"\u202egnp"),
+        ("\ud800", r"\ud800"),
+        ("Lüfter 漢 60 %", "Lüfter 漢 60 %"),
+    ],
+)
+def test_a_name_from_outside_forges_no_line_and_steers_no_terminal(pipe, said, written):
+    out, into = pipe
+    logger(into).info("refused on %s", said)
+    line = os.read(out, 65536).decode()
+    assert line.endswith(f"refused on {written}\n")
+    assert line.count("\n") == 1
+
+
+def test_a_traceback_keeps_its_lines_and_only_those(pipe):
+    out, into = pipe
+    try:
+        raise ValueError("bad \x1b[2J word")
+    except ValueError:
+        logger(into).exception("failed")
+    text = os.read(out, 65536).decode()
+    assert "Traceback" in text
+    assert "ValueError: bad \\x1b[2J word" in text
+    assert "\x1b" not in text
