@@ -16,14 +16,13 @@ from broker_proc import homes
 from broker_proc.broker import Broker
 from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
 from broker_proc.selfcheck import SelfCheck
-from effectd.config import home_id
+from effectd.config import BROKER_SOCKET, home_id
 from effectd.errors import ConfigError
 from effectd.process import Process
 
 RETRY_S = 0.5  # a port that becomes free tells nobody
 HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
 SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
-SOCKET = "broker.sock"
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +76,12 @@ class Embedded:
             await plugins.start(broker)
         self._tls = self._context()
         await self._listen()
-        socket_file = SocketFile(broker, process.run / SOCKET)
+        socket_file = SocketFile(broker, process.run / BROKER_SOCKET)
         await socket_file.start()
         self._giving_up = self._loop.call_later(SICK_S, self._give_up)
         config = process.config
         check_id, check_topic = config.client_id("broker"), config.topics.system("broker-probe")
-        check = SelfCheck(self._loop, process.run / SOCKET, check_id, check_topic, self._checked)
+        check = SelfCheck(self._loop, process.run / BROKER_SOCKET, check_id, check_topic, self._checked)
         # other homes may use this broker, too
         broker.publish_own(homes.topic(config), homes.announcement(config), 1, retain=True)
         while not self._stopping.is_set():

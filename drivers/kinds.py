@@ -29,7 +29,7 @@ def build(name: str, tree: Config) -> Driver:
     try:
         options_class = options_of(driver_class)
         options = msgspec.convert(device.options, options_class)
-        driver = driver_class(name, options, tree.broker.address)
+        driver = driver_class(name, options, tree.address)
     except msgspec.ValidationError as error:
         raise tree.option_error(name, ("options", *config.where(error)), config.what(error, options_class)) from None
     except ValueError as error:  # a rule between options, or a template that makes no sense

@@ -13,8 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, values
+from effectd.dial import connect_to
 from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.schema import Address, HomeAddress
 from effectd.stream import no_delay
 
 
@@ -28,6 +29,18 @@ class MqttOptions(Options):
     retain: bool = False
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     broker: Address | None = None  # None: the home's own
+
+
+class _Client(paho.Client):
+    """paho's own client of an address; the home's broker it reaches by its socket."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, clean_session=True)
+        self._address = address
+
+    def _create_socket(self) -> Any:
+        """paho's own UNIX transport ignores its time limit, and hangs where the backlog is full."""
+        return connect_to(self._address.path) if isinstance(self._address, HomeAddress) else super()._create_socket()
 
 
 class Mqtt(Driver):
@@ -47,7 +60,7 @@ class Mqtt(Driver):
     def open(self) -> None:
         address = self.options.broker or self.broker
         connected, refused = threading.Event(), list[str]()
-        client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
+        client = _Client(address)
         client.connect_timeout = self.options.timeout_ms / 1000
 
         def answered(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:

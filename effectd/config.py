@@ -17,11 +17,12 @@ from msgspec import Struct
 
 from effectd import location, runfolder, topics
 from effectd.errors import ConfigError
-from effectd.schema import Broker, Device, EffectType, Percent, RemoteOptions, Supervision
+from effectd.schema import Address, Broker, Device, EffectType, HomeAddress, Percent, RemoteOptions, Supervision
 from effectd.yamlfile import Path_, YamlFile
 
 FILE = "config.yaml"
 SUPERVISOR_FILE = "supervisor.conf"
+BROKER_SOCKET = "broker.sock"  # in run/
 STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 100}
 SUN_PATH = 107  # bytes of a UNIX socket's path on Linux, sockaddr_un.sun_path less its NUL (unix(7))
 
@@ -51,6 +52,14 @@ class Config(Struct, frozen=True):
     @property
     def topics(self) -> topics.Topics:
         return topics.Topics(self.topic_root)
+
+    @property
+    def address(self) -> Address:
+        """How this home's own programs reach its broker: the embedded one by its socket, so that they need no port."""
+        where = self.broker.address
+        if not self.broker.embedded:
+            return where
+        return HomeAddress(host=where.host, port=where.port, path=str(self.home / "run" / BROKER_SOCKET))
 
     @property
     def programs(self) -> list[str]:

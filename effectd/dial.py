@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from effectd.loop import AnyLoop
-from effectd.schema import Address
+from effectd.schema import Address, HomeAddress
 
 CONNECT_S = 1.0  # for one address of the name, and for the handshake
 ALL_S = 3.0  # for all addresses of the name
@@ -44,7 +44,8 @@ class Dialer:
             sock = self._open()
         except (OSError, ValueError) as error:
             self._context = None  # the files of the certificates may be mended before the next attempt
-            why = f"{self.stage}: {getattr(error, 'strerror', None) or error}"
+            stage = f"{self.stage}: " if self.stage else ""
+            why = f"{stage}{getattr(error, 'strerror', None) or error}"
         try:
             self._loop.call_soon_threadsafe(self._end, sock, why)
         except (OSError, RuntimeError, ValueError):  # the loop has ended meanwhile
@@ -60,6 +61,9 @@ class Dialer:
             sock.close()
 
     def _open(self) -> socket.socket:
+        if isinstance(self._address, HomeAddress):
+            self.stage = ""
+            return connect_to(self._address.path)
         host, tls = self._address.host, self._address.tls
         if tls is not None and self._context is None:
             self.stage = "its certificates cannot be loaded"
@@ -99,3 +103,15 @@ class Dialer:
             else:
                 return sock
         raise OSError("the name has no address")
+
+
+def connect_to(path: str) -> socket.socket:
+    """A connection to a UNIX socket. It waits for nothing: a full backlog is an OSError like an absent listener."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock

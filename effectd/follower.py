@@ -37,7 +37,7 @@ class Follower:
         self.generation: str | None = None  # the broker's run that `link` is, or will be, connected to
         self.link = Link(
             loop,
-            process.config.broker.address,
+            process.config.address,
             process.config.client_id(process.name),
             subscriptions=subscriptions,
             on_message=on_message,

@@ -33,6 +33,15 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.host}:{self.port}"
 
 
+class HomeAddress(Address, frozen=True, kw_only=True):
+    """This home's own broker, by its UNIX socket `path`; `host` and `port` are where others reach the same broker."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return "run/broker.sock"
+
+
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -76,7 +85,7 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def address(self) -> Address:
-        """The broker that every client of this home uses."""
+        """Where others reach the broker that this home uses."""
         return self.external if not self.embedded and self.external else Address(host=self.host, port=self.port)
 
 

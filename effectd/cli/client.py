@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import secrets
 import time
 from collections import deque
@@ -54,7 +55,8 @@ class Client:
         on_down: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self.loop = Loop()
-        self.address = tree.broker.address
+        # who may not look into run/, because the home is another user's, comes by the port like everybody else
+        self.address = tree.address if os.access(tree.home / "run", os.X_OK) else tree.broker.address
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
@@ -62,7 +64,7 @@ class Client:
         self.link = Link(
             self.loop,
             self.address,
-            tree.client_id(f"{name}-{secrets.token_hex(4)}"),
+            tree.client_id(f"cli-{name}-{secrets.token_hex(4)}"),
             subscriptions=subscriptions,
             on_message=self._take,
             on_up=self._up,

@@ -24,7 +24,7 @@ from effectd.supervision import survey
 from effectd.supervision.survey import Survey
 from effectd.watcher import Watcher
 
-_READY_S, _PORT_S = 30.0, 5.0
+_READY_S = 30.0
 _RECEIPT_S = 10.0  # ttl, max_apply and some slack
 _BACK_S = 15.0
 _BAR = 20  # characters of 100 %
@@ -32,9 +32,9 @@ _COLOURS = {"wind": "cyan", "vibration": "magenta", "scent": "green"}  # a light
 
 
 def run(home: Path, *, down: bool) -> int:
-    """0: every effect was done, and the killed driver came back."""
-    code = up.run(home, _READY_S, port_wait=_PORT_S)
-    if code:
+    """0: every effect was done, and the killed driver came back; 3: so it was, but another program has the port."""
+    code = up.run(home, _READY_S)
+    if code and not _ready(home):
         return code
     tree = config.load(home)
     try:
@@ -49,9 +49,14 @@ def run(home: Path, *, down: bool) -> int:
         typer.echo(f"not as it should be: {failure}", err=True)
     if down:
         typer.echo()
-        return down_command.run(home) or bool(failures)
+        return down_command.run(home) or (1 if failures else code)
     _what_next(tree)
-    return 1 if failures else 0
+    return 1 if failures else code
+
+
+def _ready(home: Path) -> bool:
+    with Survey(home) as look:
+        return survey.all_ready(look.look())
 
 
 class Demo:

@@ -31,8 +31,8 @@ class _CannotStart(Exception):
     """supervisord says no: its own words."""
 
 
-def run(home: Path, wait: float, *, port_wait: float | None = None) -> int:
-    """The exit code. `port_wait`: give up after that many seconds where another program holds the broker's port."""
+def run(home: Path, wait: float) -> int:
+    """The exit code; 3 also where all works but others cannot come in, for another program holds the broker's port."""
     began = time.monotonic()
     runfolder.prepare(home)
     if found := check.problems(home):
@@ -51,13 +51,10 @@ def run(home: Path, wait: float, *, port_wait: float | None = None) -> int:
         return EX_NOT_READY
     with Survey(home) as look:
         with _progress(home) as told:
-            first = wait if port_wait is None else min(wait, port_wait)
-            rows = look.wait(first, told, hopeless=lambda: look.alone)
-            if not survey.all_ready(rows) and not _port_trouble(rows):
-                rows = look.wait(wait - (time.monotonic() - began), told, hopeless=lambda: look.alone)
+            rows = look.wait(wait, told, hopeless=lambda: look.alone)
         if survey.all_ready(rows):
             typer.echo(f"all {len(rows)} programs are {words.paint('ready')} ({time.monotonic() - began:.1f} s)")
-            return 0
+            return EX_NOT_READY if _port_trouble(rows) else 0
         if look.alone:
             typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
             return EX_NOT_READY
@@ -177,11 +174,11 @@ def _ways_out(home: Path, reason: str) -> str:
     port = config.load(home).broker.port
     return f"""
 {reason}
-Two ways out:
+This home works meanwhile, by its own commands; other clients cannot come in. Two ways out:
   1. stop the other one       Debian starts its own mosquitto: sudo systemctl stop mosquitto
   2. give this home a port    broker.port in {home / config.FILE}, for example {free_port(port)},
                               then {words.tool("effectd", home)} up
-The broker goes on waiting, and takes the port as soon as it is free.
+The broker takes the port as soon as it is free.
 """
 
 
