@@ -34,14 +34,15 @@ class External:
         self._probe: Probe | None = None
         self._lacks = ""
         self._tried = False
-        self._others: dict[str, str] = {}  # home id -> why we cannot live beside it
+        self._others: dict[str, str] = {}  # topic of another home -> why we cannot live beside it
+        self._claim = "none"  # our announcement of this connection: none, made, heard
         self._home = homes.topic(process.config)
         self._link = Link(
             loop,
             self._address,
             process.config.client_id("broker"),
             subscriptions=process.config.topics.homes,
-            on_message=self._neighbour,
+            on_message=self._heard,
             on_up=self._up,
             on_down=self._down,
             will=(self._home, b""),
@@ -60,7 +61,7 @@ class External:
 
     def _up(self) -> None:
         self._others.clear()
-        self._tried = False
+        self._tried, self._claim = False, "none"
         self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
         self._gate.say("waiting", f"trying out what {self._address} can do", generation=self._generation)
         self._probe = Probe(self._process, self._loop, self._probed)
@@ -82,24 +83,44 @@ class External:
         self._decide()
 
     def _decide(self) -> None:
+        """Ready, or not beside another home. Of two that come at one moment the broker's order says who was first.
+
+        So a home announces itself before it is ready, and is ready when it has heard that: whoever was announced
+        before it has been heard by then.
+        """
         if not self._tried:
             return
         if self._others:
+            self._withdraw()
             self._gate.say("waiting", next(iter(self._others.values())), generation=self._generation)
             return
         config = self._process.config
-        if config.dispatcher:  # a home of drivers only lives under the root of another home, on purpose
+        if config.dispatcher and self._claim == "none":
+            self._claim = "made"
             self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
+        if config.dispatcher and self._claim != "heard":
+            return  # a home of drivers only lives under the root of another home, on purpose, and needs no claim
         if self._lacks:
             self._gate.say("degraded", f"{self._address}: {self._lacks}", generation=self._generation)
         else:
             self._gate.say("ready", generation=self._generation, broker_generation=self._generation)
 
-    def _neighbour(self, topic: str, payload: bytes, _retained: bool) -> None:
-        """Another home has told that it lives on this broker."""
-        if topic == self._home or not self._process.config.dispatcher:
+    def _withdraw(self) -> None:
+        """Another home was first: nobody must take ours for one that lives here."""
+        if self._claim != "none":
+            self._claim = "none"
+            self._link.publish(self._home, b"", qos=1, retain=True)
+
+    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        """A home has told that it lives on this broker, or that it does not any more."""
+        if not self._process.config.dispatcher:
             return
-        if self._gate.line.state == "ready":
+        if topic == self._home:
+            if self._claim == "made" and payload and not retained:
+                self._claim = "heard"
+                self._decide()
+            return
+        if self._claim == "heard":
             return  # we were here first: the newcomer is the one that waits
         self._others.pop(topic, None)
         if why := homes.clash(self._process.config, payload):

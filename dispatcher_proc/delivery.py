@@ -4,126 +4,137 @@ Collaborators come in through the constructor (the loop's clock and timers, a wa
 test plays a recorded history into the real object.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from dispatcher_proc.openeffect import OpenEffect, Part, from_record, to_record
-from dispatcher_proc.receipts import FINAL_KEY, Receipts
+from dispatcher_proc.lane import HELD, UNKNOWN, Lane
+from dispatcher_proc.ledger import Found, Ledger
+from dispatcher_proc.openeffect import OpenEffect, Part
+from dispatcher_proc.receipts import Receipts
 from effectd import report
-from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect, boot_id
-from effectd.journal import Journal
-from effectd.loop import AnyLoop, Cancellable
+from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect
+from effectd.loop import AnyLoop
 from effectd.report import Ack
 from effectd.schema import Device
 
-HELD = 1000  # effects open per device; 2 s of the peak load of a room
+HELD_BYTES = 16 << 20  # payloads of all that is open
 ASK_AGAIN_S = 1.0  # after so long without an ack
 FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
-SEQ_KEY, SEQ_STEP = "seq", 10**9
-OPEN_KEY, SENT_KEY = "a:", "s:"  # in the journal: an accepted effect, and that a device may have it
-UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
 _ANSWER_S = 0.5  # on top of max_apply_ms: how long a driver that has an effect may take to say what became of it
-_WORDS = frozenset(
-    {"done", "expired", "failed", "stopped", "superseded"}
-)  # what an ack may say; `refused` counts as failed
+# what an ack may say; `refused` counts as failed
+_WORDS = frozenset({"done", "expired", "failed", "stopped", "superseded"})
 
+# id, topic and payload of an effect that is refused, and why: counted for a dead letter
+Overloaded = Callable[[str, str, bytes, str], None]
 # device, resolved effect, what to call when the broker has it (or None) -> whether it went out
 Send = Callable[[str, Effect, Callable[[], None] | None], bool]
-
-
-class Lane:
-    """The way to one device: what is open on it, in order, and the generation of its driver while that is ready."""
-
-    def __init__(self, device: Device, seq: int) -> None:
-        self.device = device
-        self.parts: dict[str, Part] = {}
-        self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
-        self.asking: Cancellable | None = None
-        self.generation: str | None = None
-        self.lack = "not started yet"
-        self.seq = seq
-        self.fences = 0  # stops heard that the driver has not yet answered with its fence
-        self.fence_timer: Cancellable | None = None
 
 
 class Delivery:
     """All open effects. Times are seconds of `loop.time()`, which is CLOCK_MONOTONIC."""
 
-    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, journal: Journal) -> None:
-        self._loop, self._send, self._receipts, self._journal = loop, send, receipts, journal
+    def __init__(self, loop: AnyLoop, send: Send, receipts: Receipts, ledger: Ledger, overload: Overloaded) -> None:
+        self._loop, self._send, self._receipts, self._ledger, self._overload = loop, send, receipts, ledger, overload
+        self._bytes = 0  # of the payloads of all that is open
         self._lanes: dict[str, Lane] = {}
         self._open: dict[str, OpenEffect] = {}
-        self._boot = boot_id()
-        # rising also over restarts and over a clock that is set back: a run has fewer effects than the step
-        self._first_seq = max(time.time_ns() // 1000, int(journal.found.get(SEQ_KEY, b"0")) + SEQ_STEP)
-        journal.put(SEQ_KEY, b"%d" % self._first_seq)
 
     def configure(self, devices: dict[str, Device]) -> None:
         """These devices and no others; what is open on one that is gone ends as failed."""
         for name in set(self._lanes) - set(devices):
             for part in list(self._lanes[name].parts.values()):
                 self._settle(part, "failed", f"{name} is no longer in config.yaml")
-            del self._lanes[name]
+            self._lanes.pop(name).cancel()
         for name, device in devices.items():
             if name in self._lanes:
                 self._lanes[name].device = device
             else:
-                self._lanes[name] = Lane(device, self._first_seq)
+                self._lanes[name] = Lane(device)
 
     def knows(self, device: str) -> bool:
         return device in self._lanes
 
-    def accept(self, effect: Effect, devices: dict[str, Effect], note: str, topic: str, payload: bytes) -> None:
-        """Take an effect whose plan has at least one device; from now on it will get one final status."""
-        full = [name for name in devices if len(self._lanes[name].parts) >= HELD]
-        if full:
-            reason = f"overload: {HELD} effects wait for {', '.join(full)} already"
-            self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None)
-            self._receipts.dead("overload", effect.id, topic, payload, reason)
+    def has_open(self, effect_id: str) -> bool:
+        """Whether this effect was accepted and has no final status yet."""
+        return effect_id in self._open
+
+    def accept(
+        self,
+        effect: Effect,
+        devices: dict[str, Effect],
+        note: str,
+        topic: str,
+        payload: bytes,
+        *,
+        received: float | None = None,
+    ) -> None:
+        """Take an effect whose plan has at least one device; from now on it will get one final status.
+
+        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it.
+        """
+        full = [name for name in devices if self._lanes[name].full]
+        if full or self._bytes >= HELD_BYTES:
+            waiting = f"{HELD} effects wait already for {', '.join(full)}" if full else "16 MiB of effects wait"
+            reason = f"overload: {waiting}"
+            self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
+            self._overload(effect.id, topic, payload, reason)
             return
-        now = self._loop.time()
-        opened = self._open[effect.id] = OpenEffect(effect, note, topic, payload, now)
+        now = self._loop.time() if received is None else received
+        opened = OpenEffect(effect, note, topic, payload, now)
         ttl_ms = float(effect.ttl_ms)
         if effect.expires_at is not None:
             ttl_ms = min(ttl_ms, effect.expires_at - report.unix_ms())
-        deadline = Deadline(self._boot, int(now * 1000 + ttl_ms))
+        deadline = Deadline(self._ledger.boot, int(now * 1000 + ttl_ms))
+        expires_at, seq = report.unix_ms() + int(ttl_ms), self._ledger.next_seq()
         for name, resolved in devices.items():
-            lane = self._lanes[name]
-            lane.seq += 1
-            expires_at = report.unix_ms() + int(ttl_ms)
-            sealed = msgspec.structs.replace(resolved, seq=lane.seq, deadline=deadline, expires_at=expires_at)
-            opened.parts[name] = lane.parts[effect.id] = Part(name, sealed, opened)
-        if ttl_ms <= 0:
-            self._expire(opened, "expires_at: it was past when the effect came")
+            sealed = msgspec.structs.replace(resolved, seq=seq, deadline=deadline, expires_at=expires_at)
+            opened.parts[name] = Part(name, sealed, opened)
+        try:
+            record = self._ledger.record(opened)
+        except Exception:  # it cannot be noted, so it is not accepted, and nothing of it may stay
+            self._receipts.abandon(effect.id)
+            raise
+        self._register(opened)
+        left_s = now + ttl_ms / 1000 - self._loop.time()
+        if left_s <= 0:
+            self._expire(opened, "expires_at or ttl_ms: it was past when the effect had its turn")
             return
-        self._keep(opened)
-        self._watch(opened, ttl_ms / 1000)
-        for name, part in opened.parts.items():
-            lane = self._lanes[name]
+        for part in opened.pending:
+            if now < self._lanes[part.device].stopped_at:
+                self._settle(part, "stopped", "")
+        if not opened.pending:
+            return
+        opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
+        self._watch(opened, left_s)
+        for part in opened.pending:
+            lane = self._lanes[part.device]
             lane.waiting[effect.id] = part
             self._pump(lane)
 
-    def _keep(self, opened: OpenEffect) -> None:
-        opened.safe = self._journal.put(OPEN_KEY + opened.effect.id, to_record(opened, self._boot))
+    def _register(self, opened: OpenEffect) -> None:
+        self._open[opened.effect.id] = opened
+        self._bytes += len(opened.payload)
+        for part in opened.pending:
+            self._lanes.setdefault(part.device, Lane(UNKNOWN)).parts[opened.effect.id] = part
 
-    def restore(self) -> None:
+    def _keep(self, opened: OpenEffect) -> None:
+        opened.safe = self._ledger.open(opened.effect.id, self._ledger.record(opened))
+
+    def restore(self, found: Found) -> None:
         """After a death: every effect that was accepted and has no final status is open again, with its old deadline.
 
         It is sent again with its old `seq`: the driver knows what it has had (its `.seen`) and says so.
         """
-        last = {key[2:]: key[:2] for key in self._journal.found if key[:2] in (OPEN_KEY, FINAL_KEY)}
-        for effect_id in [effect_id for effect_id, kind in last.items() if kind == OPEN_KEY]:
-            opened, deadline = from_record(self._journal.found[OPEN_KEY + effect_id], self._boot)
-            self._open[effect_id] = opened
-            for part in opened.pending:
-                part.had = SENT_KEY + f"{part.device}:{effect_id}" in self._journal.found
-                lane = self._lanes.setdefault(part.device, Lane(UNKNOWN, self._first_seq))
-                lane.parts[effect_id] = lane.waiting[effect_id] = part
-            opened.told = self._receipts.reopen(opened.effect)
+        for opened, deadline, accepted in found.open:
+            self._register(opened)
+            opened.told = accepted is not None
             self._watch(opened, max(0.0, deadline - self._loop.time()))
+            for part in opened.pending:
+                self._lanes[part.device].waiting[opened.effect.id] = part
+                if part.stopped:
+                    opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
         """Say `accepted` in time, and end it in time."""
@@ -167,10 +178,7 @@ class Delivery:
             self._unfence(lane)
 
     def _unfence(self, lane: Lane) -> None:
-        lane.fences = 0
-        if lane.fence_timer is not None:
-            lane.fence_timer.cancel()
-            lane.fence_timer = None
+        lane.unfence()
         # what is sent from now on follows the `resume` on the same connection
         self._loop.call_soon(self._pump, lane)
 
@@ -188,6 +196,7 @@ class Delivery:
         """
         lanes = self._lanes.values() if device is None else [self._lanes[device]] if device in self._lanes else []
         for lane in lanes:
+            lane.stopped_at = self._loop.time()
             if fence and lane.generation is not None and lane.device.acks:
                 lane.fences += 1
                 if lane.fence_timer is None:
@@ -200,6 +209,11 @@ class Delivery:
                     self._keep(part.open)
                     part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
+    def pump(self) -> None:
+        """The connection takes more again: send what had to wait for it."""
+        for lane in self._lanes.values():
+            self._pump(lane)
+
     def __len__(self) -> int:
         return len(self._open)
 
@@ -207,12 +221,17 @@ class Delivery:
         if lane.generation is None or lane.fences:
             return
         for effect_id, part in list(lane.waiting.items()):
-            if part.stopped:
+            if part.stopped or not lane.has_room:
                 continue
             taken = None if lane.device.acks else partial(self._settle, part, "done", "unconfirmed")
             if not part.had:  # before it goes out: a successor must know that the driver may have it
-                self._journal.put(SENT_KEY + f"{part.device}:{effect_id}", b"")
-            if not self._send(part.device, part.effect, taken):
+                part.first_sent = int(self._loop.time() * 1000)
+                self._ledger.sent(part.device, effect_id, part.first_sent)
+            # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
+            sent = msgspec.structs.replace(
+                part.effect, newest=self._ledger.seq, first_sent=part.first_sent if part.had else 0
+            )
+            if not self._send(part.device, sent, taken):
                 return
             part.had, part.sent_at = True, self._loop.time()
             lane.waiting.pop(effect_id, None)
@@ -222,10 +241,7 @@ class Delivery:
     def _ask_again(self, lane: Lane) -> None:
         """An ack that does not come may be lost: a driver that is sent the same again says what it has said."""
         lane.asking = None
-        due = self._loop.time() - ASK_AGAIN_S
-        for effect_id, part in lane.parts.items():
-            if part.had and part.sent_at <= due:
-                lane.waiting[effect_id] = part
+        lane.ask_again(self._loop.time() - ASK_AGAIN_S)
         self._pump(lane)
 
     def _say_accepted(self, opened: OpenEffect) -> None:
@@ -259,6 +275,8 @@ class Delivery:
         if lane.parts.pop(opened.effect.id, None) is None:
             return
         lane.waiting.pop(opened.effect.id, None)
+        if lane.waiting:
+            self._loop.call_soon(self._pump, lane)
         opened.statuses[part.device] = status
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)
@@ -271,19 +289,12 @@ class Delivery:
         for timer in opened.timers:
             timer.cancel()
         del self._open[opened.effect.id]
-        self._journal.forget(OPEN_KEY + opened.effect.id)
-        for name in opened.parts:
-            self._journal.forget(SENT_KEY + f"{name}:{opened.effect.id}")
+        self._bytes -= len(opened.payload)
         status = report.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
         self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
-        word = (
-            "failed"
-            if "failed" in opened.statuses.values()
-            else "expired"
-            if "expired" in opened.statuses.values()
-            else ""
-        )
+        self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
+        word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
             self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, reason)

@@ -7,11 +7,13 @@ import msgspec
 
 from dispatcher_proc import routing
 from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.intake import Arrival, Intake
+from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.outbox import Outbox
+from dispatcher_proc.overload import Overload
 from dispatcher_proc.presence import Presence
-from dispatcher_proc.receipts import Receipts
-from dispatcher_proc.superior import Superior
-from effectd import config, effect
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
+from effectd import config, effect, published
 from effectd.config import Config
 from effectd.effect import Effect
 from effectd.errors import BrokerLost, ConfigError, EffectMalformed, EffectRefused
@@ -21,9 +23,9 @@ from effectd.journal import Journal
 from effectd.loop import AnyLoop
 from effectd.process import Process
 from effectd.report import Ack
-from effectd.watcher import Watcher
 
-JOURNAL_BYTES = 16 << 20  # 60 s of receipts at the peak load of a room are some 12 MB
+JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
+REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Dispatcher:
         self._process, self._loop = process, loop
         self._config = process.config
         topics = self._topics = self._config.topics
-        self._watcher = Watcher(loop, process.run)
+        self._watcher = process.watcher(loop)
         self._follower = Follower(
             process,
             loop,
@@ -53,15 +55,22 @@ class Dispatcher:
             on_change=self._connection_changed,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
         )
-        self._outbox = Outbox(self._follower.link)
+        link = self._follower.link
+        link.on_room = self._room
+        self._outbox = Outbox(link, topics.dead_letter(""))
+        self._overload = Overload(loop, link, self._outbox.put, topics)
+        self._intake = Intake(loop, self._try_effect, self._refuse_unread, self._busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
-        self._receipts = Receipts(self._outbox.put, topics, loop.time, journal)
-        self._delivery = Delivery(loop, self._send, self._receipts, journal)
+        journal.watch(loop, self._follower.journal_trouble)
+        ledger = Ledger(journal, effect.boot_id())
+        self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
+        self._delivery = Delivery(loop, self._send, self._receipts, ledger, self._overload.count)
         self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
+        self._at_hand: str | None = None  # the id of the effect that is being handled
         self._configure(self._config)
-        self._receipts.restore()
-        self._delivery.restore()
-        self._superior = Superior(loop, self._watcher)
+        found = ledger.restore(loop.time(), REMEMBERED_S)
+        self._receipts.restore(found)
+        self._delivery.restore(found)
         process.gate.on_request = self._request
 
     def reload(self) -> None:
@@ -90,7 +99,8 @@ class Dispatcher:
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         levels = self._topics.split(topic)
         if levels[0] == "effects":
-            self._effect(topic, levels[1] if len(levels) > 1 else None, payload, retained)
+            if payload:  # an empty one is how MQTT clients clear a retained message
+                self._intake.put(topic, levels[1] if len(levels) > 1 else None, payload, retained)
         elif levels[-1] == "ack":
             self._ack(levels[1], payload)
         elif levels[-1] == "fence":
@@ -100,30 +110,51 @@ class Dispatcher:
         elif not retained:  # a stop that somebody retained would stop everything at each reconnect
             self._stop(None if levels == ["stop-all"] else levels[1])
 
-    def _effect(self, topic: str, topic_type: str | None, payload: bytes, retained: bool) -> None:
-        if not payload:
-            return  # how MQTT clients clear a retained message
-        if retained:
+    def _busy(self) -> str:
+        if self._outbox.busy:
+            return "the broker takes receipts too slowly"
+        return f"{REMEMBERED} effects of the last minute are remembered" if len(self._receipts) >= REMEMBERED else ""
+
+    def _refuse_unread(self, arrival: Arrival, reason: str) -> None:
+        named = arrival.named
+        if named is not None and (named in self._intake or self._receipts.knows(named)):
+            named = None  # the same id is open or has ended: a refusal would contradict its receipts
+        self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
+
+    def _try_effect(self, arrival: Arrival) -> None:
+        """A defect of ours met by one effect is told to its publisher, and neither stops nor fills anything."""
+        self._at_hand = arrival.named
+        try:
+            self._effect(arrival)
+        except Exception:
+            log.exception("an effect on %s could not be handled", arrival.topic)
+            if self._at_hand is None or not self._delivery.has_open(self._at_hand):
+                self._receipts.defect(self._at_hand, arrival.topic_type or "", arrival.topic, arrival.payload)
+
+    def _effect(self, arrival: Arrival) -> None:
+        topic, topic_type, payload = arrival.topic, arrival.topic_type, arrival.payload
+        if arrival.retained:
             detail = "retained: an effect is never executed from a stored copy; publish it without the retain flag"
-            self._receipts.dead("refused", effect.best_id(payload), topic, payload, detail)
+            self._receipts.dead("refused", published.best_id(payload), topic, payload, detail)
             return
         try:
-            wanted = effect.decode(payload, topic_type)
+            wanted = published.decode(payload, topic_type)
         except EffectMalformed as error:
             log.warning("malformed effect on %s: %s", topic, error)
             self._receipts.dead("malformed", None, topic, payload, str(error))
             return
         except EffectRefused as error:
-            nameless = Effect(id=effect.best_id(payload), effect_type=topic_type or "")
+            nameless = Effect(id=published.best_id(payload), effect_type=topic_type or "")
             if self._is_new(nameless, topic, payload, undecoded=payload):
                 self._receipts.refuse(nameless, topic, payload, error)
             return
+        self._at_hand = wanted.id
         first = self._receipts.first_id(wanted, topic)
         if first != wanted.id:
             self._receipts.tell_again(first)
             return
         if self._is_new(wanted, topic, payload):
-            self._decide(wanted, topic, payload)
+            self._decide(wanted, topic, payload, arrival.received)
 
     def _is_new(self, wanted: Effect, topic: str, payload: bytes, undecoded: bytes = b"") -> bool:
         """Whether something is to be done about it; about an id that is known already all is said here."""
@@ -135,14 +166,14 @@ class Dispatcher:
             self._receipts.dead("refused", wanted.id, topic, payload, detail)
         return repeats is None
 
-    def _decide(self, wanted: Effect, topic: str, payload: bytes) -> None:
+    def _decide(self, wanted: Effect, topic: str, payload: bytes, received: float) -> None:
         try:
             plan = routing.plan(wanted, self._config)
         except EffectRefused as error:
             self._receipts.refuse(wanted, topic, payload, error)
             return
         if plan.devices:
-            self._delivery.accept(wanted, plan.devices, plan.note, topic, payload)
+            self._delivery.accept(wanted, plan.devices, plan.note, topic, payload, received=received)
         else:
             self._receipts.tell(wanted, "undeliverable", devices={}, reason=plan.note, latency_ms=0)
             self._receipts.dead("undeliverable", wanted.id, topic, payload, plan.note)
@@ -158,9 +189,8 @@ class Dispatcher:
         self._delivery.stop(device)
         for name, found in self._config.devices.items():
             if device in (None, name) and not found.acks:  # it knows no stop, only `set`
-                self._send(
-                    name, Effect(id=effect.new_id(), effect_type=found.effects[0], intensity=0, duration=0), None
-                )
+                off = Effect(id=effect.new_id(), effect_type=found.effects[0], intensity=0, duration=0)
+                self._publish_set(name, off, None)
 
     def _fence(self, device: str, token: bytes) -> None:
         """The driver went off at a stop; all that was sent to it before this answer belongs before the stop."""
@@ -183,13 +213,23 @@ class Dispatcher:
             reply({"error": 'this program knows {"do": "stop"} and nothing else'})
 
     def _send(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
+        return self._follower.link.has_room() and self._publish_set(device, wanted, taken)
+
+    def _publish_set(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:
             self._follower.link.publish(self._topics.set(device), effect.to_set(wanted), qos=1, acked=taken)
         except BrokerLost:
             return False
         return True
 
+    def _room(self) -> None:
+        """The connection takes more again."""
+        self._outbox.pump()
+        self._delivery.pump()
+        self._presence.tell_late()
+
     def _up(self) -> None:
+        self._overload.connected()
         self._outbox.resend()
         self._presence.tell_all()
 
@@ -202,6 +242,7 @@ class Dispatcher:
             log.error("%s (this device is left out)", error)
         self._config = fresh
         self._delivery.configure(fresh.devices)
+        self._intake.types = frozenset(name for device in fresh.devices.values() for name in device.effects)
         self._presence.configure(fresh)
         self._configured = True
 

@@ -9,12 +9,13 @@ from effectd.loop import Cancellable
 class Part:
     """One device's share of an effect."""
 
-    __slots__ = ("device", "effect", "had", "open", "sent_at", "stopped")
+    __slots__ = ("device", "effect", "first_sent", "had", "open", "sent_at", "stopped")
 
     def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
         self.device, self.effect, self.open = device, effect, of
         self.sent_at = 0.0  # the last time, seconds of the loop's clock
         self.had = False  # the driver may have it, and only it can say what became of it
+        self.first_sent = 0  # ms of CLOCK_MONOTONIC
         self.stopped = False
 
 
@@ -43,6 +44,11 @@ class OpenEffect:
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
+
+    @property
+    def seq(self) -> int:
+        """Its number among the accepted ones; the same for every device."""
+        return max((part.effect.seq for part in self.parts.values()), default=0)
 
     @property
     def pending(self) -> list[Part]:

@@ -1,53 +1,133 @@
-"""What the dispatcher has to tell: kept until the broker has it (PUBACK), told again after a lost connection."""
+"""Receipts and dead letters on their way out: kept until the broker has them, told again on a new connection."""
 
 import itertools
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from effectd.errors import BrokerLost
 
-MESSAGES = 20_000  # half a minute of silence of the broker at 500 effects/s with a dead letter each
+WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
+BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
+MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: above it, what may be dropped is
+_SAY_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Publishes(Protocol):
+    @property
+    def up(self) -> bool: ...
+    def has_room(self) -> bool: ...
     def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
     ) -> None: ...
 
 
-class Outbox:
-    """Receipts and dead letters, in order, QoS 1."""
+class _Message(NamedTuple):
+    topic: str
+    payload: bytes
+    had: Callable[[], None] | None
+    since: float = 0.0  # when it was put here, monotonic
 
-    def __init__(self, link: Publishes) -> None:
-        self._link = link
-        self._waiting: dict[int, tuple[str, bytes, Callable[[], None] | None]] = {}
+
+class _Queue(deque[_Message]):
+    """Messages in order, and how many bytes they are."""
+
+    size = 0
+
+    def put(self, message: _Message) -> None:
+        self.append(message)
+        self.size += len(message.payload)
+
+    def take(self) -> _Message:
+        message = self.popleft()
+        self.size -= len(message.payload)
+        return message
+
+    def put_back(self, message: _Message) -> None:
+        self.appendleft(message)
+        self.size += len(message.payload)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= MESSAGES or self.size >= BYTES
+
+
+class Outbox:
+    """QoS 1. Receipts go first, in order; dead letters follow in theirs, and are the first to be dropped.
+
+    `letters` is what the topics of dead letters begin with. A message with somebody to tell (`had`) is the final
+    receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
+    """
+
+    def __init__(self, link: Publishes, letters: str) -> None:
+        self._link, self._prefix = link, letters
+        self._receipts, self._letters = _Queue(), _Queue()
+        self._flying: dict[int, _Message] = {}
+        self._flying_bytes = 0
         self._numbers = itertools.count()
+        self._dropped, self._say_at = 0, 0.0
 
     def put(self, topic: str, payload: bytes, had: Callable[[], None] | None = None) -> None:
         """Publish it until the broker has it; then call `had`."""
-        if len(self._waiting) >= MESSAGES:
-            del self._waiting[next(iter(self._waiting))]
-            log.warning("the broker has been away for so long that the oldest untold receipt is dropped")
-        number = next(self._numbers)
-        self._waiting[number] = (topic, payload, had)
-        self._send(number)
+        message = _Message(topic, payload, had, time.monotonic())
+        if topic.startswith(self._prefix):
+            self._letters.put(message)
+            while self._letters.full:
+                self._letters.take()
+                self._drop()
+        elif had is None and self._receipts.full:  # `accepted`, or a receipt told again: who needs it asks again
+            self._drop()
+        else:
+            self._receipts.put(message)
+        self.pump()
+
+    @property
+    def busy(self) -> bool:
+        """Whether receipts have to wait for the broker."""
+        return bool(self._receipts) and time.monotonic() - self._receipts[0].since > BUSY_S
 
     def resend(self) -> None:
         """The connection is back: what the broker has not confirmed is published again, byte for byte."""
-        for number in list(self._waiting):
-            self._send(number)
+        for message in reversed(self._flying.values()):
+            self._queue(message).put_back(message)
+        self._flying.clear()
+        self._flying_bytes = 0
+        self.pump()
+
+    def pump(self) -> None:
+        """Publish what waits, as far as the window and the connection go."""
+        while (queue := self._receipts or self._letters) and self._open():
+            message, number = queue.take(), next(self._numbers)
+            try:
+                self._link.publish(message.topic, message.payload, qos=1, acked=partial(self._had, number))
+            except BrokerLost:
+                queue.put_back(message)
+                return
+            self._flying[number] = message
+            self._flying_bytes += len(message.payload)
+
+    def _open(self) -> bool:
+        return len(self._flying) < WINDOW and self._flying_bytes < WINDOW_BYTES and self._link.has_room()
 
     def _had(self, number: int) -> None:
-        message = self._waiting.pop(number, None)
-        if message is not None and message[2] is not None:
-            message[2]()
+        message = self._flying.pop(number, None)
+        if message is not None:
+            self._flying_bytes -= len(message.payload)
+            if message.had is not None:
+                message.had()
+            self.pump()
 
-    def _send(self, number: int) -> None:
-        topic, payload, _ = self._waiting[number]
-        try:
-            self._link.publish(topic, payload, qos=1, acked=lambda: self._had(number))
-        except BrokerLost:
-            pass  # it waits
+    def _queue(self, message: _Message) -> _Queue:
+        return self._letters if message.topic.startswith(self._prefix) else self._receipts
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        if time.monotonic() >= self._say_at:
+            why = "takes them too slowly" if self._link.up else "is away"
+            log.warning("%d dead letters or repeated receipts are dropped: the broker %s", self._dropped, why)
+            self._dropped, self._say_at = 0, time.monotonic() + _SAY_EVERY_S

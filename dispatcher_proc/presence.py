@@ -25,6 +25,7 @@ class Presence:
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
+        self._late: set[str] = set()  # programs whose line waits until the connection takes more
 
     def configure(self, config: Config) -> None:
         """Watch exactly the programs of this configuration."""
@@ -49,6 +50,12 @@ class Presence:
         """A new connection: the retained states may be lost."""
         for watch in self.watches.values():
             self._tell(watch.name, watch)
+
+    def tell_late(self) -> None:
+        """The connection takes more again: the present lines of those that had to wait."""
+        late, self._late = self._late, set()
+        for name in late & set(self.watches):
+            self._tell(name, self.watches[name])
 
     def tell_end(self) -> None:
         self._publish("dispatcher", {"name": "dispatcher", "state": "gone"})
@@ -94,7 +101,9 @@ class Presence:
             self._delivery.not_ready(device, f"{device} (remote) is not online")
 
     def _tell(self, program: str, watch: Watch) -> None:
-        if watch.line is None:
+        if self._follower.link.up and not self._follower.link.has_room():
+            self._late.add(program)
+        elif watch.line is None:
             self._publish(program, {"name": program, "state": "gone", "at": time.time_ns() // 1_000_000})
         else:
             self._publish(program, msgspec.to_builtins(watch.line))

@@ -6,12 +6,15 @@ connection that comes after every `set` that belongs before the stop. The token 
 dies in between.
 """
 
+import logging
 import time
 from collections.abc import Callable
 
 from effectd.journal import Journal
 
 _KEY = "fence"
+
+log = logging.getLogger(__name__)
 
 
 class Fence:
@@ -20,6 +23,8 @@ class Fence:
     def __init__(self, journal: Journal, tell: Callable[[bytes], None]) -> None:
         self._journal, self._tell = journal, tell
         self._token = journal.found.get(_KEY, b"")
+        if journal.lost:  # perhaps a fence is lost with it, so one is raised
+            self.raise_()
 
     @property
     def up(self) -> bool:
@@ -40,5 +45,6 @@ class Fence:
 
     def _set(self, token: bytes) -> None:
         self._token = token
-        self._journal.put(_KEY, token)
+        if not self._journal.put(_KEY, token):
+            log.error("a stop may be forgotten if this driver dies now: its fence cannot be noted")
         self._tell(token)

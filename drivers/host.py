@@ -10,8 +10,10 @@ from typing import Any
 from drivers import deadline
 from drivers.driver import Driver
 from drivers.fence import Fence
+from drivers.order import Order
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from drivers.shape import limited, shaped
+from drivers.waiting import Waiting
 from drivers.worker import Worker
 from effectd.effect import Effect, boot_id, from_set
 from effectd.errors import EffectRefused
@@ -20,12 +22,10 @@ from effectd.gate import Reply, Request
 from effectd.journal import Journal
 from effectd.loop import AnyLoop, Cancellable
 from effectd.process import Process
-from effectd.watcher import Watcher
 
 REOPEN_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 OPEN_LIMIT_S = 30.0
 STOP_LIMIT_S = 3.0  # supervisord sends SIGKILL after stopwaitsecs=5
-LONGEST_WAIT_S = 61.0  # ttl_ms ends at 60000
 CHECK_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -40,13 +40,12 @@ class Host:
         self._limits = self._device.limits
         boot = boot_id()
         self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time())
+        self._waiting = Waiting(loop, self._left, self._expired)
         self.exit_code = 0
         self._worker = Worker(loop, self._too_long)
         self._opened = False
         self._off_due = True  # first of all, before any waiting: whatever a dead predecessor left on goes off
-        self._pending: Effect | None = None
         self._current: Effect | None = None
-        self._last_seq = 0
         self._failures = 0
         self._stopping = False
         self._earliest = 0.0  # the next moment at which max_rate_hz allows a change
@@ -58,10 +57,11 @@ class Host:
         topics = process.config.topics
         journal = Journal(process.run / f"{process.name}.seen", JOURNAL_BYTES)
         self._reporter = Reporter(loop, topics, process.name, self._device, journal)
+        self._order = Order(self._reporter.driven)
         self._fence = Fence(journal, self._reporter.fence)
         self._ack = self._reporter.ack
         self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)
-        self._watcher = Watcher(loop, process.run)
+        self._watcher = process.watcher(loop)
         self._follower = Follower(
             process,
             loop,
@@ -73,6 +73,7 @@ class Host:
             trouble="opening the device",
         )
         self._reporter.link = self._follower.link
+        journal.watch(loop, self._follower.journal_trouble)
         process.gate.on_request = self._request
         if type(driver).check is not Driver.check:
             loop.call_later(CHECK_EVERY_S, self._check)
@@ -126,37 +127,35 @@ class Host:
             self._ack(effect, "stopped", "the driver is ending")
         elif self._fence.up:
             self._ack(effect, "stopped", "it was published before a stop")
-        elif effect.seq and effect.seq < self._last_seq:
+        elif self._reporter.lost_track_of(effect):
+            self._ack(effect, "failed", "it may have been driven already: what this driver had noted is lost")
+        elif self._order.overtaken(effect):
             self._ack(effect, "superseded", "a newer effect was here first")
         elif self._left(effect) < 0:
             self._ack(effect, "expired", "arrived after its deadline")
         elif (holder := self._holder()) and holder.priority > effect.priority:
             self._ack(effect, "superseded", f"effect {holder.id} has priority {holder.priority}")
         else:
-            if self._pending is not None:
-                self._ack(self._pending, "superseded", f"effect {effect.id} took its place")
-            self._last_seq = max(self._last_seq, effect.seq)
-            self._pending = effect
+            if (older := self._waiting.take()) is not None:
+                self._ack(older, "superseded", f"effect {effect.id} took its place")
+            self._order.took(effect)
+            self._waiting.put(effect)
             self._next()
-            if self._pending is effect:  # the device is busy, or max_rate_hz says wait
-                self._loop.call_later(min(self._left(effect), LONGEST_WAIT_S) + 0.001, self._expire, effect)
+            self._waiting.look()  # if it still waits: the device is busy, or max_rate_hz says so
 
     def _holder(self) -> Effect | None:
         """Whose priority a newcomer has to reach: what waits, else what is being applied, else what is on."""
-        if self._pending is not None or self._off_due:  # what is on and about to go off holds nothing
-            return self._pending
+        if self._waiting.effect is not None or self._off_due:  # what is on and about to go off holds nothing
+            return self._waiting.effect
         return self._running if self._running and self._running.intensity and not self._worker.late else self._current
 
-    def _expire(self, effect: Effect) -> None:
-        if self._pending is effect and self._left(effect) < 0:
-            self._pending = None
-            self._ack(effect, "expired", "its deadline passed while it waited for the device")
+    def _expired(self, effect: Effect) -> None:
+        self._ack(effect, "expired", "its deadline passed while it waited for the device")
 
     def _halt(self, reason: str) -> None:
         """Off, as soon as the actuator can; what waits is not driven any more."""
-        if self._pending is not None:
-            self._ack(self._pending, "stopped", reason)
-            self._pending = None
+        if (waiting := self._waiting.take()) is not None:
+            self._ack(waiting, "stopped", reason)
         self._off_due = True
         self._next()
 
@@ -176,23 +175,24 @@ class Host:
             self._call(self._off_done, self._limits.max_apply_ms / 1000, self._driver.off)
         elif self._stopping:
             self._call(self._close_done, 1.0, self._driver.close)
-        elif self._pending is not None:
-            self._start(self._pending)
+        elif self._waiting.effect is not None:
+            self._start()
 
-    def _start(self, effect: Effect) -> None:
+    def _start(self) -> None:
         wait = self._earliest - self._loop.time()
         if wait > 0:
             if self._rate is None:
                 self._rate = self._loop.call_later(wait, self._rate_allows)
             return
-        self._expire(effect)
-        if self._pending is None:
+        if (effect := self._waiting.due()) is None:
             return
-        self._pending = None
+        self._waiting.take()
+        if not self._reporter.seen(effect) and effect.intensity:  # a successor might drive it again; off harms nobody
+            self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
+            return
         self._earliest = self._loop.time() + 1 / self._limits.max_rate_hz
         effect = limited(effect, self._device)
         wanted = shaped(effect, self._device)
-        self._reporter.seen(effect)
         call: tuple[Any, ...] = (self._driver.apply, wanted) if effect.intensity else (self._driver.off,)
         limit_s = self._limits.max_apply_ms / 1000
         self._call(lambda raised: self._apply_done(effect, raised), limit_s, *call, running=effect)

@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, values
 from effectd.errors import DeviceFailed
-from effectd.link import no_delay
 from effectd.schema import Address
+from effectd.stream import no_delay
 
 
 class MqttOptions(Options):

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from effectd import report
-from effectd.effect import Effect
+from effectd.effect import Effect, boot_id
 from effectd.errors import BrokerLost
 from effectd.journal import Journal
 from effectd.link import Link
@@ -15,8 +15,11 @@ from effectd.topics import Topics
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
 
-JOURNAL_BYTES = 512 << 10
+REASON_CHARS = 200  # of an ack; a device's own words can be a whole page
+
+JOURNAL_BYTES = 1 << 20
 _SEEN = "s:"
+_COMPLETE_SINCE = "since"
 
 _Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a resent effect has its old seq
 
@@ -36,12 +39,40 @@ class Reporter:
         self._available = False
         self._journal = journal
         self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, nothing to say yet
-        for key, payload in journal.found.items():
-            if key.startswith(_SEEN):
-                seq, _, effect_id = key.removeprefix(_SEEN).partition(":")
-                self._acks[effect_id, int(seq)] = payload or self._interrupted(effect_id)
+        self._complete_since = self._since()
+        self._restore()
         self._received: dict[_Key, int] = {}  # Unix ms, until it is acked
         self._unsaid: dict[_Key, bytes] = {}
+
+    def _since(self) -> int:
+        """Since when the notes have been complete: ms of CLOCK_MONOTONIC, 0 = ever."""
+        boot, _, since = self._journal.found.get(_COMPLETE_SINCE, b"").decode().partition(" ")
+        if self._journal.lost or self._journal.new:
+            boot, since = boot_id(), str(int(self._loop.time() * 1000))
+            self._journal.put(_COMPLETE_SINCE, f"{boot} {since}".encode())
+        return int(since) if since and boot == boot_id() else 0
+
+    def lost_track_of(self, effect: Effect) -> bool:
+        """Whether it was sent before the notes were lost: it may have been driven, and nobody can know."""
+        return 0 < effect.first_sent <= self._complete_since
+
+    def _restore(self) -> None:
+        """What the last run noted, oldest first as far as `seq` tells."""
+        keys = sorted((_key(key) for key in self._journal.found if key.startswith(_SEEN)), key=lambda key: key[1])
+        for key in keys:
+            self._acks[key] = self._journal.found[_seen(key)] or self._interrupted(key[0])
+        while len(self._acks) > REMEMBERED:
+            self._forget_oldest()
+
+    @property
+    def driven(self) -> list[int]:
+        """The seqs of what was noted."""
+        return [seq for _, seq in self._acks]
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be noted."""
+        return self._journal.trouble
 
     def first_time(self, effect: Effect) -> bool:
         """Whether this effect is new; for one sent again its ack, if there is one, is said again, byte for byte."""
@@ -49,25 +80,29 @@ class Reporter:
         if key not in self._acks:
             self._acks[key], self._received[key] = None, report.unix_ms()
             if len(self._acks) > REMEMBERED:
-                self._journal.forget(_seen(self._acks.popitem(last=False)[0]))
+                self._forget_oldest()
             return True
         if (payload := self._acks[key]) is not None:
             self._say_ack(key, payload)
         return False
 
-    def seen(self, effect: Effect) -> None:
-        """Called before the actuator is touched: if this process dies now, the effect is never applied again."""
-        self._journal.put(_seen((effect.id, effect.seq)), b"")
+    def seen(self, effect: Effect) -> bool:
+        """Called before the actuator is touched: if this process dies now, the effect is never applied again.
+
+        False: it cannot be noted, so the actuator must not be touched.
+        """
+        return self._note((effect.id, effect.seq), b"")
 
     def ack(self, effect: Effect, status: str, reason: str = "") -> None:
         """Say what became of an effect; of several words about the same one only the first is said."""
         key = (effect.id, effect.seq)
         received = self._received.pop(key, None)
         if received is not None:
+            reason = reason if len(reason) <= REASON_CHARS else reason[: REASON_CHARS - 3] + "..."
             ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=report.unix_ms())
             payload = self._acks[key] = report.encode(ack)
             if status in ("done", "failed"):  # of the others the actuator knows nothing
-                self._journal.put(_seen(key), payload)
+                self._note(key, payload)
             self._say_ack(key, payload)
 
     def state(self, effect: Effect | None) -> None:
@@ -110,6 +145,18 @@ class Reporter:
     def fence(self, token: bytes) -> None:
         self._publish(self._topics.fence(self._name), token, retain=True)
 
+    def _note(self, key: _Key, payload: bytes) -> bool:
+        """Note it; where there is no room, the oldest that has been acked is remembered no longer."""
+        while not self._journal.fits(_seen(key), payload):
+            oldest = next(iter(self._acks), key)
+            if oldest == key or self._acks[oldest] is None:
+                break
+            self._forget_oldest()
+        return self._journal.put(_seen(key), payload)
+
+    def _forget_oldest(self) -> None:
+        self._journal.forget(_seen(self._acks.popitem(last=False)[0]))
+
     def _say_state(self) -> None:
         if self._state_due is not None:
             self._state_due.cancel()
@@ -145,3 +192,8 @@ class Reporter:
 
 def _seen(key: _Key) -> str:
     return f"{_SEEN}{key[1]}:{key[0]}"
+
+
+def _key(seen: str) -> _Key:
+    seq, _, effect_id = seen.removeprefix(_SEEN).partition(":")
+    return effect_id, int(seq)

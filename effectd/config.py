@@ -15,7 +15,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from effectd import location, topics
+from effectd import location, runfolder, topics
 from effectd.errors import ConfigError
 from effectd.schema import Broker, Device, EffectType, Percent, RemoteOptions, Supervision
 from effectd.yamlfile import Path_, YamlFile
@@ -88,7 +88,12 @@ def home_id(home: Path) -> str:
 def find_home(given: Path | None) -> Path:
     """`--home`, else EFFECTD_HOME, else the current folder. Raises ConfigError where no home is there."""
     home = (given or Path(os.environ.get("EFFECTD_HOME") or ".")).resolve()
-    if not (home / FILE).is_file():
+    try:
+        there = (home / FILE).is_file()
+    except PermissionError:
+        runfolder.check(home)
+        raise ConfigError(home, 1, "", "you may not look into this folder") from None
+    if not there:
         raise ConfigError(home / FILE, 1, "", "no home here: there is no config.yaml; give --home DIR or EFFECTD_HOME")
     check_path(home)
     return home

@@ -1,11 +1,12 @@
 """Restart intensity: a program that keeps crashing before it works is braked; one that worked and is killed never is.
 
 A crash is a run that ended without being asked to and had not been ready for 2 s. The first five in 60 s cost nothing,
-then 1, 2, 4, ... at most 30 s of waiting (inside the program, gate `waiting: crash-loop`). It is kept in
-`run/<program>.starts`.
+then 1, 2, 4, ... at most 30 s of waiting (inside the program, gate `waiting: crash-loop`). A death together with
+supervisord is no crash of the program. It is kept in `run/<program>.starts`.
 """
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Crashes:
         try:
             before = json.loads(self._path.read_bytes())
             self._times = [float(at) for at in before["crashes"] if now - WITHIN_S < float(at) <= now]
-            crashed = bool(before["running"])
+            crashed = bool(before["running"]) and before["parent"] == os.getppid()
             if crashed:
                 self._times.append(now)
         except (OSError, ValueError, KeyError, TypeError):
@@ -41,7 +42,7 @@ class Crashes:
     def _write(self, *, running: bool) -> None:
         fresh = self._path.with_suffix(".starts.new")
         try:
-            fresh.write_text(json.dumps({"running": running, "crashes": self._times[-20:]}))
+            fresh.write_text(json.dumps({"running": running, "parent": os.getppid(), "crashes": self._times[-20:]}))
             fresh.rename(self._path)
         except OSError:
             pass  # a full disk: no brake is better than no program

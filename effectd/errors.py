@@ -1,4 +1,4 @@
-"""The four ways in which something can be wrong, each with what to do next."""
+"""The ways in which something can be wrong, each with what to do next."""
 
 from pathlib import Path
 
@@ -13,6 +13,13 @@ class ConfigError(Exception):
     def __init__(self, file: Path | str, line: int, key: str, problem: str, *, device: str | None = None) -> None:
         super().__init__(f"{file}:{line}: {key}: {problem}" if key else f"{file}:{line}: {problem}")
         self.key, self.problem, self.device = key, problem, device
+
+
+class NotYours(Exception):
+    """A folder of the home belongs to another user: run the command as that user; the process exits with 77."""
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        super().__init__(f"{folder} belongs to {owner}: run this as {owner}")
 
 
 class EffectRefused(Exception):

@@ -32,6 +32,7 @@ class Follower:
         self._gate: Gate = process.gate
         self._on_up, self._on_change = on_up, on_change
         self._trouble, self._trouble_state = trouble, "starting"
+        self._unnoted = ""
         self._stopping = False
         self.generation: str | None = None  # the broker's run that `link` is, or will be, connected to
         self.link = Link(
@@ -57,6 +58,11 @@ class Follower:
         Until the first such word the constructor's `trouble` counts, as `starting`.
         """
         self._trouble, self._trouble_state = reason, "degraded"
+        self._say()
+
+    def journal_trouble(self, reason: str) -> None:
+        """What has to be noted cannot be: gate `degraded`, whatever else is well. "" = it can be again."""
+        self._unnoted = reason
         self._say()
 
     def close(self) -> None:
@@ -95,6 +101,8 @@ class Follower:
             return
         if self._trouble:
             self._gate.say(self._trouble_state, self._trouble)
+        elif self._unnoted:
+            self._gate.say("degraded", self._unnoted)
         elif self._braked_s:
             self._gate.say("waiting", f"crash-loop: it starts again after {self._braked_s:g} s")
         elif self.link.up:

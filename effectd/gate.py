@@ -3,12 +3,11 @@
 A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. Who connects gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
 younger than 2 s by the reader's clock. End of file comes from the kernel, so a dead owner leaves no "ready" behind; no
-file is ever believed (docs/decisions/0001-gate.md). Who connects may also send a request, one JSON object a line
-(`{"do": "stop"}`).
+file is ever believed (docs/decisions/0001-gate.md). A gate that somebody removed or replaced is bound again with the
+next heartbeat. Who connects may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from effectd.lock import Lock, holders
 from effectd.loop import AnyLoop, Cancellable
 
 HEARTBEAT_S = 0.5
@@ -49,17 +49,14 @@ class GateHeld(Exception):
     """Another process of this home owns the gate: `pid` (0 where it cannot be seen)."""
 
     def __init__(self, name: str, pid: int) -> None:
-        super().__init__(f"another {name} (pid {pid or 'unknown'}) holds run/{name}.lock")
+        super().__init__(f"another {name} (pid {pid or 'unknown'}) runs in this home")
         self.pid = pid
 
 
 def this_generation() -> str:
     """Start time (clock ticks since boot, proc(5) stat field 22) and pid: no two runs on one boot share it."""
-    try:
-        with open("/proc/self/stat", "rb") as stat:
-            started = stat.read().rpartition(b")")[2].split()[19].decode()
-    except OSError:
-        started = f"{time.time_ns():x}"
+    with open("/proc/self/stat", "rb") as stat:
+        started = stat.read().rpartition(b")")[2].split()[19].decode()
     return f"{started}-{os.getpid()}"
 
 
@@ -70,10 +67,12 @@ class Gate:
         self.path = run / f"{name}.gate"
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
+        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the clock that nobody sets
         self._mirror = run / f"{name}.state"
-        self._lock = run / f"{name}.lock"
-        self._lock_fd = -1
+        self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._marks: dict[Path, tuple[int, ...]] = {}  # what our two files looked like when we had made them
+        self._trouble = ""
         self._readers: dict[int, tuple[socket.socket, bytearray]] = {}
         self._loop: AnyLoop | None = None
         self._beat: Cancellable | None = None
@@ -84,24 +83,19 @@ class Gate:
         The order matters: the lock makes the take-over race-free, the rename makes "exists" imply "listening". The
         socket is never unlinked at exit: an old run would remove its successor's.
         """
-        self._lock_fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held = GateHeld(self.line.name, _pid_in(self._lock_fd))
+        if not self._lock.take():
+            held = GateHeld(self.line.name, holders(self.path.parent.parent).get(self.line.name, 0))
             if not wait:
-                raise held from None
+                raise held
             log.warning("%s; waiting for its end", held)
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
-        os.ftruncate(self._lock_fd, 0)
-        os.pwrite(self._lock_fd, f"{os.getpid()}\n".encode(), 0)
-        fresh = self.path.with_suffix(".gate.new")
-        fresh.unlink(missing_ok=True)
-        self._server.bind(os.fspath(fresh))
-        self._server.listen(64)
-        self._server.setblocking(False)
-        fresh.rename(self.path)
+            self._lock.take(float("inf"))
+        self._server = self._bind()
         self._write_mirror()
+
+    @property
+    def held(self) -> bool:
+        """Whether we have the lock: from then on the program's files in `run/` are ours."""
+        return self._lock.taken
 
     def attach(self, loop: AnyLoop) -> None:
         """Serve the gate from `loop`: its heartbeat vouches for that loop and for nothing else."""
@@ -129,13 +123,19 @@ class Gate:
         if state != self.line.state:
             log.info("%s%s", state, f": {reason}" if reason else "")
         self.line = line
+        self.changed = time.monotonic()
         self._push()
+        self._write_mirror()
+
+    def leave_word(self, reason: str) -> None:
+        """The reason of an end that comes before anybody can connect: in the mirror, for who looks why it ended."""
+        self.line = msgspec.structs.replace(self.line, state="stopping", reason=reason)
         self._write_mirror()
 
     def close(self, *, release: bool = False) -> None:
         """Stop serving. The lock ends with the process, or now: `release`."""
         if release:
-            os.close(self._lock_fd)
+            self._lock.release()
         if self._beat:
             self._beat.cancel()
         if self._loop:
@@ -146,8 +146,51 @@ class Gate:
 
     def _heartbeat(self) -> None:
         self._push()
+        self._mend()
         assert self._loop is not None
         self._beat = self._loop.call_later(HEARTBEAT_S, self._heartbeat)
+
+    def _bind(self) -> socket.socket:
+        """A listening socket at our path, whatever lies there. Raises OSError."""
+        fresh = self.path.with_suffix(".gate.new")
+        for path in (fresh, self.path):
+            if path.is_dir() and not path.is_symlink():
+                path.rename(path.with_name(f"{path.name}.moved-{time.time_ns()}"))  # no rename replaces a folder
+        fresh.unlink(missing_ok=True)
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            server.bind(os.fspath(fresh))
+            server.listen(64)
+            server.setblocking(False)
+            fresh.rename(self.path)
+            self._marks[self.path] = _identity(self.path)
+        except OSError:
+            server.close()
+            raise
+        self._server.close()
+        return server
+
+    def _mend(self) -> None:
+        """Put back what somebody removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
+        assert self._loop is not None
+        if not self.held:  # supervisord's watchdog goes on without a gate where another has it
+            return
+        try:
+            if _identity(self.path) != self._marks.get(self.path):
+                self.path.parent.mkdir(mode=0o700, exist_ok=True)
+                self._loop.remove_reader(self._server.fileno())
+                try:
+                    self._server = self._bind()
+                finally:
+                    self._loop.add_reader(self._server.fileno(), self._accept)
+                log.warning("run/%s was removed or replaced; it is bound again", self.path.name)
+            if _content(self._mirror) != self._marks.get(self._mirror):
+                self._write_mirror()
+            self._trouble = ""
+        except OSError as error:  # a full disk, no right any more: the next heartbeat tries again
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                log.warning("run/%s cannot be bound again: %s", self.path.name, error)
 
     def _push(self) -> None:
         data = msgspec.json.encode(self.line) + b"\n"
@@ -219,12 +262,31 @@ class Gate:
         try:
             fresh.write_bytes(msgspec.json.encode(self.line) + b"\n")
             fresh.rename(self._mirror)
+            self._marks[self._mirror] = _content(self._mirror)
         except OSError:  # only advice for `cat`; a full disk must not stop the program
             pass
 
 
-def _pid_in(fd: int) -> int:
+def read_mirror(run: Path, name: str) -> Line | None:
+    """The last line that `name` wrote beside its gate: advice, for why it ended; never for whether it lives."""
     try:
-        return int(os.pread(fd, 32, 0))
-    except ValueError:
-        return 0
+        return msgspec.json.decode((run / f"{name}.state").read_bytes(), type=Line)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino
+
+
+def _content(path: Path) -> tuple[int, ...]:
+    """Changes when somebody writes into the file, too."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns

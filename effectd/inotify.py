@@ -1,9 +1,8 @@
-"""Hear at once when a file is moved into a folder (Linux inotify by ctypes; the standard library has no binding)."""
+"""Hear at once when a file is moved into a folder (inotify by ctypes; the standard library has no binding)."""
 
 import ctypes
 import os
 import struct
-import sys
 from pathlib import Path
 
 _IN_MOVED_TO, _IN_Q_OVERFLOW, _IN_IGNORED = 0x80, 0x4000, 0x8000
@@ -11,11 +10,10 @@ _HEAD = struct.Struct("iIII")  # inotify_event: wd, mask, cookie, len; then len 
 
 
 class Inotify:
-    """`fd` is readable when something was moved in; `names` says what. Raises OSError where the system has none."""
+    """`fd` is readable when something was moved in; `names` says what. Raises OSError where the folder is missing, or
+    the user's instances (fs.inotify.max_user_instances) are used up."""
 
     def __init__(self, folder: Path) -> None:
-        if sys.platform != "linux":
-            raise OSError("inotify is Linux only")
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self.fd < 0 or libc.inotify_add_watch(self.fd, os.fsencode(folder), _IN_MOVED_TO) < 0:

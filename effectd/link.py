@@ -1,40 +1,38 @@
 """One MQTT connection of a process, driven from its loop: will, subscriptions, reconnecting, and nothing hidden.
 
-Each connection is a fresh paho client with a clean session: what was in flight when the broker was lost is forgotten
+Each connection is a fresh session: what was in flight when the broker was lost is forgotten
 here and held by those who own it (the dispatcher its effects, a host its last state), so nothing is ever sent late
 behind their backs. `up` means: CONNACK, and every subscription granted (SUBACK).
+
+paho opens and keeps the session (CONNECT, SUBSCRIBE, pings). Messages and their acknowledgements go past it: it has no
+bound on what waits to leave, and reads without end (docs/decisions/0014-overload.md).
 """
 
 import logging
 import socket
-import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-
+from effectd.dial import Dialer
 from effectd.errors import BrokerLost
 from effectd.loop import AnyLoop, Cancellable
 from effectd.schema import Address
+from effectd.session import Pipe, Session
+from effectd.stream import PUBACK, PUBLISH, Stream, length
 
 KEEPALIVE_S = 10
-_GRANT_S = 5.0  # from connect() to every SUBACK
+_GRANT_S = 5.0  # from the first step of connecting to every SUBACK
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-_CONNECT_S = 1.0  # a blocking connect() must stay below the 2 s after which a silent gate counts as hung
+_GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
+# what may be on its way before `has_room` says no; four times as much, and the connection is given up
+ROOM_MESSAGES, ROOM_BYTES = 4000, 4 << 20
+_FIRST_ID, _IDS = 100, 65_000  # packet ids of messages; paho numbers its SUBSCRIBE below them
 
 log = logging.getLogger(__name__)
 
 # topic, payload, retain flag as it arrived
 OnMessage = Callable[[str, bytes, bool], None]
 Will = tuple[str, bytes]
-
-
-def no_delay(sock: Any) -> None:
-    """What paho never sets: Nagle's algorithm and a delayed ACK cost up to 40 ms (docs/measured.md)."""
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Link:
@@ -57,15 +55,20 @@ class Link:
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
         self.on_failure: Callable[[str], None] | None = None  # told why each attempt to connect has failed
+        self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
+        self._dialer = Dialer(loop, address)
         self._wanted = False
-        self._client: paho.Client | None = None
-        self._fd = -1
-        self._writing = False
+        self._connecting = False
         self._failures = 0
+        self._stream: Stream | None = None
+        self._session: Session | None = None
+        self._pipe: Pipe | None = None
         self._timers: list[Cancellable] = []
-        self._acks: dict[int, Callable[[], None]] = {}
-        self._noted: deque[tuple[paho.Client, Callable[[Any], None], Any]] = deque()
-        self._draining = False
+        self._events: list[Callable[[], None]] = []
+        self._unacked: dict[int, tuple[int, Callable[[], None] | None]] = {}  # by packet id: its bytes, whom to tell
+        self._unacked_bytes = 0
+        self._last_id = _FIRST_ID
+        self._tight = False
 
     def open(self) -> None:
         """Connect, and connect again whenever the connection is lost, until `drop` or `close`."""
@@ -81,85 +84,95 @@ class Link:
     def close(self) -> None:
         """Send what is waiting, then DISCONNECT, so that no will is sent."""
         self._wanted = False
-        if self._client is not None and self.up:
-            self._client.disconnect()
-            while (
-                self._client is not None
-                and self._client.want_write()
-                and self._client.loop_write() == paho.MQTT_ERR_SUCCESS
-            ):
-                pass
+        if self.up and self._session is not None and self._stream is not None:
+            self._session.on_disconnect = None
+            self._session.disconnect()
+            self._stream.finish(_GOODBYE_S)
         self._lose("")
+
+    def has_room(self) -> bool:
+        """Whether the connection takes more now. After a no, `on_room` is called when it does.
+
+        For those that can hold their messages back; what is published all the same is sent, up to a bound.
+        """
+        self._tight = not self._room(1)
+        return not self._tight
 
     def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
     ) -> None:
         """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
-        if not self.up or self._client is None:
+        if not self.up or self._stream is None:
             raise BrokerLost(f"no connection to {self._address}")
-        if acked is not None and self._client.on_publish is None:  # else paho makes objects for nobody
-            self._client.on_publish = lambda c, _data, mid, _reason, _props: self._note(c, self._published, mid)
-        info = self._client.publish(topic, payload, qos, retain)
-        if acked is not None:
-            self._acks[info.mid] = acked
-        self._await_writable()
+        name = topic.encode()
+        parts = [len(name).to_bytes(2, "big"), name]
+        if qos:
+            parts.append(self._new_id(len(payload), acked).to_bytes(2, "big"))
+        parts.append(payload)
+        rest = b"".join(parts)
+        self._stream.send(bytes((PUBLISH | qos << 1 | retain,)) + length(len(rest)) + rest)
+        if not self._room(4):
+            self._loop.call_soon(self._lose, f"{self._address} takes nothing any more", self._session)
+
+    def _room(self, times: int) -> bool:
+        return (
+            self._stream is not None
+            and len(self._unacked) < times * ROOM_MESSAGES
+            and self._unacked_bytes + self._stream.unsent < times * ROOM_BYTES
+        )
+
+    def _new_id(self, size: int, acked: Callable[[], None] | None) -> int:
+        while True:
+            self._last_id = self._last_id + 1 if self._last_id < _IDS else _FIRST_ID
+            if self._last_id not in self._unacked:
+                break
+        self._unacked[self._last_id] = size, acked
+        self._unacked_bytes += size
+        return self._last_id
 
     def _connect(self) -> None:
-        if not self._wanted or self._client is not None:
+        if not self._wanted or self._connecting or self._session is not None:
             return
-        client = self._client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, clean_session=True)
-        self._timers = [
-            self._loop.call_later(_GRANT_S, self._lose, f"{self._address} did not answer within {_GRANT_S:g} s")
-        ]
-        try:
-            self._set_up(client)
-            client.connect(self._address.host, self._address.port, KEEPALIVE_S)
-        except (OSError, ValueError) as error:
-            self._lose(f"cannot connect to {self._address}: {error}")
-        else:
-            self._timers.append(self._loop.call_later(1.0, self._misc, client))
-            self._drain()
+        self._connecting = True
+        self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
+        self._dialer.dial(self._dialled)
 
-    def _set_up(self, client: paho.Client) -> None:
-        client.connect_timeout = _CONNECT_S
-        client.max_inflight_messages_set(0)  # our own holds are the bound; paho's 20 would stall a burst
-        client.max_queued_messages_set(0)
-        client.on_socket_open = self._socket_open
-        client.on_socket_close = self._socket_close
+    def _too_late(self) -> None:
+        step = f": {self._dialer.stage}" if self._connecting else ""
+        self._lose(f"{self._address} did not answer within {_GRANT_S:g} s{step}")
+
+    def _dialled(self, sock: socket.socket | None, why: str) -> None:
+        if sock is None:
+            self._lose(f"cannot connect to {self._address}: {why}")
+            return
+        self._connecting = False
+        self._stream = Stream(self._loop, sock, take=self._take, sent=self._look, broken=self._broken)
+        self._pipe = Pipe(self._stream)
+        session = self._session = Session(self._client_id, self._pipe)
         # inside its callbacks paho holds locks: only note what happened, and act on it when paho has returned
-        client.on_connect = lambda c, _data, _flags, reason, _properties: self._note(c, self._connected, reason)
-        client.on_subscribe = lambda c, _data, _mid, reasons, _properties: self._note(c, self._subscribed, reasons)
-        client.on_disconnect = lambda c, _data, _flags, reason, _properties: self._disconnected(c, reason)
-        client.on_message = lambda c, _data, message: self._note(c, self._message, message)
+        session.on_connect = lambda _c, _data, _flags, reason, _properties: self._note(self._connected, reason)
+        session.on_subscribe = lambda _c, _data, _mid, reasons, _properties: self._note(self._subscribed, reasons)
+        session.on_disconnect = lambda _c, _data, _flags, reason, _properties: self._note(self._ended, reason)
         if self._will is not None:
-            client.will_set(self._will[0], self._will[1], qos=1, retain=True)
+            session.will_set(self._will[0], self._will[1], qos=1, retain=True)
         if self._address.username is not None:
-            client.username_pw_set(self._address.username, self._address.password())
-        if self._address.tls is not None:
-            tls = self._address.tls
-            client.tls_set(tls.cafile, tls.certfile, tls.keyfile)
+            session.username_pw_set(self._address.username, self._address.password())
+        session.connect(self._address.host, self._address.port, KEEPALIVE_S)
+        self._timers.append(self._loop.call_later(1.0, self._misc, session))
 
-    def _note(self, client: paho.Client, act: Callable[[Any], None], what: Any) -> None:
-        self._noted.append((client, act, what))
+    def _note(self, act: Callable[[Any], None], what: Any) -> None:
+        self._events.append(lambda: act(what))
 
-    def _drain(self) -> None:
-        """Act on what paho has told; what belongs to a connection that is lost meanwhile goes with it."""
-        if self._draining:
-            return
-        self._draining = True
-        try:
-            while self._noted:
-                client, act, what = self._noted.popleft()
-                if client is self._client:
-                    act(what)
-        finally:
-            self._draining = False
+    def _act(self, session: Session) -> None:
+        """Act on what paho has noted; what belongs to a connection that is lost meanwhile goes with it."""
+        while self._events and session is self._session:
+            self._events.pop(0)()
 
     def _connected(self, reason: Any) -> None:
         if reason.is_failure:
             self._lose(f"{self._address} refused the connection: {reason}")
-        elif self._subscriptions and self._client is not None:
-            self._client.subscribe([(topic, 1) for topic in self._subscriptions])
+        elif self._subscriptions and self._session is not None:
+            self._session.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
             self._granted()
 
@@ -175,23 +188,28 @@ class Link:
         self._timers.pop(0).cancel()
         self._on_up()
 
-    def _disconnected(self, client: paho.Client, reason: Any) -> None:
-        if client is self._client:
-            self._loop.call_soon(self._lose, f"connection to {self._address} lost: {reason}", client)
+    def _ended(self, reason: Any) -> None:
+        self._lose(f"connection to {self._address} lost: {reason}")
 
-    def _lose(self, why: str, client: paho.Client | None = None) -> None:
+    def _broken(self, why: str) -> None:
+        self._lose(f"connection to {self._address} lost: {why}")
+
+    def _lose(self, why: str, session: Session | None = None) -> None:
         """Forget this connection wholly; connect again after a while if that is still wanted."""
-        if self._client is None or (client is not None and client is not self._client):
+        if (self._session is None and not self._connecting) or (session is not None and session is not self._session):
             return
-        lost, was_up = self._client, self.up
-        self._client, self.up = None, False
-        self._acks.clear()
+        was_up, self.up, self._connecting = self.up, False, False
+        self._dialer.cancel()
+        if self._session is not None:
+            self._session.on_disconnect = None
+        if self._stream is not None:
+            self._stream.close()
+        self._session = self._stream = self._pipe = None
+        self._events.clear()
+        self._unacked.clear()
+        self._unacked_bytes = 0
         for timer in self._timers:
             timer.cancel()
-        lost.on_disconnect = None
-        if (sock := lost.socket()) is not None:
-            self._socket_close(lost, None, sock)
-            sock.close()
         if self._wanted:
             delay = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
             self._failures += 1
@@ -202,61 +220,46 @@ class Link:
         elif self.on_failure is not None and self._wanted:
             self.on_failure(why)
 
-    def _message(self, message: paho.MQTTMessage) -> None:
+    def _take(self, packet: bytes, at: int) -> None:
+        """One packet from the broker; what is behind its fixed header begins at `at`."""
+        kind = packet[0] & 0xF0
+        if kind == PUBLISH:
+            self._message(packet, at)
+        elif kind == PUBACK:
+            size, acked = self._unacked.pop(int.from_bytes(packet[at : at + 2], "big"), (0, None))
+            self._unacked_bytes -= size
+            if acked is not None:
+                acked()
+            self._look()
+        elif (session := self._session) is not None and self._pipe is not None:
+            self._pipe.inbox += packet
+            session.loop_read()
+            self._act(session)
+
+    def _message(self, packet: bytes, at: int) -> None:
+        body = at + 2 + int.from_bytes(packet[at : at + 2], "big")
+        name = packet[at + 2 : body]
+        if packet[0] & 6 and self._stream is not None:
+            self._stream.send(bytes((PUBACK, 2)) + packet[body : body + 2])
+            body += 2
         try:
-            topic = message.topic
+            topic = name.decode()
         except UnicodeDecodeError:
             return
         try:
-            self._on_message(topic, bytes(message.payload), message.retain)
+            self._on_message(topic, packet[body:], bool(packet[0] & 1))
         except Exception:  # once a message: a defect met by one message must not deafen the link for the next
             log.exception("a message on %s could not be handled", topic)
 
-    def _published(self, mid: int) -> None:
-        acked = self._acks.pop(mid, None)
-        if acked is not None:
-            acked()
+    def _look(self) -> None:
+        """Something has left: tell who waits for room."""
+        if self._tight and self._room(1):
+            self._tight = False
+            if self.on_room is not None:
+                self.on_room()
 
-    def _socket_open(self, _client: paho.Client, _data: Any, sock: Any) -> None:
-        self._fd = sock.fileno()
-        no_delay(sock)
-        self._loop.add_reader(self._fd, self._read)
-
-    def _socket_close(self, _client: paho.Client, _data: Any, sock: Any) -> None:
-        if self._fd >= 0 and sock.fileno() == self._fd:
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
-            self._fd, self._writing = -1, False
-
-    def _read(self) -> None:
-        client = self._client
-        if client is None:
-            return
-        client.loop_read()
-        sock = client.socket()
-        while client is self._client and isinstance(sock, ssl.SSLSocket) and sock.pending():
-            client.loop_read()  # what TLS has decrypted already makes no descriptor readable
-            sock = client.socket()
-        self._drain()
-        self._await_writable()
-
-    def _write(self) -> None:
-        if self._client is not None:
-            self._client.loop_write()
-            self._await_writable()
-            self._drain()
-
-    def _await_writable(self) -> None:
-        """paho writes at once where it can; only what the socket did not take waits for the loop."""
-        if self._fd >= 0 and self._client is not None:
-            if self._client.want_write():
-                self._loop.add_writer(self._fd, self._write)
-            elif self._writing:
-                self._loop.remove_writer(self._fd)
-            self._writing = self._client.want_write()
-
-    def _misc(self, client: paho.Client) -> None:
-        if client is self._client:
-            self._timers[-1] = self._loop.call_later(1.0, self._misc, client)
-            client.loop_misc()
-            self._await_writable()
+    def _misc(self, session: Session) -> None:
+        if session is self._session:
+            self._timers[-1] = self._loop.call_later(1.0, self._misc, session)
+            session.loop_misc()
+            self._act(session)

@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-# the one that has a descriptor of its own; Linux: epoll, macOS and BSD: kqueue
-_Selector: Any = getattr(selectors, "EpollSelector", None) or getattr(selectors, "KqueueSelector", None)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_SWEEP_FROM = 256  # timers
 Callback = Callable[..., Any]
 
 
@@ -61,9 +60,10 @@ class Loop:
     """See the module; single-threaded but for `call_soon_threadsafe`."""
 
     def __init__(self) -> None:
-        self._selector = _Selector()
+        self._selector = selectors.EpollSelector()
         self._files: dict[int, dict[int, tuple[Callback, tuple[Any, ...]]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
+        self._sweep_at = _SWEEP_FROM
         self._order = itertools.count()  # equal times run in the order in which they were asked for
         self._soon: deque[tuple[Callback, tuple[Any, ...]]] = deque()
         self._stopping = False
@@ -78,6 +78,8 @@ class Loop:
     def call_later(self, delay: float, callback: Callback, *args: Any) -> Timer:
         timer = Timer(self.time() + delay, callback, args)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
+        if len(self._timers) > self._sweep_at:
+            self._sweep()
         return timer
 
     def call_soon(self, callback: Callback, *args: Any) -> None:
@@ -138,6 +140,12 @@ class Loop:
         for _ in range(len(self._soon)):
             callback, args = self._soon.popleft()
             callback(*args)
+
+    def _sweep(self) -> None:
+        """Take out what is cancelled, wherever it lies; again when twice as many lie here as are left now."""
+        self._timers = [entry for entry in self._timers if not entry[2].cancelled]
+        heapq.heapify(self._timers)
+        self._sweep_at = max(_SWEEP_FROM, 2 * len(self._timers))
 
     def _patience(self) -> float | None:
         if self._soon or self._stopping:

@@ -1,7 +1,7 @@
 """Be one program of a home under supervisord: gate first, then work, then a true exit code.
 
 Exit codes (sysexits.h): 0 asked to stop, 1 a defect (traceback in the log), 75 another one runs already (only when
-started by hand), 78 the configuration is wrong.
+started by hand), 77 the home is another user's, 78 the configuration is wrong.
 """
 
 import argparse
@@ -16,14 +16,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from effectd import config, log, topics
+from effectd import config, log, runfolder, topics
 from effectd.crashes import WORKED_S, Crashes
-from effectd.errors import ConfigError
+from effectd.errors import ConfigError, NotYours
 from effectd.gate import Gate, GateHeld
 from effectd.loop import AnyLoop
 from effectd.schema import Broker
+from effectd.superior import Superior
+from effectd.watcher import Watcher
 
-EX_TEMPFAIL, EX_CONFIG = 75, 78
+EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
 _LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a process that hangs: everything is gone within 1 s
 
 logger = logging.getLogger(__name__)
@@ -46,11 +48,20 @@ class Process:
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit
         self._orphaned = False
+        self._watcher: Watcher | None = None
+        self._superior: Superior | None = None
+
+    def watcher(self, loop: AnyLoop) -> Watcher:
+        """The one of this process: it watches supervisord, and whatever else this program depends on."""
+        if self._watcher is None:
+            self._watcher = Watcher(loop, self.run)
+        return self._watcher
 
     def serve(self, loop: AnyLoop, stop: Callable[[], None]) -> None:
         """From now on the gate is served by `loop`, and `stop` is called there at SIGTERM or the parent's death."""
         self._loop, self._stop = loop, self._asked_to_stop(stop)
         self.gate.attach(loop)
+        self._superior = Superior(loop, self.watcher(loop), self.name)
         loop.call_later(WORKED_S, self._look)
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._stop)
@@ -66,11 +77,11 @@ class Process:
 
     def _look(self) -> None:
         """Has it been ready for 2 s? Then its end, however it comes, is no crash."""
-        ready_s = time.time() - self.gate.line.at / 1000 if self.gate.line.state == "ready" else 0.0
+        ready_s = time.monotonic() - self.gate.changed if self.gate.line.state == "ready" else 0.0
         if ready_s >= WORKED_S:
             self.crashes.worked()
         elif self._loop is not None:
-            self._loop.call_later(max(0.2, WORKED_S - max(ready_s, 0.0)), self._look)
+            self._loop.call_later(max(0.2, WORKED_S - ready_s), self._look)
 
     def watch_parent(self) -> None:
         """End when supervisord is gone: its end of this process's stdin closes, whatever killed it.
@@ -98,7 +109,7 @@ def run(
 ) -> int:
     """Run `main` as the program `name`; return its exit code.
 
-    `dies_at_once`: the kernel kills the process with supervisord (Linux). Only for one that has nothing to switch off:
+    `dies_at_once`: the kernel kills the process with supervisord. Only for one that has nothing to switch off:
     SIGKILL would win over the end of stdin and leave a fan on.
     """
     log.to_stdout()
@@ -112,7 +123,7 @@ def run(
     signal.signal(signal.SIGHUP, hang_up)
     try:
         process = Process(name, config.find_home(home))
-        process.run.mkdir(mode=0o700, exist_ok=True)
+        runfolder.prepare(process.home)
         process.watch_parent()
         if dies_at_once and os.environ.get("SUPERVISOR_ENABLED"):
             _die_with_parent()
@@ -122,9 +133,13 @@ def run(
         return main(process) or 0
     except ConfigError as error:
         logger.error("%s", error)
-        if process is not None:
+        if process is not None and process.gate.held:  # else `run/` is not ours to write in
             process.crashes.worked()  # waiting would not mend it
+            process.gate.leave_word(str(error))
         return EX_CONFIG
+    except NotYours as error:
+        logger.error("%s", error)
+        return EX_NOPERM
     except GateHeld as error:
         logger.error("%s", error)
         return EX_TEMPFAIL
@@ -145,7 +160,6 @@ def command_line(what: str, *, device: bool = False) -> argparse.Namespace:
 
 
 def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
-        if os.getppid() == 1 and os.environ.get("SUPERVISOR_PID") not in (None, "1"):
-            os._exit(0)  # it died before this call
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
+    if os.getppid() == 1 and os.environ.get("SUPERVISOR_PID") not in (None, "1"):
+        os._exit(0)  # it died before this call

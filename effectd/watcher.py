@@ -17,7 +17,8 @@ from effectd.loop import AnyLoop
 
 STALE_S = 2.0
 _CHECK_S = 0.2
-_RETRY_S = 0.25  # only where there is no inotify
+_RETRY_S = 0.25  # while `run/` is missing
+_FOLDER_S = 1.0  # how often it is looked whether `run/` is still the folder that is watched
 
 
 class Watch:
@@ -53,13 +54,15 @@ class Watch:
 
 
 class Watcher:
-    """Watches any number of gates of one home from one loop; never polls where there is inotify."""
+    """Watches any number of gates of one home from one loop; never polls a gate while `run/` is there."""
 
     def __init__(self, loop: AnyLoop, run: Path, *, stale_s: float = STALE_S, late_s: float = _CHECK_S) -> None:
         """`late_s`: a check that is later than this says that this process was held up, and judges nobody."""
         self._loop, self._run, self._stale_s, self._late_s = loop, run, stale_s, late_s
         self._watches: dict[str, Watch] = {}
         self._inotify: Inotify | None = None
+        self._folder: tuple[int, int] | None = None
+        self._folder_due = 0.0
         self._arm()
         self._timer = loop.call_later(_CHECK_S, self._check, loop.time() + _CHECK_S)
 
@@ -86,6 +89,7 @@ class Watcher:
     def _arm(self) -> None:
         """Armed before the first attempt to connect, so that no gate can appear unseen between the two."""
         try:
+            self._folder = self._identity()
             self._inotify = Inotify(self._run)
         except OSError:
             self._loop.call_later(_RETRY_S, self._retry)
@@ -104,15 +108,25 @@ class Watcher:
         if names is None:  # the folder was replaced, or events were lost: look at everything again
             self._disarm()
             self._arm()
+        self._find(names)
+
+    def _find(self, names: set[str] | None = None) -> None:
+        """Connect where nobody has spoken yet; `names`: only to gates that were just moved in."""
         for watch in list(self._watches.values()):
-            if watch.sock is None and (names is None or f"{watch.name}.gate" in names):
+            if watch.line is None and (f"{watch.name}.gate" in names if names is not None else watch.sock is None):
+                self._disconnect(watch)  # what is connected and silent may be a foreign socket that lay at its path
                 self._connect(watch)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._run.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _retry(self) -> None:
         if self._inotify is None and self._watches:
-            for watch in list(self._watches.values()):
-                if watch.sock is None:
-                    self._connect(watch)
+            self._find()
             self._arm()
 
     def _connect(self, watch: Watch) -> None:
@@ -182,4 +196,10 @@ class Watcher:
                 if watch.line is not None and not watch.stale and now - watch.heard > self._stale_s:
                     watch.stale = True
                     watch.changed()
+        if now >= self._folder_due:
+            self._folder_due = now + _FOLDER_S
+            if self._inotify is not None and self._identity() != self._folder:  # moved away, or removed and made anew
+                self._disarm()
+                self._arm()
+                self._find()
         self._timer = self._loop.call_later(_CHECK_S, self._check, now + _CHECK_S)

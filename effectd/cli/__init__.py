@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from effectd import CONTRACT, __version__
-from effectd.errors import ConfigError
+from effectd.errors import ConfigError, NotYours
 
-EX_CONFIG = 78  # sysexits.h
+EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
 
 app = typer.Typer(
     name="effectd",
@@ -41,9 +41,9 @@ def main() -> None:
     """The entry point `effectd`."""
     try:
         app()
-    except ConfigError as error:
+    except (ConfigError, NotYours) as error:
         typer.echo(str(error), err=True)
-        sys.exit(EX_CONFIG)
+        sys.exit(EX_CONFIG if isinstance(error, ConfigError) else EX_NOPERM)
 
 
 def _home(ctx: typer.Context, given: Path | None) -> Path:
@@ -78,7 +78,7 @@ def _all(
 
 @app.command(
     "up",
-    epilog="""Exit code: 0 everything is ready, 3 not within --wait, 78 a file is wrong (nothing was started).
+    epilog="""Exit code: 0 ready, 3 not within --wait, 77 another user's home, 78 a file is wrong: nothing was started.
 
 effectd up             effectd up --wait 120""",
 )
@@ -92,7 +92,7 @@ def _up(
     raise typer.Exit(up.run(home, wait))
 
 
-@app.command("down", epilog="Exit code: 0 everything is gone, also if nothing ran.")
+@app.command("down", epilog="Exit code: 0 everything is gone, also if nothing ran, 1 not, 77 another user's home.")
 def _down(home: Home = HOME) -> None:
     """End supervisord and every program; each device goes off first."""
     from effectd.cli import down
@@ -102,7 +102,7 @@ def _down(home: Home = HOME) -> None:
 
 @app.command(
     "health",
-    epilog="""Exit code: 0 all ready, 3 not.
+    epilog="""Exit code: 0 all ready, 3 not, 77 another user's home.
 
 effectd health --wait 10 && echo go             effectd health --json""",
 )
@@ -231,7 +231,7 @@ def _send(  # noqa: PLR0917 - typer passes them by name
 
 @app.command(
     "stop",
-    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not.
+    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not, 77 not your home.
 
 effectd stop             effectd stop wind""",
 )

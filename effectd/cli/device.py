@@ -1,12 +1,11 @@
 """`effectd device add`: one more device in both files, checked before either is touched, and running at once."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
 import xmlrpc.client
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,19 @@ import msgspec
 import typer
 
 from drivers import kinds
-from effectd import config, topics, yamledit
+from effectd import config, lock, topics, yamledit
 from effectd.cli import check, words
 from effectd.cli.check import SupervisorFile
 from effectd.config import FILE, SUPERVISOR_FILE
 from effectd.errors import ConfigError
 from effectd.schema import RemoteOptions
-from effectd.supervision.control import NotRunning, Supervisor
+from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.survey import Survey
 from effectd.yamlfile import YamlFile
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
+_EDIT_S = 30.0
 
 
 class Refused(Exception):
@@ -37,7 +37,8 @@ def add(  # noqa: PLR0917 - as they stand on the command line
 ) -> int:
     """The exit code."""
     try:
-        with _alone(home), check.own_drivers(home):
+        # of two that add a device at the same time, the second one reads what the first one wrote
+        with lock.held(home, lock.EDIT, _EDIT_S), check.own_drivers(home):
             write(_changes(home, name, kind, effects, location, options))
     except yamledit.CannotEdit as error:
         where = ConfigError(home / FILE, YamlFile(home / FILE).line("devices"), "devices", str(error))
@@ -80,17 +81,6 @@ def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) ->
     with contextlib.suppress(PermissionError):
         os.chown(fresh, path.stat().st_uid, path.stat().st_gid)
     return fresh
-
-
-@contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Of two that add a device at the same time, the second one reads what the first one wrote."""
-    folder = os.open(home, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _changes(  # noqa: PLR0917
@@ -192,6 +182,9 @@ def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
     except NotRunning:
         typer.echo(f"nothing runs here yet; this starts it: {words.tool('effectd', home)} up")
         return 0
+    except NoAnswer as error:
+        typer.echo(str(error), err=True)
+        return EX_NOT_READY
     except xmlrpc.client.Fault as fault:
         typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
         return EX_NOT_READY

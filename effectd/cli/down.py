@@ -1,64 +1,72 @@
 """`effectd down`: end supervisord and every program, devices off first, and wait until they are really gone."""
 
 import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
 import psutil
 import typer
 
-from effectd.supervision.control import NotRunning, ShuttingDown, Supervisor
+from effectd import lock
+from effectd.supervision import living
+from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 
 _LIMIT_S = 60.0  # supervisord ends the programs by priority, each within stopwaitsecs, then kills
+_STUCK_S = 15.0  # a supervisord that could not be spoken to has this long to end after SIGTERM
 _LOOK_S = 0.02
 
 
 def run(home: Path) -> int:
+    """0: nothing of this home lives. 1: something is still there, and named."""
     began = time.monotonic()
     supervisor = Supervisor(home)
-    everyone: list[psutil.Process] = []
-    try:
-        everyone = _family(supervisor.pid())
-        supervisor.shutdown()
-    except ShuttingDown:
-        typer.echo("supervisord is ending already")
-        _until_silent(supervisor)
-    except NotRunning:
+    with lock.held(home, lock.LAUNCH, _LIMIT_S):  # an `up` that is just starting supervisord comes first
+        everyone = living.everyone(home)
         if not everyone:
+            if others := [name for name, pid in lock.holders(home).items() if not pid and name != lock.LAUNCH]:
+                typer.echo(f"another user, or another container, runs here: {', '.join(others)}", err=True)
+                return 1
             typer.echo(f"nothing runs here: no supervisord answers for {home}")
             return 0
-    left = everyone
-    while left and time.monotonic() - began < _LIMIT_S:
-        time.sleep(_LOOK_S)
-        left = [process for process in left if _lives(process)]
+        stuck = _ask(supervisor, everyone)
+        left = everyone
+        while left and time.monotonic() - began < _LIMIT_S:
+            time.sleep(_LOOK_S)
+            left = [process for process in left if living.lives(process)]
+            if left and stuck and time.monotonic() - began > _STUCK_S:
+                _signal(left[:1], signal.SIGKILL)  # a stuck supervisord; at its end every program switches off and ends
+            if not left:
+                left = living.everyone(home)  # what was started meanwhile
+                everyone += left
+                _signal(left, signal.SIGTERM)
     for process in left:
         typer.echo(f"pid {process.pid} is still there after {_LIMIT_S:g} s", err=True)
     if left:
         return 1
-    programs = f"supervisord and {len(everyone) - 1} programs are" if everyone else "supervisord is"
-    typer.echo(f"down: {programs} gone ({time.monotonic() - began:.1f} s)")
+    typer.echo(f"down: supervisord and {len(everyone) - 1} programs are gone ({time.monotonic() - began:.1f} s)")
     return 0
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """supervisord and all below it; psutil knows each by pid and start time, so no later process is taken for one."""
-    with contextlib.suppress(psutil.Error):
-        supervisord = psutil.Process(pid)
-        return [supervisord, *supervisord.children(recursive=True)]
-    return []
-
-
-def _lives(process: psutil.Process) -> bool:
+def _ask(supervisor: Supervisor, everyone: list[psutil.Process]) -> bool:
+    """Have it end: supervisord by its socket, else by SIGTERM, which means the same to it: then True."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # a zombie only waits for init
-    except psutil.Error:
-        return False
+        supervisor.shutdown()
+    except ShuttingDown:
+        typer.echo("supervisord is ending already")
+    except NotRunning:  # its programs are ending, or were started by hand
+        _signal(everyone, signal.SIGTERM)
+    except NoAnswer as error:
+        typer.echo(f"{error}; it is ended by a signal", err=True)
+        _signal(everyone[:1], signal.SIGTERM)
+        return True
+    return False
 
 
-def _until_silent(supervisor: Supervisor) -> None:
-    end = time.monotonic() + _LIMIT_S
-    with contextlib.suppress(NotRunning):
-        while time.monotonic() < end:
-            with contextlib.suppress(ShuttingDown):
-                supervisor.pid()
-            time.sleep(_LOOK_S)
+def _signal(processes: list[psutil.Process], sig: int) -> None:
+    for process in processes:
+        if process.pid > 1 and process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(sig)
+                process.send_signal(signal.SIGCONT)

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from dispatcher_proc import routing
-from effectd import config, effect, report
+from effectd import config, effect, published, report
 from effectd.cli import words
 from effectd.cli.client import CONNECT_S, Client
 from effectd.config import Config
@@ -27,7 +27,7 @@ def run(home: Path, effect_type: str, fields: dict[str, Any], *, dry_run: bool, 
     fields = {"id": effect.new_id()} | fields
     payload = json.dumps(fields).encode()
     try:
-        wanted = effect.decode(payload, effect_type.partition("/")[0])
+        wanted = published.decode(payload, effect_type.partition("/")[0])
     except (EffectRefused, EffectMalformed) as error:  # the dispatcher would say the same; it need not be asked
         _tell(_refusal(fields, effect_type, str(error)), as_json=as_json)
         return EX_OTHER

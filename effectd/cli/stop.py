@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 
-from effectd import config
+from effectd import config, runfolder
 from effectd.cli import words
-from effectd.cli.client import Client
-from effectd.errors import ConfigError
+from effectd.cli.client import Client, Message
+from effectd.config import Config
+from effectd.errors import ConfigError, NotYours
+from effectd.lock import holders
 from effectd.loop import Loop
 
 CONFIRMED_WITHIN_S = 2.0
@@ -42,15 +44,18 @@ def run(home: Path, device: str | None) -> int:
     def publish() -> None:
         client.link.publish(topic, b"stop", qos=1, acked=lambda: published.append(True))
 
-    with Client(tree, "stop", (), on_up=publish) as client:
+    with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
         dispatcher = Gate(client.loop, home, "dispatcher", request)  # first: what it holds must not follow the stop
         asked = [Gate(client.loop, home, n, {"do": "stop"}) for n in (*local, *wrong) if device in (None, n)]
         client.link.open()
         drivers = [gate for gate in asked if gate.name in local or gate.connected]
-        client.until(
-            lambda: all(gate.settled for gate in (*drivers, dispatcher)) and (bool(published) or bool(client.trouble)),
-            CONFIRMED_WITHIN_S,
-        )
+
+        def enough() -> bool:
+            return all(gate.settled for gate in (*drivers, dispatcher)) and (bool(published) or bool(client.trouble))
+
+        for message in client.messages(CONFIRMED_WITHIN_S, enough):
+            if not message.retained:  # its state after the stop; the retained one is from before
+                _hear(tree, drivers, message)
     _tell(drivers)
     told = "told by MQTT; its driver is elsewhere and cannot be asked"
     untold = [name for name in remote if device in (None, name)]
@@ -60,16 +65,37 @@ def run(home: Path, device: str | None) -> int:
         typer.echo(f"not told by MQTT: {client.trouble or 'no broker answers'}", err=True)
     if not dispatcher.answer:
         typer.echo(f"dispatcher: {dispatcher.lack}", err=True)
-    return 0 if all(gate.off for gate in drivers) and (published or not untold) else 1
+    if all(gate.off for gate in drivers) and (published or not untold):
+        return 0
+    try:
+        runfolder.check(home)
+    except NotYours as error:
+        typer.echo(str(error), err=True)
+        return 77
+    return 1
+
+
+def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
+    """A driver whose gate is missing says by MQTT as well that its device is off: published after it did it."""
+    for gate in drivers:
+        if message.topic == tree.topics.state(gate.name):
+            with contextlib.suppress(ValueError):
+                said = json.loads(message.payload)
+                gate.said_off = isinstance(said, dict) and said.get("on") is False
 
 
 class Gate:
-    """A program's gate, with our request sent; `answer` is what it replied, `lack` why it did not."""
+    """A program's gate, with our request sent; `answer` is what it replied, `lack` why it did not.
+
+    `said_off`: its state topic has said so, after the stop.
+    """
 
     def __init__(self, loop: Loop, home: Path, name: str, request: dict[str, Any]) -> None:
         self.name = name
         self.answer: dict[str, Any] = {}
         self.lack = f"no answer within {CONFIRMED_WITHIN_S:g} s"
+        self.said_off = False
+        self._lives = False  # though its gate cannot be reached
         self._loop, self._buffer = loop, b""
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
@@ -78,8 +104,12 @@ class Gate:
             self._sock.send(json.dumps(request).encode() + b"\n")
         except BlockingIOError:
             self._end("it takes no connections")
+        except PermissionError:
+            self._lives = True
+            self._end(f"run/{name}.gate is another user's")
         except OSError:
-            self._end("it does not run")
+            self._lives = name in holders(home)
+            self._end(f"run/{name}.gate is missing, and it said nothing by MQTT" if self._lives else "it does not run")
         else:
             loop.add_reader(self._sock.fileno(), self._read)
 
@@ -89,11 +119,11 @@ class Gate:
 
     @property
     def settled(self) -> bool:
-        return bool(self.answer) or self._sock.fileno() < 0
+        return bool(self.answer) or self.said_off or (self._sock.fileno() < 0 and not self._lives)
 
     @property
     def off(self) -> bool:
-        return self.answer.get("off") is True
+        return self.answer.get("off") is True or self.said_off
 
     def _read(self) -> None:
         data = b""

@@ -13,14 +13,15 @@ from pathlib import Path
 import msgspec
 import typer
 
-from effectd import config
+from effectd import config, lock, runfolder
 from effectd.cli import check, words
 from effectd.supervision import survey
-from effectd.supervision.control import NotRunning, ShuttingDown, Supervisor
+from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 from effectd.supervision.survey import Row, Survey
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 PORT_TAKEN = "port "  # how the broker's gate begins its reason while another program holds its port
+_ALONE_S = 90.0  # an `effectd down` before us may wait for its last program
 _RPC_S = 10.0  # from the start of supervisord to its first answer, on a machine that swaps
 
 Told = Callable[[dict[str, Row]], None]
@@ -33,26 +34,33 @@ class _CannotStart(Exception):
 def run(home: Path, wait: float, *, port_wait: float | None = None) -> int:
     """The exit code. `port_wait`: give up after that many seconds where another program holds the broker's port."""
     began = time.monotonic()
-    for folder in (home / "run", home / "run" / "log"):
-        folder.mkdir(mode=0o700, exist_ok=True)
+    runfolder.prepare(home)
     if found := check.problems(home):
         for problem in found:
             typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
-        _start(home)
+        with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
+            _start(home)
     except _CannotStart as error:
         typer.echo(f"supervisord did not start: {error}", err=True)
         return EX_CONFIG
+    except NoAnswer as error:
+        typer.echo(str(error), err=True)
+        return EX_NOT_READY
     with Survey(home) as look:
         with _progress(home) as told:
-            rows = look.wait(wait if port_wait is None else min(wait, port_wait), told)
+            first = wait if port_wait is None else min(wait, port_wait)
+            rows = look.wait(first, told, hopeless=lambda: look.alone)
             if not survey.all_ready(rows) and not _port_trouble(rows):
-                rows = look.wait(wait - (time.monotonic() - began), told)
+                rows = look.wait(wait - (time.monotonic() - began), told, hopeless=lambda: look.alone)
         if survey.all_ready(rows):
             typer.echo(f"all {len(rows)} programs are {words.paint('ready')} ({time.monotonic() - began:.1f} s)")
             return 0
+        if look.alone:
+            typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
+            return EX_NOT_READY
         typer.echo(words.health(survey.table(_brief(rows), look.restarts())))
         _tell_lacks(home, rows, time.monotonic() - began)
     return EX_NOT_READY
@@ -61,6 +69,7 @@ def run(home: Path, wait: float, *, port_wait: float | None = None) -> int:
 def _start(home: Path) -> None:
     """Have supervisord run with every program of its file started; one that is just ending is waited for."""
     supervisor = Supervisor(home)
+    end = time.monotonic() + _ALONE_S
     while True:
         try:
             changed = supervisor.take_in_new()
@@ -70,6 +79,8 @@ def _start(home: Path) -> None:
             supervisor.start_all()
             supervisor.reread()
         except ShuttingDown:
+            if time.monotonic() > end:
+                raise NoAnswer(0, f"has been ending for {_ALONE_S:g} s: effectd down") from None
             time.sleep(0.1)
         except NotRunning:
             _launch(home, supervisor)
@@ -100,7 +111,7 @@ def _launch(home: Path, supervisor: Supervisor) -> None:
         )
         end = time.monotonic() + _RPC_S
         while started.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(NotRunning):
+            with contextlib.suppress(NotRunning, NoAnswer):
                 supervisor.pid()
                 return
             time.sleep(0.02)

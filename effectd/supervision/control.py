@@ -1,29 +1,55 @@
-"""Talk to this home's supervisord over its UNIX socket."""
+"""Talk to this home's supervisord over its UNIX socket: each call wakes one that is stopped, and has a time limit."""
 
+import contextlib
+import os
+import signal
+import socket
+import time
 import xmlrpc.client
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
+from effectd import runfolder
 from effectd.config import SUPERVISOR_FILE
+from effectd.standstill import stopped
+from effectd.supervision import living
+
+LIMIT_S = 5.0  # a call; its socket, when somebody removed that, is bound again sooner
+_AGAIN_S = 0.1
+_STOP_S = 60.0
 
 
 class NotRunning(Exception):
-    """No supervisord answers for this home: start it with `effectd up`."""
+    """No supervisord lives in this home: start it with `effectd up`."""
 
 
 class ShuttingDown(NotRunning):
     """It ends its programs now and takes no more orders: wait until nobody answers."""
 
 
+class NoAnswer(Exception):
+    """supervisord lives, as `pid`, but cannot be spoken to: says why."""
+
+    def __init__(self, pid: int, why: str) -> None:
+        super().__init__(f"supervisord (pid {pid or 'unknown'}) runs, but {why}")
+        self.pid = pid
+
+
 class Supervisor:
-    """The few calls that we need. Each raises NotRunning where nobody answers."""
+    """The few calls that we need. Each raises NotRunning, or NoAnswer after 5 s; making one NotYours, ConfigError."""
 
     def __init__(self, home: Path) -> None:
+        runfolder.check(home)
         self.config_file = home / SUPERVISOR_FILE
-        self._transport = SupervisorTransport(None, None, f"unix://{home / 'run' / 'supervisor.sock'}")
+        self._home, self._path = home, home / "run" / "supervisor.sock"
+        self._transport = SupervisorTransport(None, None, f"unix://{self._path}")
+        self._transport._get_connection = self._connection
+        self._limit_s = LIMIT_S  # what is left of it
+        self._pid = 0
         # the address is only for show: the transport goes to the socket
         self._rpc: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
@@ -42,7 +68,10 @@ class Supervisor:
 
     def stop_all(self) -> None:
         """Returns when all have ended."""
-        self._call("supervisor.stopAllProcesses")
+        self._call("supervisor.stopAllProcesses", False)
+        end = time.monotonic() + _STOP_S
+        while any(info["pid"] for info in self.programs().values()) and time.monotonic() < end:
+            time.sleep(_AGAIN_S)
 
     def take_in_new(self) -> list[str]:
         """Start to run the programs that supervisor.conf has gained; the names of those changed or removed there."""
@@ -75,16 +104,49 @@ class Supervisor:
                 raise
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """One connection a call: supervisord may be gone and back between two."""
-        try:
-            return getattr(self._rpc, method)(*arguments)
-        except (OSError, HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise NotRunning(str(error)) from None
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode == Faults.SHUTDOWN_STATE:
-                raise ShuttingDown("supervisord is ending") from None
-            raise
-        finally:
-            if self._transport.connection is not None:
-                self._transport.connection.close()
-                self._transport.connection = None
+        """One connection a call: supervisord may be gone and back between two, and so may its socket."""
+        end = time.monotonic() + LIMIT_S
+        while True:
+            self._limit_s = max(_AGAIN_S, end - time.monotonic())
+            self._wake()
+            try:
+                return getattr(self._rpc, method)(*arguments)
+            except (OSError, HTTPException, xmlrpc.client.ProtocolError, ExpatError) as error:
+                self._pid = living.supervisord(self._home)
+                if not self._pid:
+                    raise NotRunning(str(error)) from None
+                if time.monotonic() >= end:
+                    raise NoAnswer(self._pid, self._what_is_wrong(error)) from None
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode == Faults.SHUTDOWN_STATE:
+                    raise ShuttingDown("supervisord is ending") from None
+                raise
+            finally:
+                if self._transport.connection is not None:
+                    self._transport.connection.close()
+                    self._transport.connection = None
+            time.sleep(_AGAIN_S)
+
+    def _connection(self) -> UnixStreamHTTPConnection:
+        limit_s, path = self._limit_s, str(self._path)
+
+        class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
+            def connect(self) -> None:
+                self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self.sock.settimeout(limit_s)
+                self.sock.connect(path)
+
+        return Connection("localhost")
+
+    def _wake(self) -> None:
+        self._pid = self._pid or living.supervisord(self._home)
+        if self._pid > 1 and stopped(self._pid):
+            with contextlib.suppress(OSError):
+                os.kill(self._pid, signal.SIGCONT)
+
+    def _what_is_wrong(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError | BlockingIOError):
+            return f"does not answer within {LIMIT_S:g} s"
+        if isinstance(error, FileNotFoundError):
+            return f"its socket {self._path} is missing"
+        return f"its socket {self._path} leads nowhere ({error}): effectd down ends it"

@@ -5,7 +5,7 @@ from typing import Any
 
 from supervisor.supervisorctl import ControllerPluginBase
 
-from effectd.errors import ConfigError
+from effectd.errors import ConfigError, NotYours
 from effectd.supervision import survey
 
 NOT_READY = 3  # as `status` for a program that does not run (LSB)
@@ -28,6 +28,10 @@ class HealthPlugin(ControllerPluginBase):  # type: ignore[misc]
         except ConfigError as error:
             self.ctl.output(str(error))
             self.ctl.exitstatus = 78
+            return
+        except NotYours as error:
+            self.ctl.output(str(error))
+            self.ctl.exitstatus = 77
             return
         if not survey.all_ready(rows):
             self.ctl.exitstatus = NOT_READY

@@ -10,7 +10,7 @@ import psutil
 
 from effectd import config
 from effectd.loop import Loop
-from effectd.supervision.control import NotRunning, Supervisor
+from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.watcher import Watch, Watcher
 
 # a gate's owner speaks at once; one silent for a second is as good as gone
@@ -44,6 +44,7 @@ class Survey:
             tree = config.load(home)
             self._wrong = {error.device: str(error) for error in tree.errors if error.device}
             programs = [*tree.programs, *self._wrong]
+        self.alone = False  # no supervisord was there at the last look
         self._changed = True
         self._watches = {name: self._watcher.watch(name, self._change) for name in programs}
 
@@ -59,12 +60,18 @@ class Survey:
         self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
         return self._rows()
 
-    def wait(self, seconds: float, told: Callable[[dict[str, Row]], None] = lambda _: None) -> dict[str, Row]:
-        """Until all are ready, for at most `seconds`; `told` is called at each change."""
+    def wait(
+        self,
+        seconds: float,
+        told: Callable[[dict[str, Row]], None] = lambda _: None,
+        *,
+        hopeless: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Row]:
+        """Until all are ready or it is hopeless, for at most `seconds`; `told` is called at each change."""
         rows = self.look()
         told(rows)
         end = time.monotonic() + seconds
-        while not all_ready(rows) and time.monotonic() < end:
+        while not all_ready(rows) and not hopeless() and time.monotonic() < end:
             self._changed = False
             self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
             fresh = self._rows()
@@ -76,7 +83,7 @@ class Survey:
     def restarts(self) -> dict[str, int]:
         try:
             return self._supervisor.restarts()
-        except NotRunning:
+        except (NotRunning, NoAnswer):
             return {}
 
     def _change(self, _watch: Watch) -> None:
@@ -88,10 +95,14 @@ class Survey:
             self._loop.turn()
 
     def _rows(self) -> dict[str, Row]:
+        supervised: dict[str, dict[str, Any]] | str
+        self.alone = False
         try:
             supervised = self._supervisor.programs()
         except NotRunning:
-            supervised = None
+            self.alone, supervised = True, "supervisord is not running: effectd up"
+        except NoAnswer as silence:
+            supervised = str(silence)
         broker = self._watches["broker"].line if "broker" in self._watches else None
         run = broker.generation if broker else None
         rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
@@ -111,7 +122,7 @@ def as_json(rows: dict[str, Row]) -> bytes:
 
 
 def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
-    """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS where the system tells it."""
+    """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS."""
     processes = {name: process for name, row in rows.items() if row.pid and (process := _process(row.pid))}
     for process in processes.values():
         _ask(process.cpu_percent)
@@ -139,7 +150,8 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
     )
 
 
-def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | None, broker: str | None) -> Row:
+def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | str, broker: str | None) -> Row:
+    """`supervised`: supervisord's own view, or why there is none."""
     line = watch.line
     if line is not None and not watch.stale:
         row = Row(
@@ -153,8 +165,8 @@ def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | None, broker: str
         if row.ready and row.broker_generation != broker:
             row.state, row.reason = "waiting", "not yet under the broker's new run"
         return row
-    if supervised is None:
-        return Row(state="gone", reason="supervisord is not running: effectd up")
+    if isinstance(supervised, str):
+        return Row(state="gone", reason=supervised)
     info = supervised.get(watch.name)
     if info is None:
         return Row(state="gone", reason="supervisord does not know it yet: effectd up")
@@ -162,7 +174,11 @@ def _row(watch: Watch, supervised: dict[str, dict[str, Any]] | None, broker: str
         return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
     if info["statename"] == "STARTING" and not watch.stale:
         return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
-    reason = "does not answer" if watch.sock else info["spawnerr"] or f"see run/log/{watch.name}.log"
+    reason = info["spawnerr"] or f"see run/log/{watch.name}.log"
+    if watch.sock:
+        reason = "does not answer"
+    elif info["statename"] == "RUNNING":
+        reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from supervisor import events, states
 
-from effectd.supervision import tail
+from effectd.supervision import alone, tail
 
 # Imported while supervisord reads its file: from here on `command=python` means the Python beside this supervisord,
 # whether its venv is activated or not.
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+alone.guard()  # before it opens its log or its socket
 
 
 class Wakener:
@@ -77,7 +78,4 @@ class Wake:
 def make_wake(supervisord: Any, **_config: Any) -> Wake:
     """The factory that supervisor.conf names."""
     tail.mend()
-    run = os.path.join(supervisord.options.here, "run")
-    if os.path.isdir(run):
-        os.chmod(run, 0o700)
     return Wake(supervisord)

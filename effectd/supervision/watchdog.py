@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from supervisor import events, states
+from supervisor.datatypes import RestartWhenExitUnexpected
 
 from effectd import config
 from effectd.errors import ConfigError
-from effectd.gate import Gate, GateHeld
+from effectd.gate import Gate, GateHeld, read_mirror
 from effectd.loop import Loop
 from effectd.schema import Supervision
+from effectd.supervision.upkeep import Upkeep
 from effectd.watcher import Watch, Watcher
 
 START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
 KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, one more each so many seconds, for ever
 FATAL_AGAIN_S = 30.0
+UPKEEP_S = 1.0
 LATE_S = 1.5  # supervisord's loop goes round at least once a second
 EX_CONFIG = 78
 RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
@@ -37,6 +40,7 @@ class Guarded:
         self.refilled = time.monotonic()
         self.kills = 0
         self.exit_code: int | None = None
+        self.wrong = ""  # its own words, where its last run ended because its configuration is wrong
         self.told = ""
         self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
         self._since: tuple[str, int, float] = ("", 0, 0.0)
@@ -74,7 +78,9 @@ class Watchdog:
         self._gate.attach(self._loop)
         self._gate.say("ready")
         self._last = time.monotonic()
+        self._upkeep, self._upkeep_due = Upkeep(supervisord, home), 0.0
         events.subscribe(events.ProcessStateBackoffEvent, self._backoff)
+        events.subscribe(events.ProcessStateExitedEvent, self._exited)
 
     def fileno(self) -> int:
         """Readable when a gate has something to say."""
@@ -84,6 +90,9 @@ class Watchdog:
         """Hear the gates; then judge every program."""
         self._loop.turn(wait=False)
         now = time.monotonic()
+        if now >= self._upkeep_due:
+            self._upkeep_due = now + UPKEEP_S
+            self._upkeep.look()
         # this process itself was held up (a stalled disk, SIGSTOP): what others said meanwhile has not been heard yet
         late, self._last = now - self._last > LATE_S, now
         if late:
@@ -107,6 +116,9 @@ class Watchdog:
 
     def _judge(self, process: Any, guarded: Guarded, now: float) -> str:
         """Kill it if it hangs; what is wrong with it that killing may not mend, "" = nothing."""
+        given_up = (states.ProcessStates.FATAL, states.ProcessStates.EXITED, states.ProcessStates.BACKOFF)
+        if guarded.exit_code == EX_CONFIG and process.state in given_up and self._has_gate(process):
+            return f"{process.config.name} has a wrong configuration: {guarded.wrong}"
         if process.state == states.ProcessStates.FATAL:
             return self._try_again(process, guarded, now)
         if process.state not in RUNNING or process.killing or process.pid in (0, guarded.killed):
@@ -124,7 +136,7 @@ class Watchdog:
         guarded.kills += 1
         guarded.killed = process.pid
         self._log.critical(f"watchdog: {process.config.name} (pid {process.pid}) {why}; killing it")
-        process.signal(signal.SIGKILL)
+        _kill(process)
         return ""
 
     def _hangs(self, process: Any, guarded: Guarded, now: float) -> str:
@@ -146,10 +158,8 @@ class Watchdog:
         return any(module in command for module in ("-m broker_proc", "-m dispatcher_proc", "-m drivers"))
 
     def _try_again(self, process: Any, guarded: Guarded, now: float) -> str:
-        """A program that supervisord gave up is started again after a while, unless its configuration is wrong."""
+        """A program that supervisord gave up is started again after a while."""
         name = process.config.name
-        if guarded.exit_code == EX_CONFIG:
-            return f"{name} has a wrong configuration: see run/log/{name}.log"
         if guarded.for_s("fatal", 0, now) > FATAL_AGAIN_S:
             self._log.critical(f"watchdog: {name} had given up; starting it again")
             process.spawn()
@@ -159,13 +169,33 @@ class Watchdog:
     def _backoff(self, event: Any) -> None:
         """The first starts that fail go again at once: effectd's own programs brake themselves (process.py)."""
         process = event.process
-        if self._has_gate(process) and process.backoff <= 3:
+        if not self._has_gate(process):
+            return
+        if why := self._wrong(process):
+            process.spawnerr, process.backoff = why, process.config.startretries + 1  # given up at its next turn
+        elif process.backoff <= 3:
             process.delay = 0
+
+    def _exited(self, event: Any) -> None:
+        """A wrong configuration is final however late it ends: a file may say autorestart=true, not exitcodes=78."""
+        process = event.process
+        if self._has_gate(process) and (why := self._wrong(process)):
+            process.spawnerr = why
+            unexpected = process.config.autorestart is RestartWhenExitUnexpected
+            if process.config.autorestart and not (unexpected and EX_CONFIG in process.config.exitcodes):
+                process.change_state(states.ProcessStates.BACKOFF)  # and `_backoff` does the rest
+
+    def _wrong(self, process: Any) -> str:
+        guarded = self._guarded.get(process.config.name)
+        return guarded.wrong if guarded is not None and guarded.exit_code == EX_CONFIG else ""
 
     def exited(self, name: str, code: int) -> None:
         """The exit code of the last run; supervisord itself forgets it where the run was short."""
         if (guarded := self._guarded.get(name)) is not None:
             guarded.exit_code = code
+            if code == EX_CONFIG:
+                line = read_mirror(self._run, name)
+                guarded.wrong = (line.reason if line else "") or f"see run/log/{name}.log"
 
     def kills(self) -> dict[str, int]:
         return {name: guarded.kills for name, guarded in self._guarded.items() if guarded.kills}
@@ -176,6 +206,14 @@ class Watchdog:
             self._log.critical(text)
 
 
+def _kill(process: Any) -> None:
+    """The children of a driver hang with it: they go with it where its section says killasgroup."""
+    if process.config.killasgroup:
+        os.killpg(process.pid, signal.SIGKILL)  # supervisord makes each program the leader of a group
+    else:
+        process.signal(signal.SIGKILL)
+
+
 class Patrol:
     """The watchdog's place in supervisord's poll map: `readable` is asked at each round, after it has daemonized."""
 
@@ -183,7 +221,7 @@ class Patrol:
         self._supervisord = supervisord
         self._home = Path(supervisord.options.here)
         self.watchdog: Watchdog | None = None
-        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if hasattr(os, "eventfd") else os.pipe()[0]
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._map: dict[int, Any] = supervisord.options.get_socket_map()
         self._map[self._fd] = self
         self._waitpid = supervisord.options.waitpid

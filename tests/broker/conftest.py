@@ -39,7 +39,7 @@ class RunningBroker:
             configuration.write_text(MOSQUITTO.format(port=self.port, web_port=self.web_port))
             command = [mosquitto(), "-c", str(configuration)]
         else:
-            loop = "asyncio" if kind == "ours-on-asyncio" else "any"
+            loop = "asyncio" if kind == "ours-on-asyncio" else "uvloop"
             command = [sys.executable, str(SERVE), f"--port={self.port}", f"--web-port={self.web_port}"]
             command += [f"--loop={loop}", *options]
         with self.log_file.open("w") as log:

@@ -71,7 +71,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--web-port", type=int, default=0)
     parser.add_argument("--socket", type=Path)
-    parser.add_argument("--loop", choices=["any", "asyncio"], default="any")
+    parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--own", default="effectd-")
     parser.add_argument("--connect-within", type=float, default=CONNECT_WITHIN_S)
     parser.add_argument("--limits", type=json.loads, default={}, help="broker.limits as JSON")

@@ -3,6 +3,7 @@
 import itertools
 import time
 
+import mqtt5
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,8 +164,19 @@ whole_packets = st.sampled_from(
         *(acknowledge(kind, 1) for kind in (4, 5, 6, 7)),
         packet(0xC0),
         packet(0xE0),
+        mqtt5.PublishPacket("hostile/a", b"x", content_type="t", topic_alias=1, user_properties=[("a", "b")]).write(),
+        mqtt5.PublishPacket("hostile/a", b"x", qos=mqtt5.QoS(2), packet_id=1, message_expiry_interval=1).write(),
+        mqtt5.SubscribePacket(1, [mqtt5.TopicFilter("$share/g/hostile/#")], subscription_id=7).write(),
+        mqtt5.PubRecPacket(1, reason_code=mqtt5.PubRecReasonCode(0x80), reason_str="no").write(),
+        mqtt5.DisconnectPacket(session_expiry_interval=1).write(),
     ]
 )
+
+
+def openings(client_id: str) -> list[bytes]:
+    """Nothing, and a CONNECT of each version."""
+    five = mqtt5.ConnectPacket(client_id, clean_start=True, topic_alias_max=3, session_expiry_interval=1)
+    return [b"", connect(client_id), five.write()]
 
 
 @st.composite
@@ -178,12 +190,12 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.binary(min_size=1, max_size=64) | spoiled(), after_connect=st.booleans(), reset=st.booleans())
-def test_no_bytes_disturb_a_bystander(broker: RunningBroker, data: bytes, after_connect: bool, reset: bool) -> None:
+@given(data=st.binary(min_size=1, max_size=64) | spoiled(), opening=st.integers(0, 2), reset=st.booleans())
+def test_no_bytes_disturb_a_bystander(broker: RunningBroker, data: bytes, opening: int, reset: bool) -> None:
     number = next(_numbers)
     with connected(broker.port, f"bystander{number}") as bystander:
         bystander.subscribe(f"bystander/{number}", 1)
-        with Client(broker.port, connect(f"hostile{number}") if after_connect else b"") as client:
+        with Client(broker.port, openings(f"hostile{number}")[opening]) as client:
             client.try_send(data)
             if reset:
                 client.reset()
@@ -194,9 +206,9 @@ def test_no_bytes_disturb_a_bystander(broker: RunningBroker, data: bytes, after_
 
 def test_no_bytes_leave_a_descriptor_open(broker: RunningBroker) -> None:
     @settings(max_examples=150, deadline=None, database=None)
-    @given(st.binary(min_size=1, max_size=64) | spoiled(), st.booleans())
-    def send(data: bytes, after_connect: bool) -> None:
-        with Client(broker.port, connect("hostile") if after_connect else b"") as client:
+    @given(st.binary(min_size=1, max_size=64) | spoiled(), st.integers(0, 2))
+    def send(data: bytes, opening: int) -> None:
+        with Client(broker.port, openings("hostile")[opening]) as client:
             client.try_send(data)
         # Accepted after it: with more than a hundred that are not yet accepted, the kernel drops some.
         connected(broker.port).socket.close()

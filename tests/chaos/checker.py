@@ -15,6 +15,7 @@ TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
+DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
 
 
@@ -80,6 +81,7 @@ class _Judge:
         self._after_a_stop()
         self._endless()
         self._unexcused()
+        self._deaf()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -219,6 +221,23 @@ class _Judge:
                 if best >= READY_MS:
                     text = f"{id_}: expired on {device}, all ready for {best:.0f} ms ({effect.ended[0].reason})"
                     self._find("unexcused", text, end)
+
+    def _deaf(self) -> None:
+        """A device whose every effect is superseded for seconds, and no newer one is driven, hears nothing any more."""
+        said: dict[str, list[tuple[float, str, str]]] = defaultdict(list)
+        for id_, effect in self._effects.items():
+            for device, status in (effect.ended[0].devices if effect.ended else {}).items():
+                said[device].append((effect.ended[0].mono_ms, status, id_))
+        for device, words in said.items():
+            run: list[tuple[float, str, str]] = []
+            for word in [*sorted(words), (self._end, "", "")]:
+                if word[1] == "superseded":
+                    run.append(word)
+                    continue
+                if len(run) >= DEAF_EFFECTS and run[-1][0] - run[0][0] > DEAF_S * 1000:
+                    took = (run[-1][0] - run[0][0]) / 1000
+                    self._find("deaf", f"{device}: {len(run)} effects superseded in a row, for {took:.1f} s", run[0][0])
+                run = []
 
     def _ready_spans(self, device: str) -> list[tuple[float, float]]:
         """When broker, dispatcher and device were ready together, under the same run of the broker, and none hung."""

@@ -98,7 +98,6 @@ class StaleFiles(KillSupervisord):
         foreign = self._foreign = subprocess.Popen(["sleep", "600"])
         run = arena.home.path / "run"
         for program in arena.programs:
-            (run / f"{program}.lock").write_text(f"{foreign.pid}\n")
             (run / f"{program}.gate").unlink(missing_ok=True)
             (run / f"{program}.gate").write_text("no socket\n")
             (run / f"{program}.state").write_text(f'{{"name":"{program}","pid":{foreign.pid},"state":"ready"}}\n')

@@ -27,9 +27,9 @@ class PauseSupervisord(Fault):
 
     def strike(self, arena: Arena) -> None:
         pid = arena.home.kill("supervisord", signal.SIGSTOP)
-        wait_for(lambda: _state(pid) == "T", what="supervisord stopped")
+        wait_for(lambda: process_state(pid) == "T", what="supervisord stopped")
         try:
-            wait_for(lambda: _state(pid) != "T", 15, "somebody who wakes supervisord")
+            wait_for(lambda: process_state(pid) != "T", 15, "somebody who wakes supervisord")
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -81,7 +81,8 @@ def _file(path: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _state(pid: int) -> str:
+def process_state(pid: int) -> str:
+    """The letter of proc(5): T = stopped; ? = gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return "?"

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, StaleFiles, StopAmidKill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
+from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
 from tests.chaos.pests import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
+from tests.chaos.sweeps import Swept, SweptAll
+
+SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")
 
 
 def everything(programs: list[str], chance: random.Random, *, external: bool) -> list[Fault]:
@@ -30,6 +34,12 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         AnyOrder(device()),
         *(StopAll() for _ in range(4)),
         *(StopAmidKill(program) for program in ("broker", "dispatcher", device())),
+        *(PauseSupervisordAndKill(program) for program in ("broker", "dispatcher", device())),
+        DeadTogether("broker", "dispatcher"),
+        DeadTogether("dispatcher", device()),
+        PausedTogether(*chance.sample(programs, 2)),
+        *(Swept(suffix) for suffix in SUFFIXES),
+        SweptAll(),
         Malformed(),
         Packets(),
     ]

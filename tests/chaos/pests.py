@@ -101,6 +101,8 @@ class Malformed(Fault):
             "system/broker/state",
         ):
             arena.generator.post(topic, chance.choice(_RUBBISH)(chance) or b"{}")
+        for seq in (2**63 - 1, 2**53, -1):  # a stranger's command switches it off, and deafens it to nothing
+            arena.generator.post("devices/wind/set", _FOREIGN_SET % seq)
         arena.more(10)
 
 
@@ -127,6 +129,7 @@ class Outage(Fault):
         arena.external.start()
 
 
+_FOREIGN_SET = b'{"effect_type": "wind", "intensity": 0, "duration": 1, "seq": %d}'
 _RUBBISH: tuple[Callable[[random.Random], bytes], ...] = (
     lambda chance: chance.randbytes(chance.randint(1, 200)),
     lambda chance: b'{"id": "cut", "intensity": 5'[: chance.randint(1, 28)],
@@ -139,4 +142,7 @@ _RUBBISH: tuple[Callable[[random.Random], bytes], ...] = (
     lambda _: b"",
     lambda _: b'{"parameters": {"a": "' + b"x" * 200_000 + b'"}}',
     lambda chance: b'{"intensity": 1e%d}' % chance.randint(3, 999),
+    lambda chance: b'{"parameters": {"n": %d}}' % chance.choice((2**64, -(2**63) - 1, 10**30)),
+    lambda chance: b'{"x-n": [[%d]], "event_id": %d}' % (chance.getrandbits(70) | 2**65, 2**64),
+    lambda _: b"9" * 5000,
 )

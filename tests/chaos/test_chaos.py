@@ -12,11 +12,16 @@ import pytest
 from tests.chaos import nemesis, storm
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord
+from tests.chaos.losses import PauseSupervisordAndKill
 from tests.chaos.storm import STEADY, Outcome
 from tests.system.conftest import need
 
 SEED = 4
-LONG = (Pause, PauseSupervisord)  # each takes seconds until it is noticed: one of them here, all in the long run
+LONG = (
+    Pause,
+    PauseSupervisord,
+    PauseSupervisordAndKill,
+)  # each takes seconds until it is noticed: one of them here, all in the long run
 
 pytestmark = pytest.mark.chaos
 

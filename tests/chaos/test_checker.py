@@ -84,7 +84,17 @@ def whole(id_: str, start: float, device: str = "fan") -> list[Event]:
 
 ALL_READY = [program(0, name) for name in ("broker", "dispatcher", "fan")]
 
+
+def superseded(times: range) -> list[Event]:
+    return [
+        event
+        for number, mono in enumerate(times)
+        for event in (published(mono, f"n{number}"), ended(mono + 5, f"n{number}", "superseded"))
+    ]
+
+
 GOOD = {
+    "held by a higher priority for a while": superseded(range(0, 4000, 100)),
     "one effect, done": whole("a", 0),
     "asked again and told again": [*whole("a", 0), published(600), published(1100)],
     "told otherwise": [published(0), accepted(100), ended(1000, status="expired", latency_ms=1000)],
@@ -237,6 +247,7 @@ BAD = {
     "unexcused": {
         "everything was ready": [*ALL_READY, published(10), ended(1020, status="expired", latency_ms=1010)],
     },
+    "deaf": {"nothing but superseded for seconds": superseded(range(0, 7000, 100))},
 }
 EACH_BAD = [(word, name) for word, cases in BAD.items() for name in cases]
 

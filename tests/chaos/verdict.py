@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from effectd.history import Ended, Published
 
-DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused")
+DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused", "deaf")
 
 
 @dataclass

@@ -21,6 +21,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from effectd.cli.check import section
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# what a program gets that a newcomer starts: nothing of this shell but what measures coverage
+BARE = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
+BARE |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
 def free_port() -> int:

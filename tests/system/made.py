@@ -1,6 +1,5 @@
 """A home that `effectd init` made, used as its owner would: by the scripts of one installation and by nothing else."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.system.home import Home
+from tests.system.home import BARE, Home
 
 
 class Made(Home):
@@ -35,7 +34,7 @@ class Made(Home):
         return subprocess.run(
             [str(self.scripts / name), *arguments],
             cwd=self.path,
-            env={"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")},
+            env=BARE,
             capture_output=True,
             text=True,
             timeout=60,

@@ -6,15 +6,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from broker_proc import external
+from effectd import config
+from effectd.loop import Loop
+from effectd.process import Process
 from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
+from tests.unit.fakeloop import RealLoop
 
 
 class Mosquitto:
@@ -200,6 +205,45 @@ def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refuse
             assert "give this home a topic_root of its own" in line["reason"]
             settled.wait_ready()
         newcomer.wait_ready()  # the other one has left: nothing stands in the way
+
+
+def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_the_other_when_it_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probed: list[Callable[[str], None]] = []  # both are through with their trials in the same turn
+
+    class Probe:
+        def __init__(self, _process: Process, _loop: Loop, done: Callable[[str], None]) -> None:
+            probed.append(done)
+            if len(probed) == 2:
+                for each in probed:
+                    each("")
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(external, "Probe", Probe)
+    loop = RealLoop()
+    with broker() as other, Home(broker=on(other.port)) as one, Home(broker=on(other.port)) as two:
+        programs = []
+        for home in (one, two):
+            process = Process("broker", home.path)
+            process.config = config.load(home.path)
+            programs.append((process.gate, external.External(process, loop)))
+
+        def words() -> list[str]:
+            return sorted("second" if "topic_root" in gate.line.reason else gate.line.state for gate, _ in programs)
+
+        loop.until(lambda: words() in (["ready", "second"], ["ready", "ready"]))
+        loop.spend(0.2)
+        assert words() == ["ready", "second"]
+        (_, first), (gate, second) = sorted(programs, key=lambda each: each[0].line.state)
+        first.stop()
+        loop._stopping = False  # the one loop of both goes on
+        loop.until(lambda: gate.line.state == "ready")
+        second.stop()
+        for each, _ in programs:
+            each.close()
+    loop.close()
 
 
 def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:

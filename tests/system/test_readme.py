@@ -1,6 +1,5 @@
 """Every command that README and docs show is run here, in a fresh clone, as a newcomer would type it."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,18 +9,21 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import need
-from tests.system.home import REPOSITORY, wait_for
+from tests.system.home import BARE, REPOSITORY, wait_for
 from tests.system.test_verbs import Clone
 
-DOCS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+README = REPOSITORY / "README.md"
+RASPBERRY_PI = REPOSITORY / "docs" / "raspberry-pi.md"
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def commands(path: Path) -> list[str]:
     """The lines after `$ ` in the ```console blocks."""
-    blocks = re.findall(r"^```console\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
-    return [
-        line[2:].split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.startswith("$ ")
-    ]
+    lines = [line for block in blocks(path, "console") for line in block.splitlines()]
+    return [line[2:].split("  #")[0].strip() for line in lines if line.startswith("$ ")]
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +39,10 @@ def newcomer() -> Iterator[Clone]:
 
 
 def run(clone: Clone, command: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": os.environ.get("HOME", "/"),
-        "XDG_CONFIG_HOME": str(clone.path / "xdg"),
-    }
     return subprocess.run(
         ["bash", "-c", command],
         cwd=clone.path,
-        env=environment,
+        env=BARE | {"XDG_CONFIG_HOME": str(clone.path / "xdg")},
         capture_output=True,
         text=True,
         timeout=100,
@@ -54,7 +51,7 @@ def run(clone: Clone, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_of_the_readme_works_in_its_order(newcomer: Clone) -> None:
-    shown = commands(REPOSITORY / "README.md")
+    shown = commands(README)
     assert len(shown) >= 15, "the pattern that finds commands has gone blind"
     try:
         for command in shown:
@@ -78,9 +75,7 @@ def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None
     import socket
     import threading
 
-    text = (REPOSITORY / "README.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    section, _ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (code,), (section,) = blocks(README, "python"), blocks(README, "yaml")
     heard: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -122,31 +117,38 @@ def test_the_drivers_in_the_readme_and_its_section_work(newcomer: Clone) -> None
         assert heard[-1] == "rgb 0 0 0\n"
 
 
-def test_the_raspberry_pi_of_the_readme_is_good_configuration_in_place_of_the_virtual_wind(newcomer: Clone) -> None:
-    text = (REPOSITORY / "README.md").read_text()
-    _, section = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+def test_the_raspberry_pi_page_runs_in_a_dry_run_in_place_of_the_virtual_wind(newcomer: Clone) -> None:
+    (section,) = blocks(RASPBERRY_PI, "yaml")
     config = newcomer.path / "config.yaml"
     before = config.read_text()
     virtual = "  wind:\n    kind: virtual\n    effects: [wind]\n"
     assert virtual in before
+    assert "range:" in section
+    shown = commands(RASPBERRY_PI)
+    assert len(shown) == 2
     try:
         config.write_text(before.replace(virtual, section))
         checked = run(newcomer, ".venv/bin/effectd check")
         assert checked.returncode == 0, checked.stdout
+        config.write_text(before.replace(virtual, section.replace("range:", "dry_run: true, range:")))
+        for command in shown:
+            done = run(newcomer, command)
+            newcomer.pids()
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        assert "dry run" in run(newcomer, ".venv/bin/supervisorctl tail wind").stdout
     finally:
+        run(newcomer, ".venv/bin/effectd down")
         config.write_text(before)
 
 
 def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) -> None:
     from effectd import config as configuration
 
-    blocks = re.findall(
-        r"^```yaml\n(.*?)^```", (REPOSITORY / "docs" / "brokers.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert len(blocks) == 5
+    shown = blocks(REPOSITORY / "docs" / "brokers.md", "yaml")
+    assert len(shown) == 5
     home = newcomer.path / "broker-home"
     home.mkdir(exist_ok=True)
-    for block in blocks:
+    for block in shown:
         (home / "config.yaml").write_text(f"{block}\neffects: {{wind: {{}}}}\n")
         assert configuration.load(home).errors == ()
     shutil.rmtree(home)
@@ -156,13 +158,11 @@ def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -
     from drivers import kinds
     from effectd import config as configuration
 
-    blocks = re.findall(
-        r"^```yaml\n(.*?)^```", (REPOSITORY / "docs" / "configuration.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert blocks
+    shown = blocks(REPOSITORY / "docs" / "configuration.md", "yaml")
+    assert shown
     home = newcomer.path / "docs-home"
     home.mkdir(exist_ok=True)
-    for block in blocks:
+    for block in shown:
         (home / "config.yaml").write_text(f"devices:\n{block}\neffects: {{light: {{}}, wind: {{}}, scent: {{}}}}\n")
         tree = configuration.load(home)
         assert tree.errors == ()

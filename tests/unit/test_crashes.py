@@ -1,12 +1,16 @@
 """Who crashes again and again is braked; who worked is not."""
 
+import json
+import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from effectd.crashes import Crashes
+from effectd.crashes import WORKED_S, Crashes
+from effectd.process import Process
 
 
 @pytest.fixture
@@ -53,3 +57,23 @@ def test_a_file_of_junk_is_a_first_run(run: Path, junk: bytes) -> None:
 
 def test_a_folder_that_cannot_be_written_stops_nothing(run: Path) -> None:
     assert Crashes(run / "gone", "x").begin() == 0
+
+
+def test_a_wall_clock_that_is_set_back_makes_no_crash_of_a_program_that_has_worked(home, monkeypatch):
+    (home / "config.yaml").write_text("")
+    process = Process("fan", home)
+    process.gate.open(wait=False)
+    process.crashes.begin()
+    process.gate.say("ready")
+    wall = time.time()
+    monkeypatch.setattr(time, "time", lambda: wall - 3600)
+    process.gate.changed -= WORKED_S  # ready for two seconds, by the clock that nobody sets
+    process._look()
+    assert json.loads((home / "run" / "fan.starts").read_text())["running"] is False
+    process.gate.close(release=True)
+
+
+def test_a_death_together_with_supervisord_is_no_crash(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for parent in range(100, 120):  # each is another supervisord
+        monkeypatch.setattr(os, "getppid", lambda parent=parent: parent)
+        assert Crashes(run, "x").begin() == 0

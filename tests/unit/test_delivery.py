@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher_proc import outbox as outbox_module
-from dispatcher_proc.delivery import HELD, Delivery
-from dispatcher_proc.outbox import Outbox
-from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.lane import HELD, WINDOW
+from dispatcher_proc.ledger import Ledger
+from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from effectd import report
 from effectd.effect import Effect, boot_id
 from effectd.errors import EffectRefused
@@ -23,7 +23,6 @@ from effectd.schema import Device, Limits
 from effectd.topics import Topics
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.memory import Memory
-from tests.unit.wire import Wire
 
 MAX_APPLY_MS = 700
 FINAL = report.FINAL
@@ -38,6 +37,7 @@ class Room:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.reachable = True
         self.broker_has = True
+        self.overloaded: list[str] = []
         self.journal = Memory()
         limits = Limits(max_apply_ms=MAX_APPLY_MS)
         names = devices or ("fan", "lamp")
@@ -45,11 +45,13 @@ class Room:
         self.live()
 
     def live(self) -> None:
-        self.receipts = Receipts(self._put, Topics(), self.loop.time, self.journal)
-        self.delivery = Delivery(self.loop, self._send, self.receipts, self.journal)
+        ledger = Ledger(self.journal, boot_id())
+        self.receipts = Receipts(self._put, Topics(), self.loop.time, ledger)
+        self.delivery = Delivery(self.loop, self._send, self.receipts, ledger, self._overloaded)
         self.delivery.configure(self.kinds)
-        self.receipts.restore()
-        self.delivery.restore()
+        found = ledger.restore(self.loop.time(), REMEMBERED_S)
+        self.receipts.restore(found)
+        self.delivery.restore(found)
 
     def die(self) -> None:
         """kill -9: nothing of this run goes on but its journal; a successor takes over at once."""
@@ -61,6 +63,9 @@ class Room:
         self.told.append((topic, json.loads(payload)))
         if had is not None and self.broker_has:
             had()
+
+    def _overloaded(self, effect_id: str, _topic: str, _payload: bytes, _reason: str) -> None:
+        self.overloaded.append(effect_id)
 
     def _send(self, device: str, effect: Effect, _taken: object) -> bool:
         if self.reachable:
@@ -88,6 +93,11 @@ class Room:
 
     def sent_ids(self, device: str = "fan") -> list[str]:
         return [effect.id for name, effect in self.sent if name == device]
+
+
+def sealed(effect: Effect) -> Effect:
+    """Without what is said anew each time it is sent."""
+    return msgspec.structs.replace(effect, newest=0, first_sent=0)
 
 
 @pytest.fixture
@@ -241,7 +251,8 @@ def test_a_driver_that_restarts_between_set_and_ack_is_asked_again_with_the_same
     room.loop.advance(0.02)
     room.delivery.ready("fan", "g2")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
+    assert [effect.first_sent for _, effect in room.sent] == [0, 1_000_000]
     assert room.statuses("e1") == []
     room.ack("fan", "e1", "failed", "interrupted: the driver died while it drove the device")
     (receipt,) = room.receipts_of("e1")
@@ -257,7 +268,9 @@ def test_what_a_dead_dispatcher_had_accepted_is_sent_by_its_successor_with_the_s
     room.die()
     room.loop.advance(0.1)
     room.delivery.ready("fan", "g1")
-    assert next(effect for name, effect in room.sent if name == "fan") == room.sent[-1][1]
+    first, again = (effect for name, effect in room.sent if name == "fan")
+    assert sealed(first) == sealed(again)
+    assert again.first_sent == 1_000_000
     room.ack("fan", "e1")
     assert room.statuses("e1") == ["accepted", "done"]
     room.delivery.ready("lamp", "g1")
@@ -293,7 +306,7 @@ def test_a_missing_ack_is_asked_for_by_sending_the_same_again(room):
     room.accept("e1", ttl_ms=5000)
     room.loop.advance(2.5)
     assert room.sent_ids() == ["e1", "e1", "e1"]
-    assert room.sent[0] == room.sent[1] == room.sent[2]
+    assert all(sealed(effect) == sealed(room.sent[0][1]) for _, effect in room.sent)
     room.ack("fan", "e1")
     room.loop.advance(5)
     assert len(room.sent) == 3
@@ -381,7 +394,7 @@ def test_the_same_driver_under_a_new_connection_gets_the_effect_again_with_the_s
     room.delivery.not_ready("fan", "fan is waiting: broker is not running")
     room.delivery.ready("fan", "g1")
     assert room.sent_ids() == ["e1", "e1"]
-    assert room.sent[0] == room.sent[1]
+    assert sealed(room.sent[0][1]) == sealed(room.sent[1][1])
     room.delivery.ready("fan", "g1")
     assert len(room.sent) == 2
     room.ack("fan", "e1")
@@ -501,13 +514,17 @@ def test_beyond_what_may_wait_for_a_device_effects_are_refused_as_overload_and_o
     (receipt,) = room.receipts_of("one-too-many")
     assert receipt["status"] == "refused"
     assert receipt["reason"].startswith("overload: ")
-    assert [letter["id"] for letter in room.dead("overload")] == ["one-too-many"]
+    assert room.overloaded == ["one-too-many"]
+    assert room.dead("overload") == []
     room.accept("l1", "lamp")
     room.delivery.ready("lamp", "g1")
     assert room.sent_ids("lamp") == ["l1"]
     room.delivery.ready("fan", "g1")
-    assert len(room.sent_ids()) == HELD
-    room.ack("fan", "e0")
+    assert len(room.sent_ids()) == WINDOW, "more than that only when the driver has answered"
+    for number in range(HELD - 1):
+        room.ack("fan", f"e{number}")
+        room.loop.advance(0)
+    assert room.sent_ids() == [f"e{number}" for number in range(HELD)]
     room.accept("one-more")
     assert room.sent_ids()[-1] == "one-more"
 
@@ -518,7 +535,10 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
         room.delivery.ready("fan", "g1")
     room.accept("e1", "fan", "lamp", expires_at=report.unix_ms() - 1)
     (receipt,) = room.receipts_of("e1")
-    assert (receipt["status"], receipt["reason"]) == ("expired", "expires_at: it was past when the effect came")
+    assert (receipt["status"], receipt["reason"]) == (
+        "expired",
+        "expires_at or ttl_ms: it was past when the effect had its turn",
+    )
     room.delivery.ready("fan", "g2")
     room.loop.advance(10)
     assert room.sent == []
@@ -638,8 +658,14 @@ def clock() -> FakeLoop:
 
 
 @pytest.fixture
-def receipts(told: list[tuple[str, bytes]], clock: FakeLoop) -> Receipts:
-    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, Memory())
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: Memory) -> Receipts:
+    ledger = Ledger(memory, boot_id())
+    return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, ledger)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:
@@ -680,7 +706,7 @@ def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end
 
 def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
     receipts.repeats(wind(intensity="gale"))
-    receipts.refuse(wind(intensity="gale"), "effects/wind", b"gale", EffectRefused("intensity", "unknown label"))
+    receipts.refuse(wind(intensity="gale"), "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
     assert receipts.repeats(wind(intensity="gale")) is True
     clock.advance(30)
     assert receipts.repeats(wind(intensity=80)) is None
@@ -690,13 +716,34 @@ def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_ti
 
 def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
     assert receipts.repeats(wind(), b'{"intensity": 999}') is None
-    receipts.refuse(wind(), "effects/wind", b"", EffectRefused("intensity", "0 to 100"))
+    receipts.refuse(wind(), "effects/wind", b"e1", EffectRefused("intensity", "0 to 100"))
     assert receipts.repeats(wind(), b'{"intensity": 999}') is True
     assert receipts.repeats(wind(), b'{"intensity": 998}') is None
 
 
+def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told, memory):
+    effect = wind("e1", message_id=5)
+    for _ in range(2):
+        assert receipts.first_id(effect, "effects/wind") == "e1"
+        assert receipts.repeats(effect) is None
+        receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
+    assert len(told) == 2
+    assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+
+
+def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(
+    receipts, told, memory
+):
+    receipts.repeats(wind("e-18c-4f"))
+    receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
+    assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
+    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+
+
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
     assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
+    receipts.repeats(wind("a", message_id=1))
     clock.advance(0.999)
     assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
     assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
@@ -724,52 +771,101 @@ def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
     assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
 
 
-# --- outbox -----------------------------------------------------------------------------------------------------
+# --- the journal ------------------------------------------------------------------------------------------------
 
 
-def test_what_the_broker_has_not_confirmed_is_told_again_in_order_and_what_it_has_is_not():
-    wire = Wire()
-    outbox = Outbox(wire)
-    for number in range(4):
-        outbox.put("receipts/e", b"%d" % number)
-    wire.confirm(2)
-    wire.lose()
-    outbox.put("receipts/e", b"4")
-    wire.up, wire.published = True, []
-    outbox.resend()
-    assert wire.published == [("receipts/e", b"%d" % number, 1, False) for number in (2, 3, 4)]
-    wire.confirm()
-    wire.published.clear()
-    outbox.resend()
-    assert wire.published == []
+def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_wherever_its_records_stand(room):
+    refused = Effect(id="e1", effect_type="wind", intensity="gale")
+    assert room.receipts.repeats(refused) is None
+    room.receipts.refuse(refused, "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
+    room.receipts.repeats(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
+    room.accept("e1")
+    final = room.journal.kept.pop("f:e1")  # a rotation carries it on, behind what is newer
+    room.journal.kept["f:e1"] = final
+    room.die()
+    room.delivery.ready("fan", "g1")
+    assert room.sent_ids() == ["e1"]
+    room.ack("fan", "e1")
+    assert room.statuses("e1") == ["refused", "done"]
+    room.die()
+    room.die()
+    assert len(room.delivery) == 0
 
 
-def test_a_broker_that_is_away_for_long_costs_the_oldest_receipts_and_bounded_memory(monkeypatch):
-    monkeypatch.setattr(outbox_module, "MESSAGES", 10)
-    wire = Wire()
-    wire.up = False
-    outbox = Outbox(wire)
-    for number in range(25):
-        outbox.put("receipts/e", b"%d" % number)
-    wire.up = True
-    outbox.resend()
-    assert wire.payloads() == [b"%d" % number for number in range(15, 25)]
+def test_at_no_moment_is_neither_the_opening_of_an_effect_nor_its_end_alive_in_the_journal(room):
+    alive, missing = set[str](), list[str]()
+
+    class Watched(Memory):
+        def put(self, key: str, value: bytes) -> bool:
+            alive.add(key)
+            return super().put(key, value)
+
+        def forget(self, key: str) -> None:
+            alive.discard(key)
+            if not alive & {"a:e1", "f:e1"}:
+                missing.append(key)
+
+    room.journal = Watched()
+    room.live()
+    room.delivery.ready("fan", "g1")
+    room.accept("e1")
+    room.loop.advance(0.2)
+    room.ack("fan", "e1")
+    assert missing == []
+    assert alive == {"f:e1", "number"}
 
 
-@given(st.lists(st.sampled_from(["put", "confirm", "lose", "back"]), max_size=40))
-def test_every_message_reaches_a_broker_that_stays_and_none_before_the_one_put_before_it(history):
-    wire, number = Wire(), 0
-    outbox = Outbox(wire)
-    for what in [*history, "back"]:
-        if what == "put":
-            outbox.put("receipts/e", msgspec.json.encode(number))
-            number += 1
-        elif what == "confirm":
-            wire.confirm(1)
-        elif what == "lose":
-            wire.lose()
-        elif not wire.up:
-            wire.up = True
-            outbox.resend()
-    firsts = list(dict.fromkeys(wire.payloads()))
-    assert firsts == [msgspec.json.encode(n) for n in range(number)]
+def test_nothing_is_carried_on_over_deaths_but_what_is_open_or_remembered(room):
+    for number in range(5):
+        room.delivery.ready("fan", "g1")
+        room.accept(f"e{number}")
+        room.ack("fan", f"e{number}")
+    room.accept("open")
+    room.loop.advance(0.2)
+    forgotten = set[str]()
+
+    class Counted(Memory):
+        def forget(self, key: str) -> None:
+            forgotten.add(key)
+
+    room.journal = Counted(room.journal.kept)
+    room.loop.clear()
+    room.live()
+    finals = {f"f:e{number}" for number in range(5)}
+    assert room.journal.found.keys() - forgotten == finals | {"a:open", "r:open", "s:fan:open", "number"}
+
+
+def test_a_record_that_cannot_be_read_costs_itself_alone(room):
+    room.accept("e1")
+    room.journal.kept["a:e2"] = b"\xc1"
+    room.journal.kept["f:e3"] = b""
+    room.die()
+    assert len(room.delivery) == 1
+
+
+def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
+    for number in range(3):
+        name = f"e{number}"
+        effect = Effect(id=name, effect_type="wind", intensity=60.0, duration=100, parameters={"n": 2**64})
+        room.receipts.repeats(effect)
+        with pytest.raises(OverflowError):
+            room.delivery.accept(effect, {"fan": effect}, "", "effects/wind", b"")
+        room.receipts.repeats(effect)
+        with pytest.raises(TypeError):
+            room.receipts.tell(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
+    assert (len(room.delivery), room.loop.waiting, room.receipts._told) == (0, 0, {})
+    assert not any(lane.parts for lane in room.delivery._lanes.values())
+
+
+def test_a_device_that_is_taken_out_and_brought_back_gets_rising_numbers_and_no_timer_of_the_old_one_is_left(room):
+    room.delivery.ready("fan", "g1")
+    for number in range(3):
+        room.accept(f"e{number}")
+    room.delivery.stop("fan")
+    room.delivery.configure({"lamp": room.kinds["lamp"]})
+    assert room.loop.waiting == 0
+    room.delivery.configure(room.kinds)
+    room.delivery.ready("fan", "g1")
+    room.accept("later")
+    seqs = [effect.seq for _, effect in room.sent]
+    assert seqs == sorted(set(seqs))

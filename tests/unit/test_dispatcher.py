@@ -1,6 +1,7 @@
 """What a publisher sees of the dispatcher: messages in, messages out, with a clock that moves only when told."""
 
 import base64
+import errno
 import json
 import os
 import tempfile
@@ -46,6 +47,7 @@ class House:
         self.dispatcher = Dispatcher(self.process, self.loop)
         self.dispatcher._follower.link = self.wire
         self.dispatcher._outbox._link = self.wire
+        self.dispatcher._overload._link = self.wire
         self.dispatcher._follower.generation = "b1"
         self.dispatcher._watcher._timer.cancel()  # the gates of these tests have no heart that beats
 
@@ -66,6 +68,7 @@ class House:
     def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.dispatcher._message(self.root + topic, data, retained)
+        self.loop.advance(0)  # an effect has its turn
 
     def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
         self.message("effects/wind", {"id": effect_id, **fields})
@@ -409,6 +412,26 @@ def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_w
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
 
 
+def test_where_the_journal_cannot_be_written_accepted_is_not_said_and_the_gate_is_degraded(house, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    house.gate("fan", None)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        disk.setattr(os, "posix_fallocate", full)
+        house.wind("w1", location="left")
+        house.loop.advance(1)
+        assert house.statuses("w1") == []
+        line = house.process.gate.line
+        assert (line.state, line.reason) == ("degraded", "run/ is full: No space left on device")
+        house.ready("fan")
+        house.ack("fan", "w1")
+        assert house.statuses("w1") == ["done"]
+    house.loop.advance(1)
+    assert house.process.gate.line.state != "degraded"
+
+
 def test_the_state_of_every_program_is_published_retained_at_each_change_and_again_after_a_connect(house):
     line = Line("fan", 7, "degraded", "g2", reason="no such port", at=5)
     house.gate("fan", line)
@@ -472,9 +495,13 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
         house.close()
 
     for device in ("fan", "fan-2"):
-        sets = [payload for topic, payload, _, _ in house.wire.published if topic == f"devices/{device}/set"]
-        seqs = {(json.loads(payload)["id"], json.loads(payload)["seq"]) for payload in sets}
-        assert len(set(sets)) == len(seqs) == len({effect_id for effect_id, _ in seqs})
+        sets = [set_ | {"newest": 0, "first_sent": 0} for set_ in house.on(f"devices/{device}/set")]
+        seqs = {(set_["id"], set_["seq"]) for set_ in sets}
+        assert (
+            len({json.dumps(set_, sort_keys=True) for set_ in sets})
+            == len(seqs)
+            == len({effect_id for effect_id, _ in seqs})
+        )
     for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
         told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
         words = [json.loads(payload)["status"] for payload in told]
@@ -484,3 +511,97 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
         assert len(set(words) - {"accepted"}) == len(set(finals)) == (1 if words else 0)
         assert words == sorted(words, key=lambda word: word in FINAL)
     assert len(house.dispatcher._delivery) == 0
+
+
+# --- what waits for its turn ------------------------------------------------------------------------------------
+
+
+def arrives(house, topic, payload):
+    """As `message`, but its turn has not come."""
+    house.dispatcher._message(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), False)
+
+
+def test_a_stop_passes_the_effects_that_wait_and_ends_those_that_came_before_it(house):
+    for number in range(3):
+        arrives(house, "effects/wind", {"id": f"before-{number}"})
+    house.loop.now += 0.01
+    arrives(house, "stop-all", b"")
+    house.loop.now += 0.01
+    arrives(house, "effects/wind", {"id": "after"})
+    house.message("devices/fan/fence", b"f1")
+    house.message("devices/fan-2/fence", b"f2")
+    assert [house.statuses(f"before-{number}") for number in range(3)] == [["stopped"]] * 3
+    assert [sent["id"] for sent in house.on("devices/fan/set")] == ["after"]
+
+
+def test_a_stop_of_one_device_ends_its_share_only_of_what_waited(house):
+    arrives(house, "effects/wind", {"id": "w1"})
+    house.loop.now += 0.01
+    arrives(house, "devices/fan/stop", b"")
+    house.loop.advance(0)
+    assert house.on("devices/fan/set") == []
+    assert [sent["id"] for sent in house.on("devices/fan-2/set")] == ["w1"]
+    house.ack("fan-2", "w1")
+    (receipt,) = house.on("receipts/w1")
+    assert receipt["devices"] == {"fan": "stopped", "fan-2": "done"}
+
+
+def test_the_time_that_an_effect_waits_for_its_turn_counts(house):
+    arrives(house, "effects/wind", {"id": "late", "ttl_ms": 50})
+    house.loop.now += 0.06
+    house.loop.advance(0)
+    assert house.on("devices/") == []
+    assert house.statuses("late") == ["expired"]
+
+
+def test_of_a_flood_each_named_effect_is_refused_briefly_and_no_letter_is_written_for_each(house):
+    for number in range(3000):
+        arrives(house, "effects/fog", {"id": f"f{number}"})
+        house.wire.confirm()
+    house.loop.advance(0)
+    refused = [payload for topic, payload, _, _ in house.wire.published if b'"overload: ' in payload]
+    assert 1000 < len(refused) < 2100
+    assert len([word for word, *_ in house.letters() if word == "overload"]) == 1
+    assert len(house.dispatcher._receipts._told) < 2000, "nothing is remembered of them"
+    house.wire.published.clear()
+    arrives(house, "effects/wind", {"id": "good", "location": "left"})
+    house.loop.advance(0)
+    assert [sent["id"] for sent in house.on("devices/fan/set")] == ["good"]
+
+
+def test_a_repeated_id_is_not_refused_by_overload_while_its_first_is_open_or_waits(house):
+    house.wind("open")
+    arrives(house, "effects/wind", {"id": "waits"})
+    for number in range(3000):
+        arrives(house, "effects/wind", {"id": f"f{number}"})
+        house.wire.confirm()
+    arrives(house, "effects/wind", {"id": "open"})
+    arrives(house, "effects/wind", {"id": "waits"})
+    house.loop.advance(0.2)
+    assert "refused" not in house.statuses("open") + house.statuses("waits")
+
+
+def test_a_connection_without_room_holds_sets_and_gate_lines_back_until_it_has(house):
+    house.wire.room = False
+    house.wind("w1")
+    house.gate("fan-2", None)
+    assert house.wire.published == []
+    house.wire.room = True
+    house.dispatcher._room()
+    assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w1"]
+    assert [line["state"] for line in house.on("system/fan-2/state")] == ["gone"]
+
+
+def test_a_defect_met_by_one_effect_is_a_dead_letter_and_stops_no_other(house, monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such case")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.dispatcher, "_decide", fail)
+        house.wind("bad")
+    house.wind("good")
+    assert [(word, name, detail.partition(":")[0]) for word, name, detail in house.letters()] == [
+        ("refused", "bad", "defect")
+    ]
+    assert "no such case" in caplog.text
+    assert [sent["id"] for sent in house.on("devices/fan/set")] == ["good"]

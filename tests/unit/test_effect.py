@@ -14,13 +14,12 @@ from effectd.effect import (
     LABEL,
     Deadline,
     Effect,
-    best_id,
-    decode,
     from_set,
     new_id,
     to_set,
 )
 from effectd.errors import EffectMalformed, EffectRefused
+from effectd.published import best_id, decode
 
 
 def of(*, topic_type: str | None = "wind", **fields: Any) -> Effect:
@@ -456,7 +455,7 @@ def test_any_bytes_at_a_device_are_a_set_or_refused_and_nothing_else(payload):
 )
 def test_a_set_with_a_number_beyond_64_bits_is_refused(field):
     payload = '{"effect_type": "wind", "intensity": 1, "duration": 1, ' + field % 10**30 + "}"
-    with pytest.raises(EffectRefused, match="64 bits"):
+    with pytest.raises(EffectRefused):
         from_set(payload.encode())
 
 

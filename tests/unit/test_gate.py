@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from effectd import gate as gate_module
 from effectd import watcher as watcher_module
 from effectd.gate import Gate, GateHeld, this_generation
+from effectd.lock import holders
 from effectd.watcher import Watch, Watcher
 from tests.unit.fakeloop import FakeLoop, RealLoop
 
@@ -45,7 +47,7 @@ def gate(run: Path, loop: RealLoop) -> Iterator[Gate]:
     gate.attach(loop)
     yield gate
     gate.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 @pytest.fixture
@@ -116,10 +118,15 @@ def ignore(_watch: Watch) -> None: ...
 # --- what a gate says -------------------------------------------------------------------------------------------
 
 
-def test_who_connects_is_told_the_state_at_once(loop, reader, gate):
-    began = time.monotonic()
+def test_who_connects_is_told_the_state_at_once(monkeypatch, run, loop):
+    monkeypatch.setattr(gate_module, "HEARTBEAT_S", 3600.0)  # so that no heartbeat can be what is heard
+    gate = Gate(run, "fan")
+    gate.open(wait=False)
+    gate.attach(loop)
+    reader = Reader(run, loop)
     line = reader.line()
-    assert time.monotonic() - began < 0.4  # no heartbeat was waited for
+    reader.sock.close()
+    gate.close(release=True)
     assert (line["name"], line["pid"], line["state"]) == ("fan", os.getpid(), "starting")
     assert line["generation"] == this_generation()
     assert line["broker_generation"] is None
@@ -156,7 +163,7 @@ def test_a_heartbeat_repeats_the_line_each_half_second(run, loop):
     assert reader.ended()
     assert reader.nothing()
     reader.sock.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_after_stopping_a_gate_says_nothing_else(loop, reader, gate):
@@ -258,6 +265,102 @@ def test_a_reader_that_never_reads_is_let_go_and_blocks_neither_owner_nor_others
     deaf.sock.close()
 
 
+# --- files that somebody else touches ---------------------------------------------------------------------------
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+def _replaced(path: Path) -> None:
+    path.unlink()
+    path.write_text("no socket")
+
+
+def _another(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _run_removed(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("strike", [_removed, _replaced, _another, _folder, _run_removed])
+def test_a_gate_that_was_removed_or_replaced_is_bound_again_and_who_listened_goes_on(
+    loop, reader, gate, watcher, strike
+):
+    run = gate.path.parent
+    watch = watcher.watch("fan", ignore)
+    gate.say("ready")
+    loop.until(lambda: watch.ready)
+    strike(run / "fan.gate")
+    loop.until(lambda: reaches(run / "fan.gate"), 3)
+    newcomer = Reader(run, loop)
+    assert newcomer.line()["state"] == "ready"
+    gate.say("waiting", "broker is not running")
+    loop.until(lambda: not watch.ready)
+    assert newcomer.line()["state"] == "waiting"
+    assert not reader.ended()
+    newcomer.sock.close()
+
+
+def reaches(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def test_who_met_a_foreign_socket_at_the_place_of_a_gate_finds_the_real_one_when_it_is_back(run, loop, gate):
+    gate.say("ready")
+    gate.path.unlink()
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(str(gate.path))
+        foreign.listen()
+        watcher = Watcher(loop, run)
+        watch = watcher.watch("fan", ignore)
+        assert watch.sock is not None
+        loop.until(lambda: watch.ready, 3)
+        watcher.close()
+
+
+@pytest.mark.parametrize("garble", [Path.unlink, lambda path: path.write_text("rubbish")])
+def test_a_mirror_that_was_removed_or_garbled_is_written_again(run, loop, gate, garble):
+    gate.say("ready")
+    garble(run / "fan.state")
+    loop.until(lambda: (run / "fan.state").exists() and '"state":"ready"' in (run / "fan.state").read_text(), 3)
+
+
+def test_a_gate_that_cannot_be_bound_again_says_so_once_and_is_bound_when_it_can(run, loop, gate, caplog):
+    (run / "fan.gate").unlink()
+    run.rename(run.with_name("away"))
+    run.write_text("")  # no folder can be made here
+    loop.spend(1.2)
+    assert caplog.text.count("cannot be bound again") == 1
+    run.unlink()
+    loop.until(lambda: reaches(run / "fan.gate"), 3)
+
+
+def test_who_does_not_have_the_lock_never_takes_the_gate_of_who_has_it(run, loop, gate):
+    second = Gate(run, "fan")
+    with pytest.raises(GateHeld):
+        second.open(wait=False)
+    second.attach(loop)
+    ours = os.lstat(run / "fan.gate").st_ino
+    loop.spend(1.2)
+    assert os.lstat(run / "fan.gate").st_ino == ours
+    second.close()
+
+
 # --- one owner at a time ----------------------------------------------------------------------------------------
 
 
@@ -268,7 +371,7 @@ def test_a_second_owner_is_refused_and_told_the_pid_of_the_first(run, loop, owne
     with pytest.raises(GateHeld, match=rf"another fan \(pid {first.pid}\)") as caught:
         second.open(wait=False)
     assert caught.value.pid == first.pid
-    os.close(second._lock_fd)
+    second._lock.release()
     second._server.close()
 
 
@@ -282,9 +385,9 @@ def test_a_second_owner_that_waits_takes_over_at_the_death_of_the_first(run, loo
     assert taking.is_alive()
     first.kill()
     loop.until(lambda: not taking.is_alive())
-    assert (run / "fan.lock").read_text() == f"{os.getpid()}\n"
+    assert holders(run.parent) == {"fan": os.getpid()}
     second.close()
-    os.close(second._lock_fd)
+    second._lock.release()
 
 
 # --- who is ready -----------------------------------------------------------------------------------------------
@@ -305,7 +408,7 @@ def test_an_owner_that_appears_later_is_found_without_polling(run, loop, watcher
     gate.close()
     loop.until(lambda: watch.line is None)
     assert seen[-3:] == ["", "fan is waiting: broker is not running", "fan is not running"]
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_a_killed_owner_is_not_ready_at_once_and_its_successor_is_found(run, loop, watcher, owner):
@@ -343,7 +446,7 @@ def test_a_successor_that_moves_its_gate_in_while_the_dying_one_is_still_connect
         gate.open(wait=False)
         gate.attach(loop)
         gate.say(state)
-        os.close(gate._lock_fd)
+        gate._lock.release()
         loop.spend(0.02)
     assert watch.line.state == "stopping"
     first.close()
@@ -428,7 +531,7 @@ def test_gates_are_found_again_after_the_folder_itself_was_removed(run, loop, mo
     loop.until(lambda: watch.ready)
     watcher.close()
     gate.close()
-    os.close(gate._lock_fd)
+    gate._lock.release()
 
 
 def test_a_gate_that_is_watched_no_more_is_heard_no_more(loop, gate, watcher):

@@ -1,5 +1,6 @@
 """The life of one device: the real Host drives a real driver on its own thread; what it says is kept by a Wire."""
 
+import errno
 import itertools
 import json
 import os
@@ -14,9 +15,12 @@ import pytest
 from drivers import host as host_module
 from drivers.driver import Driver, Options
 from drivers.host import Host
+from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd import config, report
 from effectd.effect import Deadline, Effect, boot_id, to_set
+from effectd.journal import Journal
 from effectd.process import Process
+from effectd.topics import Topics
 from tests.unit.fakeloop import RealLoop
 from tests.unit.wire import Wire
 
@@ -101,7 +105,7 @@ class Stage:
         self.loop.until(lambda: not self.host._worker.busy)
         self.host._watcher.close()
         self.process.gate.close()
-        os.close(self.process.gate._lock_fd)
+        self.process.gate._lock.release()
 
     def payload(self, effect_id: str, *, ttl_ms: int = 5000, seq: int | None = None, **fields: Any) -> bytes:
         if seq is None:
@@ -271,7 +275,7 @@ def test_when_the_device_is_slow_the_newest_wins_and_those_between_are_supersede
 
 def test_an_older_effect_that_arrives_later_is_superseded(stage):
     stage.set("e2", seq=20)
-    stage.set("e1", seq=10)
+    stage.set("e1", seq=10, newest=20)
     stage.until_acked("e2", "done")
     assert stage.ack("e1") == "superseded"
     assert stage.fan.calls == ["apply e2"]
@@ -545,6 +549,88 @@ def test_a_set_by_hand_with_three_fields_is_driven(stage):
         lambda: stage.fan.calls == [f"apply {stage.fan.effects_[0].id}", "off"] if stage.fan.effects_ else 0
     )
     assert stage.fan.effects_[0].intensity == 100
+
+
+# --- what cannot be noted ---------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_noted_is_not_driven_but_failed_and_switching_off_still_works(stage, monkeypatch):
+    stage.set("on")
+    stage.until_acked("on", "done")
+    with monkeypatch.context() as disk:
+        disk.setattr("os.pwrite", full_disk)
+        stage.set("e1")
+        stage.until_acked("e1", "failed")
+        assert stage.reason("e1") == "cannot be noted: run/ is full: No space left on device"
+        assert (stage.gate, stage.process.gate.line.reason) == ("degraded", "run/ is full: No space left on device")
+        stage.set("e2", intensity=0)
+        stage.until_acked("e2", "done")
+    stage.loop.until(lambda: stage.process.gate.line.reason != "run/ is full: No space left on device")
+    stage.set("e3")
+    stage.until_acked("e3", "done")
+    assert stage.fan.calls == ["apply on", "off", "apply e3"]
+
+
+def full_disk(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_fence_that_cannot_be_noted_is_raised_all_the_same_and_said(stage, monkeypatch, caplog):
+    monkeypatch.setattr("os.pwrite", full_disk)
+    stage.send("devices/fan/stop")
+    stage.set("e1")
+    assert stage.ack("e1") == "stopped"
+    assert "its fence cannot be noted" in caplog.text
+
+
+def test_any_number_of_long_failure_texts_leaves_room_for_the_notes_of_what_comes(home, loop):
+    (home / "config.yaml").write_text(HOME.format(limits=""))
+    journal = Journal(home / "run" / "fan.seen", 64 << 10)
+    reporter = Reporter(loop, Topics(), "fan", config.load(home).device("fan"), journal)
+    for number in range(3000):
+        effect = Effect(id=f"e{number}" + "-" * 50, effect_type="wind", seq=number + 1)
+        assert reporter.first_time(effect)
+        assert reporter.seen(effect)
+        reporter.ack(effect, "failed", "Traceback: " + "x" * 5000)
+        assert len(json.loads(reporter._acks[effect.id, effect.seq])["reason"]) == 200
+    journal.close()
+    again = Journal(home / "run" / "fan.seen", 64 << 10)
+    assert f"s:3000:e2999{'-' * 50}" in again.found
+    again.close()
+
+
+def test_a_driver_whose_notes_are_damaged_raises_a_fence_for_one_may_be_lost(home, new):
+    journal = Journal(home / "run" / "fan.seen", JOURNAL_BYTES)
+    journal.put("fence", b"abc")
+    journal.close()
+    with (home / "run" / "fan.seen").open("r+b") as file:
+        file.write(b"damaged")
+    stage = new()
+    stage.until_calls("open", "off")
+    stage.host._connected()
+    stage.set("e1")
+    assert stage.ack("e1") == "stopped"
+    assert (stage.gate, stage.process.gate.line.reason[:27]) == ("degraded", "run/fan.seen has a damaged ")
+    stage.resume()
+    stage.set("e2")
+    stage.until_acked("e2", "done")
+
+
+# --- timers -----------------------------------------------------------------------------------------------------
+
+
+def test_of_effects_that_were_superseded_no_timer_is_left(stage):
+    held = stage.fan.hold("apply e0")
+    stage.set("e0")
+    stage.until_calls("apply e0")
+    before = sum(not timer.cancelled for _, _, timer in stage.loop._timers)
+    for number in range(1, 500):
+        stage.set(f"e{number}", ttl_ms=60_000)
+    timers = [timer for _, _, timer in stage.loop._timers]
+    assert sum(not timer.cancelled for timer in timers) == before + 1
+    assert len(timers) < 300
+    held.set()
+    stage.until_acked("e499", "done")
 
 
 # --- a device that fails ----------------------------------------------------------------------------------------

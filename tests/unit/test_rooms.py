@@ -8,7 +8,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
-HOST_FILES = {"host", "deadline", "kinds", "reporter", "shape", "vectors", "worker", "__main__", "__init__"}
+HOST_FILES = {
+    "host",
+    "deadline",
+    "kinds",
+    "order",
+    "reporter",
+    "shape",
+    "vectors",
+    "waiting",
+    "worker",
+    "__main__",
+    "__init__",
+}
 TOPIC_WORDS = ("devices", "effects", "receipts", "dead-letters", "system", "stop-all", "timeline")
 
 

@@ -1,5 +1,6 @@
 """The serial driver on a pseudo terminal: what it writes, the reply it waits for, the port it finds, a pulled cable."""
 
+import errno
 import os
 import select
 import threading
@@ -158,7 +159,7 @@ def test_a_cable_that_is_pulled_out_raises_at_the_next_call_and_while_idle(cable
     driver.check()
     cable.pull_out()
     for call in (driver.check, driver.off, lambda: driver.apply(wind(60))):
-        with pytest.raises(OSError, match="Input/output error"):
+        with pytest.raises(OSError):  # pyserial carries no errno here, and its words are its own
             call()
     driver.close()
     driver.close()
@@ -175,8 +176,9 @@ def test_what_the_device_says_unasked_does_not_pile_up(cable, plugged):
 
 def test_a_port_belongs_to_one_device_unless_it_is_shared(cable, plugged):
     plugged()
-    with pytest.raises(OSError, match="exclusively lock"):
+    with pytest.raises(OSError) as raised:
         plugged()
+    assert raised.value.errno == errno.EWOULDBLOCK
 
 
 def test_devices_can_share_a_port(cable, plugged):

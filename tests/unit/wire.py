@@ -9,7 +9,7 @@ class Wire:
     """Stands where the broker's connection stands: takes what is published while it is up, and confirms when told."""
 
     def __init__(self) -> None:
-        self.up = True
+        self.up = self.room = True
         self.published: list[tuple[str, bytes, int, bool]] = []
         self.unconfirmed: list[Callable[[], None]] = []
 
@@ -23,14 +23,18 @@ class Wire:
             self.unconfirmed.append(acked)
 
     def confirm(self, count: int | None = None) -> None:
-        for acked in self.unconfirmed[:count]:
+        confirmed = self.unconfirmed[:count]
+        del self.unconfirmed[: len(confirmed)]
+        for acked in confirmed:
             acked()
-        del self.unconfirmed[:count]
 
     def lose(self) -> None:
         """The connection is gone, and what was in flight with it."""
         self.up = False
         self.unconfirmed.clear()
+
+    def has_room(self) -> bool:
+        return self.up and self.room
 
     def open(self) -> None: ...
 

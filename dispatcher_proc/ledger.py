@@ -1,0 +1,187 @@
+"""What the dispatcher notes in its journal, in which layout, and what a successor finds there.
+
+One counter numbers everything: each accepted effect takes the next number as its `seq` (the same for all its devices),
+and a final receipt bears the number that was reached when it was told. So of two records about one id it is plain
+which is the later one, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
+time, so that it rises over restarts, too (docs/decisions/0013-seq-and-journal.md).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from dispatcher_proc.openeffect import OpenEffect, from_record, to_record
+
+STEP = 1000  # numbers noted ahead: a restart skips at most so many
+TOLD_AT_ONCE = 32  # finals in one record; after a death so many receipts may be told once more than needed
+_OPEN, _SENT = "a:", "s:"  # an accepted effect; that a device may have it, and since when
+_ACCEPTED, _FINAL, _TOLD = "r:", "f:", "t:"  # the receipt `accepted`, the final one, and that the broker has that
+_REACHED = "number"
+_FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
+
+_T = TypeVar("_T")
+log = logging.getLogger(__name__)
+
+
+class Notes(Protocol):
+    """The journal, or what stands in for it in a test."""
+
+    found: dict[str, bytes]
+
+    def put(self, key: str, value: bytes) -> bool: ...
+    def forget(self, key: str) -> None: ...
+
+
+class Final(msgspec.Struct, array_like=True):
+    """A final receipt; `ended` in seconds of CLOCK_MONOTONIC of the boot `boot`. `number`: None in the first layout."""
+
+    content: bytes
+    receipt: bytes
+    refused: bool
+    ended: float
+    boot: str
+    number: int | None = None
+
+
+class Ledger:
+    """`seq` is the last number given; `boot` this boot's id. What writes answers whether it is safe now."""
+
+    def __init__(self, journal: Notes, boot: str) -> None:
+        self._journal, self.boot = journal, boot
+        self._told: list[tuple[str, int]] = []
+        reached = max(_number(journal.found.get(_REACHED)), _number(journal.found.get(_FIRST_SEQ), _FIRST_STEP))
+        self.seq = self._reserved = max(time.time_ns() // 1000, reached)
+
+    def next_seq(self) -> int:
+        """The number of the next effect."""
+        self.seq += 1
+        if self.seq > self._reserved:
+            self._reserve()
+        return self.seq
+
+    # --- effects that are open -----------------------------------------------------------------------------------
+
+    def open(self, effect_id: str, record: bytes) -> bool:
+        return self._journal.put(_OPEN + effect_id, record)
+
+    def record(self, opened: OpenEffect) -> bytes:
+        """What `open` notes. Raises what its encoding raises."""
+        return to_record(opened, self.boot)
+
+    def sent(self, device: str, effect_id: str, first_sent: int) -> bool:
+        """The device's driver may have the effect from now on."""
+        return self._journal.put(f"{_SENT}{device}:{effect_id}", b"%d" % first_sent)
+
+    def accepted(self, effect_id: str, receipt: bytes) -> bool:
+        """The receipt `accepted` is about to be told."""
+        return self._journal.put(_ACCEPTED + effect_id, receipt)
+
+    def closed(self, opened: OpenEffect) -> None:
+        """It has its final status: no successor has to know of its being open."""
+        effect_id = opened.effect.id
+        for key in (_OPEN + effect_id, _ACCEPTED + effect_id, *(f"{_SENT}{name}:{effect_id}" for name in opened.parts)):
+            self._journal.forget(key)
+
+    # --- receipts that end one -----------------------------------------------------------------------------------
+
+    def final(self, effect_id: str, content: bytes, receipt: bytes, *, refused: bool, ended: float) -> int:
+        """Note a final receipt; its number is what `told` wants."""
+        final = Final(content, receipt, refused, ended, self.boot, self.seq)
+        self._journal.put(_FINAL + effect_id, msgspec.msgpack.encode(final))
+        return self.seq
+
+    def told(self, effect_id: str, number: int) -> None:
+        """The broker has this final receipt: it need not be told again after a death."""
+        self._told.append((effect_id, number))
+        if len(self._told) >= TOLD_AT_ONCE:
+            ids = " ".join(f"{number}={effect_id}" for effect_id, number in self._told)
+            self._journal.put(_TOLD + self._told[0][0], ids.encode())
+            self._told.clear()
+
+    def forget(self, effect_id: str) -> None:
+        """Its final receipt need not be remembered any more."""
+        self._journal.forget(_FINAL + effect_id)
+        self._journal.forget(_TOLD + effect_id)
+
+    # --- what a successor finds ----------------------------------------------------------------------------------
+
+    def restore(self, now: float, remembered_s: float) -> "Found":
+        """What the last run left; whatever of it has no meaning any more is not carried on."""
+        order = {key: at for at, key in enumerate(self._journal.found)}
+        finals = dict(self._read(_FINAL, _decode_final))
+        found = Found()
+        for effect_id, (opened, deadline) in self._read(_OPEN, self._decode_open):
+            final = finals.get(effect_id)
+            if final is not None:
+                ended_later = order[_FINAL + effect_id] > order[_OPEN + effect_id]
+                if ended_later if final.number is None else final.number >= opened.seq:
+                    continue
+                del finals[effect_id]  # it was refused, then mended and accepted
+            self._complete(opened)
+            found.open.append((opened, deadline, self._journal.found.get(_ACCEPTED + effect_id)))
+        found.open.sort(key=lambda item: item[0].seq)
+        had = {word for _, words in self._read(_TOLD, lambda value: value.decode().split(" ")) for word in words}
+        for effect_id, final in finals.items():
+            if final.boot == self.boot and final.ended >= now - remembered_s:
+                word = effect_id if final.number is None else f"{final.number}={effect_id}"
+                found.finals.append((effect_id, final, word in had))
+        found.finals.sort(key=lambda item: item[1].ended)
+        self._let_go(found)
+        self._reserve()
+        return found
+
+    def _decode_open(self, value: bytes) -> tuple[OpenEffect, float]:
+        return from_record(value, self.boot)
+
+    def _complete(self, opened: OpenEffect) -> None:
+        """Who may have it, which is noted by itself."""
+        for name, part in opened.parts.items():
+            first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
+            part.had = first_sent is not None
+            part.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
+
+    def _let_go(self, found: "Found") -> None:
+        open_ids = {opened.effect.id for opened, _, _ in found.open}
+        final_ids = {effect_id for effect_id, _, _ in found.finals}
+        for key in self._journal.found:
+            kind, effect_id = key[:2], key[2:]
+            if kind == _SENT:
+                effect_id = effect_id.partition(":")[2]
+            kept = final_ids if kind in (_FINAL, _TOLD) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
+            if effect_id not in kept and key != _REACHED:
+                self._journal.forget(key)
+
+    def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:
+        """The records of one kind; one that cannot be understood costs itself alone."""
+        for key, value in self._journal.found.items():
+            if key[:2] == kind:
+                try:
+                    yield key[2:], decode(value)
+                except ValueError as error:  # msgspec's errors are such
+                    log.error("the journal's record %s cannot be read and is left out: %s", key, error)
+
+    def _reserve(self) -> None:
+        self._reserved = self.seq + STEP
+        self._journal.put(_REACHED, b"%d" % self._reserved)
+
+
+class Found:
+    """What was open, by age: each effect, its deadline (seconds of CLOCK_MONOTONIC), the receipt `accepted` if told.
+
+    And the finals that are remembered, in their order: id, record, and whether the broker has the receipt.
+    """
+
+    def __init__(self) -> None:
+        self.open: list[tuple[OpenEffect, float, bytes | None]] = []
+        self.finals: list[tuple[str, Final, bool]] = []
+
+
+def _decode_final(value: bytes) -> Final:
+    return msgspec.msgpack.decode(value, type=Final)
+
+
+def _number(value: bytes | None, ahead: int = 0) -> int:
+    return int(value) + ahead if value is not None and value.isdigit() else 0

@@ -1,0 +1,78 @@
+"""Refuse what is too much, cheaply: a short receipt each, one dead letter a second for all, nothing remembered."""
+
+import logging
+from collections.abc import Callable
+
+from dispatcher_proc.outbox import Publishes
+from effectd import report
+from effectd.errors import BrokerLost
+from effectd.loop import AnyLoop, Cancellable
+from effectd.report import Receipt
+from effectd.topics import Topics
+
+LETTER_EVERY_S = 1.0
+FLYING = 100  # receipts that the broker has not confirmed; beyond them a refusal is only counted
+
+log = logging.getLogger(__name__)
+Put = Callable[[str, bytes], None]
+
+
+class Overload:
+    """`put` keeps a dead letter until the broker has it; receipts go to the link at once or not at all.
+
+    A refusal must not come after the receipts of a second try, so it never waits here.
+    """
+
+    def __init__(self, loop: AnyLoop, link: Publishes, put: Put, topics: Topics) -> None:
+        self._loop, self._link, self._put, self._topics = loop, link, put, topics
+        self._flying = 0
+        self._connection = 0
+        self._count = 0
+        self._last: tuple[str | None, str, bytes, str] = None, "", b"", ""
+        self._timer: Cancellable | None = None
+
+    def connected(self) -> None:
+        """A new connection: what was in flight is gone."""
+        self._connection += 1
+        self._flying = 0
+
+    def refuse(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes, reason: str) -> None:
+        """Tell the publisher, if its effect has an id, and count it for the next dead letter."""
+        if effect_id is not None and self._flying < FLYING and self._link.has_room():
+            receipt = Receipt(id=effect_id, effect_type=effect_type, status="refused", reason=reason)
+            connection = self._connection
+            try:
+                self._link.publish(
+                    self._topics.receipt(effect_id),
+                    report.encode(receipt),
+                    qos=1,
+                    acked=lambda: self._had(connection),
+                )
+                self._flying += 1
+            except BrokerLost:
+                pass  # it is refused without a receipt: no receipt, not accepted
+        self.count(effect_id, topic, payload, reason)
+
+    def count(self, effect_id: str | None, topic: str, payload: bytes, reason: str) -> None:
+        """One more that was refused: a dead letter at once, or with the others when the second is over."""
+        self._count += 1
+        self._last = effect_id, topic, payload, reason
+        if self._timer is None:
+            self._say()
+
+    def _say(self) -> None:
+        effect_id, topic, payload, reason = self._last
+        detail = f"{reason} ({self._count} refused since the last letter about it; this is one of them)"
+        log.warning("%s: %d effects refused", reason, self._count)
+        self._put(self._topics.dead_letter("overload"), report.dead_letter(effect_id, topic, payload, detail))
+        self._count, self._last = 0, (None, "", b"", "")
+        self._timer = self._loop.call_later(LETTER_EVERY_S, self._second_over)
+
+    def _second_over(self) -> None:
+        self._timer = None
+        if self._count:
+            self._say()
+
+    def _had(self, connection: int) -> None:
+        if connection == self._connection:
+            self._flying -= 1

@@ -1,0 +1,53 @@
+"""Inside supervisord: never two in a home, and never one in a `run/` that is not its own (decision 0012)."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from supervisor.options import ServerOptions
+
+from effectd import runfolder
+from effectd.errors import ConfigError, NotYours
+from effectd.lock import SUPERVISORD, HomeLock, holders
+
+EX_NOPERM, EX_CONFIG = 77, 78
+_locks: dict[Path, HomeLock] = {}  # for the life of the process
+
+
+def guard() -> None:
+    """Have supervisord take its home's lock before it opens its log, the first thing that it opens; also at a reload.
+
+    supervisor offers no place for this: a plugin is made only after the socket was bound.
+    """
+    original = ServerOptions.make_logger
+    if getattr(original, "guarded", False):
+        return
+
+    def make_logger(options: Any) -> None:
+        _take(options, Path(options.here).resolve())
+        original(options)
+
+    make_logger.guarded = True  # type: ignore[attr-defined]
+    ServerOptions.make_logger = make_logger
+
+
+def _take(options: Any, home: Path) -> None:
+    try:
+        run = runfolder.prepare(home)
+        run.chmod(0o700)
+    except NotYours as error:
+        _refuse(options, str(error), EX_NOPERM)
+    except ConfigError as error:
+        _refuse(options, str(error), EX_CONFIG)
+    except OSError as error:
+        _refuse(options, f"{error.filename}: {error.strerror}", EX_CONFIG)
+    if not _locks.setdefault(home, HomeLock(home)).take():
+        pid = holders(home).get(SUPERVISORD)
+        who = f"pid {pid}" if pid else "another user's, or in another container"
+        _refuse(options, f"a supervisord ({who}) runs in {home} already: effectd up, effectd down", 2)
+
+
+def _refuse(options: Any, why: str, code: int) -> None:
+    options.stderr.write(f"Error: {why}\n")
+    options.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,110 @@
+"""Inside supervisord: what belongs to it in `run/` and was removed or replaced is put back, within a second or two.
+
+That is its socket, its pid file, its own log and those of the programs: what a cleaner of temporary files takes.
+"""
+
+import contextlib
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class Upkeep:
+    """`look` is called about once a second; nothing that goes wrong in it ends supervisord."""
+
+    def __init__(self, supervisord: Any, home: Path) -> None:
+        self._supervisord, self._home, self._options = supervisord, home, supervisord.options
+        self._sockets = {path: _identity(path) for path, _, _ in self._servers()}
+        self._told: dict[str, str] = {}  # by what is wanted: why it was not possible
+
+    def look(self) -> None:
+        for folder in (self._home / "run", self._home / "run" / "log"):
+            self._try(str(folder), lambda folder=folder: folder.mkdir(mode=0o700, exist_ok=True))
+        for path, server, config in self._servers():
+            if _identity(path) != self._sockets[path]:
+                self._try(path, lambda p=path, s=server, c=config: self._bind(p, s, c))
+        if self._options.unlink_pidfile:  # it has been written once
+            self._try(self._options.pidfile, self._write_pid)
+        for handler in self._handlers():
+            self._try(handler.baseFilename, lambda handler=handler: _reopen(handler))
+
+    def _servers(self) -> list[tuple[str, Any, Any]]:
+        return [(c["file"], server, c) for c, server in self._options.httpservers if c["family"] == socket.AF_UNIX]
+
+    def _bind(self, path: str, server: Any, config: Any) -> None:
+        """A new socket under the descriptor of the old one: supervisord's map and all connections stay as they are."""
+        fresh = f"{path}.{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as new:
+            new.bind(fresh)
+            os.chmod(fresh, config["chmod"])
+            if config["chown"] != (-1, -1):
+                os.chown(fresh, *config["chown"])
+            new.listen(1024)
+            new.setblocking(False)
+            _move(fresh, path)
+            os.dup2(new.fileno(), server.socket.fileno(), inheritable=False)
+        self._sockets[path] = _identity(path)
+        self._options.logger.warn(f"{path} was removed or replaced; it is bound again")
+
+    def _write_pid(self) -> None:
+        path, text = Path(self._options.pidfile), f"{os.getpid()}\n"
+        with contextlib.suppress(OSError):
+            if not path.is_symlink() and path.read_bytes() == text.encode():
+                return
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.write_text(text)
+        _move(str(fresh), str(path))
+
+    def _handlers(self) -> Iterator[Any]:
+        """Each handler of supervisor's that writes a file."""
+        loggers = [self._options.logger]
+        for group in self._supervisord.process_groups.values():
+            for process in group.processes.values():
+                for dispatcher in process.dispatchers.values():
+                    loggers += [getattr(dispatcher, name, None) for name in ("normallog", "capturelog")]
+        for logger in loggers:
+            for handler in logger.handlers if logger is not None else ():
+                if hasattr(handler, "baseFilename"):
+                    yield handler
+
+    def _try(self, what: str, step: Any) -> None:
+        try:
+            step()
+        except (OSError, ValueError) as error:
+            if self._told.get(what) != str(error):
+                self._told[what] = str(error)
+                self._options.logger.critical(f"{what} cannot be put back: {error}")
+        else:
+            self._told.pop(what, None)
+
+
+def _reopen(handler: Any) -> None:
+    """Open the new file first: where that fails, the old one goes on being written."""
+    ours = os.fstat(handler.stream.fileno())
+    if not stat.S_ISREG(ours.st_mode) or _identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
+        return
+    if Path(handler.baseFilename).is_symlink() and Path(handler.baseFilename).exists():
+        return  # somebody's own arrangement
+    old, handler.stream = handler.stream, open(handler.baseFilename, "ab")  # noqa: SIM115 - the handler closes it
+    old.close()
+
+
+def _move(fresh: str, path: str) -> None:
+    """As os.rename, but no folder that somebody put there is in the way."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.rename(path, f"{path}.moved-{time.time_ns()}")
+    os.rename(fresh, path)
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,74 @@
+"""JSON Schema of the messages that other people's programs read and write, made from the program's own types.
+
+`scripts/schemas` writes them to docs/schemas; tests/unit/test_contract.py checks that they are up to date.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from effectd import effect, gate, published, report
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Any]
+
+
+def made() -> dict[str, Schema]:
+    """Name -> schema: what docs/schemas/<name>.json must hold."""
+    receipt = _of(report.Receipt, "Receipt")
+    receipt["properties"]["status"]["enum"] = ["accepted", *sorted(report.FINAL)]
+    return {
+        "effect": _effect(),
+        "receipt": receipt,
+        "dead-letter": _of(report.DeadLetter, "Dead letter"),
+        "state": _of(report.State, "Device state"),
+        "gate-line": _of(gate.Line, "Gate line"),
+    }
+
+
+def written(schema: Schema) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _of(struct: type[msgspec.Struct], title: str) -> Schema:
+    """msgspec's schema of one struct, with the struct itself at the top and a title for people."""
+    schema = msgspec.json.schema(struct)
+    definitions = schema.pop("$defs")
+    top = definitions.pop(schema.pop("$ref").rpartition("/")[2])
+    top["description"] = re.sub(r"\s+", " ", top["description"])
+    rest = {"$defs": definitions} if definitions else {}
+    return {"$schema": DIALECT} | top | {"title": title} | rest
+
+
+def _effect() -> Schema:
+    """The object, and the short forms; the rules that `published.decode` checks beyond the struct's own are added."""
+    fields = _of(published._Published, "Effect")
+    identifier = {"type": "string", "pattern": _whole(effect.ID)}
+    label = {"type": "string", "pattern": _whole(effect.LABEL)}
+    for name in ("id", "idempotency_key"):
+        fields["properties"][name]["anyOf"][0] = identifier
+    number, _text, nothing = fields["properties"]["intensity"]["anyOf"]
+    fields["properties"]["intensity"]["anyOf"] = [number, label, nothing]
+    fields["patternProperties"] = {"^x-": {}}
+    description = "What a publisher sends on effects/<type>: an object, or only its intensity as a number or a label."
+    heading = {"$schema": fields.pop("$schema"), "title": fields.pop("title"), "description": description}
+    del fields["description"]
+    return heading | {"anyOf": [fields, number, label]}
+
+
+def _whole(pattern: re.Pattern[str]) -> str:
+    return f"^(?:{pattern.pattern})$"
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in made().items():
+        (FOLDER / f"{name}.json").write_text(written(schema))
+
+
+if __name__ == "__main__":
+    main()
