@@ -101,6 +101,7 @@ class Client(Connection):
             given = asked.properties
             self.packet_limit = given.get(props.MAXIMUM_PACKET, 0)
             self.aliases_left = min(given.get(props.ALIAS_MAXIMUM, 0), ALIASES)
+            self.plain = not (self.packet_limit or self.aliases_left)
             self.aliases_in = {}
             about = {
                 props.RECEIVE_MAXIMUM: min(settings.inflight, 65_535),

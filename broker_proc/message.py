@@ -37,7 +37,7 @@ class Message:
         parts = made[which]
         if parts is None:
             length = 2 + len(self.topic) + (2 if qos else 0) + len(self.payload)
-            front = bytes((0x30 | which,)) + write_varint(length) + write_string(self.topic)
+            front = _front(0x30 | which, length, self.topic)
             parts = made[which] = (front, self.payload) if qos else (front + self.payload, b"")
         return parts
 
@@ -64,7 +64,19 @@ class Message:
 
     def v5_own(self, qos: int, retain: bool, topic: bytes, more: bytes) -> Parts:
         """With properties of this receiver only, `more`, and `topic` empty where an alias stands for it."""
-        tail = write_varint(len(self.properties) + len(more)) + self.properties + more + self.payload
+        if more or self.properties:
+            more = self.properties + more
+            tail = write_varint(len(more)) + more + self.payload
+        else:
+            tail = b"\0" + self.payload
         length = 2 + len(topic) + (2 if qos else 0) + len(tail)
-        front = bytes((0x30 | qos << 1 | retain,)) + write_varint(length) + write_string(topic)
+        front = _front(0x30 | qos << 1 | retain, length, topic)
         return (front, tail) if qos else (front + tail, b"")
+
+
+def _front(head: int, length: int, topic: bytes) -> bytes:
+    """A PUBLISH up to the end of its topic; most are of a length that takes two bytes."""
+    size = len(topic)
+    if 127 < length < 16_384:
+        return bytes((head, length & 0x7F | 0x80, length >> 7, size >> 8, size & 0xFF)) + topic
+    return bytes((head,)) + write_varint(length) + write_string(topic)

@@ -29,6 +29,7 @@ class Outgoing:
         self.room = 0  # bytes
         self.packet_limit = 0  # the largest packet that the client takes, bytes; 0 = any
         self.aliases_left = 0  # how many topics may have a number
+        self.plain = True  # neither of the two: what is sent to it has nothing of its own
         self.behind = False  # its client reads slowly
         self.lost = False
         self._out: list[bytes] = []
@@ -54,7 +55,9 @@ class Outgoing:
         again: bool = False,
     ) -> bool:
         """Whether it is a packet that this client takes at all."""
-        if self.version == V5:
+        if self.version == V5 and self.plain and not identifiers and not message.expires:
+            front, tail = message.v5(qos, retain)
+        elif self.version == V5:
             made = self._v5(message, qos, retain, identifiers)
             if made is None:
                 return False

@@ -15,7 +15,7 @@ FOR_THE_READER = {
     "payload_format": 1,
     "content_type": "application/json",
     "response_topic": "answers/here",
-    "correlation_data": "334",
+    "correlation_data": b"\0\xff",
     "user_property": [("a", "2"), ("c", "3"), ("a", "again")],
 }
 
@@ -53,12 +53,12 @@ def test_an_answer_finds_its_way_by_response_topic_and_correlation_data(broker: 
     with connected(broker.port) as asking, connected(broker.port) as answering:
         asking.subscribe(f"{topic}/answer", 1)
         answering.subscribe(f"{topic}/question", 1)
-        asking.publish(f"{topic}/question", "?", 1, response_topic=f"{topic}/answer", correlation_data="7")
+        asking.publish(f"{topic}/question", "?", 1, response_topic=f"{topic}/answer", correlation_data=b"7")
         question = answering.message()
         about = question.properties
         answering.publish(about["response_topic"], "!", 1, correlation_data=about["correlation_data"])
         answer = asking.message()
-        assert (answer.topic, answer.payload, answer.properties) == (f"{topic}/answer", "!", {"correlation_data": "7"})
+        assert (answer.topic, answer.payload, answer.properties) == (f"{topic}/answer", "!", {"correlation_data": b"7"})
 
 
 def test_a_message_that_expires_while_its_reader_is_away_is_not_delivered(broker: RunningBroker, topic: str) -> None:

@@ -16,7 +16,7 @@ PROPERTIES = {
     "message_expiry": (0x02, "four"),
     "content_type": (0x03, "string"),
     "response_topic": (0x08, "string"),
-    "correlation_data": (0x09, "string"),
+    "correlation_data": (0x09, "binary"),
     "subscription_identifier": (0x0B, "variable"),
     "session_expiry": (0x11, "four"),
     "assigned_client_id": (0x12, "string"),
@@ -79,10 +79,12 @@ def read_properties(data: bytes, at: int) -> tuple[dict[str, Any], int]:
         elif form == "variable":
             value, at = read_variable(data, at)
         else:
-            value, at = _text(data, at)
-            if form == "pair":
-                second, at = _text(data, at)
-                value = (value, second)
+            value, at = _bytes(data, at)
+            if form == "string":
+                value = value.decode()
+            elif form == "pair":
+                second, at = _bytes(data, at)
+                value = (value.decode(), second.decode())
         if form in ("pair", "variable"):
             found.setdefault(name, []).append(value)
         else:
@@ -101,9 +103,9 @@ def read_variable(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _text(data: bytes, at: int) -> tuple[str, int]:
+def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
     end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-    return data[at + 2 : end].decode(), end
+    return data[at + 2 : end], end
 
 
 def connect(
