@@ -12,7 +12,7 @@ import pytest
 from tests.chaos import nemesis, storm
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord
-from tests.chaos.losses import PauseSupervisordAndKill
+from tests.chaos.pairs import PausedTogether, PauseSupervisordAndKill
 from tests.chaos.storm import STEADY, Outcome
 from tests.system.conftest import need
 
@@ -21,6 +21,7 @@ LONG = (
     Pause,
     PauseSupervisord,
     PauseSupervisordAndKill,
+    PausedTogether,
 )  # each takes seconds until it is noticed: one of them here, all in the long run
 
 pytestmark = pytest.mark.chaos
