@@ -224,7 +224,7 @@ class Home:
 
     def log(self, program: str) -> str:
         path = self.path / "run" / "log" / f"{program}.log"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def down(self) -> None:
         """End everything that this home has started, whatever state it is in."""
