@@ -41,6 +41,7 @@ class Broker(Registry):
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
         self._dirty: list[Outgoing] = []
+        self.will_flush = False  # somebody has promised to call `flush` in this turn
 
     async def stop(self) -> None:
         """Send every will, say goodbye, let go."""
@@ -73,9 +74,10 @@ class Broker(Registry):
         return Client(self, kind)
 
     def admit(self, connection: Connection) -> bool:
+        """Whether there is a place for it: by broker.sock always."""
         if self.stopping:
             return False
-        if len(self.connections) >= self.settings.connections:
+        if connection.kind != "unix" and len(self.connections) >= self.settings.connections:
             self.limits.bite("connections", "all clients together", "too many connections: a new one is closed")
             return False
         self.connections.add(connection)
@@ -89,10 +91,13 @@ class Broker(Registry):
 
     def flush_soon(self, connection: Outgoing) -> None:
         self._dirty.append(connection)
-        if len(self._dirty) == 1:
-            self.loop.call_soon(self._flush)
+        if not self.will_flush:
+            self.will_flush = True
+            self.loop.call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what has been collected."""
+        self.will_flush = False
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.flush()
