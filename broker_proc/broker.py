@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from broker_proc.client import Client
+from broker_proc.complaints import Complaints
 from broker_proc.connection import Connection
 from broker_proc.crowd import Crowd
 from broker_proc.outgoing import Outgoing
@@ -37,6 +38,7 @@ class Broker(Registry):
         super().__init__(loop, settings, own=own, unretained=unretained, plugins=plugins, sys_interval_s=sys_interval_s)
         self.connect_within = connect_within
         self.crowd = Crowd(loop, self.limits)
+        self.complaints = Complaints(loop)
         self.connections = self.crowd.connections
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
@@ -62,6 +64,7 @@ class Broker(Registry):
             if not client.lost:
                 client.transport.abort()
         self.crowd.close()
+        self.complaints.close()
         self.sys.close()
         for session in list(self.sessions.values()):
             session.forget()

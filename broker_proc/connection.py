@@ -231,7 +231,7 @@ class Connection(Outgoing, asyncio.Protocol):
 
     def fail(self, error: WireError) -> None:
         """Close, and say why: here, and to a client of MQTT 5."""
-        log.warning("connection from %s closed: %s", self, error)
+        self._broker.complaints.say(f"connection from {self} closed: {error}")
         self.close(error.code, str(error))
 
     def close(self, code: int = 0, reason: str = "") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
 import resource
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 def serve(process: Process) -> None:
     """Run until SIGTERM."""
+    gc.collect()
+    gc.freeze()  # what is there now stays: no later collection looks at it
     _make_room(process.config.broker.limits.connections)
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(process))
