@@ -145,7 +145,7 @@ def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) 
     from effectd import config as configuration
 
     shown = blocks(REPOSITORY / "docs" / "brokers.md", "yaml")
-    assert len(shown) == 5
+    assert len(shown) == 6
     home = newcomer.path / "broker-home"
     home.mkdir(exist_ok=True)
     for block in shown:
