@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from broker_proc.client import Client
+from broker_proc.complaints import Complaints
 from broker_proc.connection import Connection
 from broker_proc.crowd import Crowd
 from broker_proc.outgoing import Outgoing
@@ -37,10 +38,12 @@ class Broker(Registry):
         super().__init__(loop, settings, own=own, unretained=unretained, plugins=plugins, sys_interval_s=sys_interval_s)
         self.connect_within = connect_within
         self.crowd = Crowd(loop, self.limits)
+        self.complaints = Complaints(loop)
         self.connections = self.crowd.connections
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
         self._dirty: list[Outgoing] = []
+        self.will_flush = False  # somebody has promised to call `flush` in this turn
 
     async def stop(self) -> None:
         """Send every will, say goodbye, let go."""
@@ -61,6 +64,7 @@ class Broker(Registry):
             if not client.lost:
                 client.transport.abort()
         self.crowd.close()
+        self.complaints.close()
         self.sys.close()
         for session in list(self.sessions.values()):
             session.forget()
@@ -73,9 +77,10 @@ class Broker(Registry):
         return Client(self, kind)
 
     def admit(self, connection: Connection) -> bool:
+        """Whether there is a place for it: by broker.sock always."""
         if self.stopping:
             return False
-        if len(self.connections) >= self.settings.connections:
+        if connection.kind != "unix" and len(self.connections) >= self.settings.connections:
             self.limits.bite("connections", "all clients together", "too many connections: a new one is closed")
             return False
         self.connections.add(connection)
@@ -89,10 +94,13 @@ class Broker(Registry):
 
     def flush_soon(self, connection: Outgoing) -> None:
         self._dirty.append(connection)
-        if len(self._dirty) == 1:
-            self.loop.call_soon(self._flush)
+        if not self.will_flush:
+            self.will_flush = True
+            self.loop.call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what has been collected."""
+        self.will_flush = False
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.flush()

@@ -71,7 +71,7 @@ class Connection(Outgoing, asyncio.Protocol):
         self._broker.counters.bytes_received += len(data)
         self.frames.add(data)
         if not self.busy:
-            self._work()
+            self._work_and_flush()
         waiting = self.frames.waiting
         if waiting > PARTIAL:
             self._broker.crowd.partial.add(self)
@@ -99,6 +99,18 @@ class Connection(Outgoing, asyncio.Protocol):
             self.session.pump()
 
     # -- in
+
+    def _work_and_flush(self) -> None:
+        """What these bytes bring about leaves at once, not a turn of the loop later: uvloop gathers a turn's writes."""
+        broker = self._broker
+        if broker.will_flush:
+            self._work()
+            return
+        broker.will_flush = True
+        try:
+            self._work()
+        finally:
+            broker.flush()
 
     def _work(self) -> None:
         """Packets, until there are no more, the turn is over, or an answer has to be awaited."""
@@ -219,7 +231,7 @@ class Connection(Outgoing, asyncio.Protocol):
 
     def fail(self, error: WireError) -> None:
         """Close, and say why: here, and to a client of MQTT 5."""
-        log.warning("connection from %s closed: %s", self, error)
+        self._broker.complaints.say(f"connection from {self} closed: {error}")
         self.close(error.code, str(error))
 
     def close(self, code: int = 0, reason: str = "") -> None:

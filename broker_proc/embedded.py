@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -23,14 +25,29 @@ from effectd.process import Process
 RETRY_S = 0.5  # a port that becomes free tells nobody
 HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
 SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
+SPARE = 200  # descriptors beside those of clients
 
 log = logging.getLogger(__name__)
 
 
 def serve(process: Process) -> None:
     """Run until SIGTERM."""
+    gc.collect()
+    gc.freeze()  # what is there now stays: no later collection looks at it
+    _make_room(process.config.broker.limits.connections)
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(process))
+
+
+def _make_room(connections: int) -> None:
+    """Have enough descriptors for them, if the machine allows it: 1,024 is what most begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            log.warning("%d open files are allowed: too few for %d connections", allowed, connections)
 
 
 async def _serve(process: Process) -> None:

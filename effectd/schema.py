@@ -50,7 +50,7 @@ class BrokerLimits(Struct, frozen=True, forbid_unknown_fields=True):
 
     packet_bytes: Annotated[int, Meta(ge=65_536, le=268_435_455)] = 4_259_840  # one packet: a timeline and its topic
     connections: Count = 1000
-    unread_bytes: Count = 16_777_216  # one client: what it has not read; and, apart, what it has not acknowledged
+    unread_bytes: Annotated[int, Meta(ge=65_536)] = 16_777_216  # one client: not read; and, apart, not acknowledged
     unacked: Annotated[int, Meta(ge=1, le=65_535)] = 10_000  # one client: messages not acknowledged, or kept for it
     session_bytes: Count = 1_048_576  # one client that is away: what is kept for it
     sessions: Count = 100  # kept for clients that are away

@@ -2,13 +2,14 @@
 
 import itertools
 import time
+from pathlib import Path
 
 import mqtt5
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .conftest import RunningBroker
+from .conftest import RunningBroker, _run
 from .wire import (
     CONNACK,
     Client,
@@ -127,6 +128,17 @@ def test_a_connection_that_floods_with_rubbish_costs_one_line_of_log(ours: Runni
         with connected(ours.port) as other:
             other.ping()
         assert len(ours.warnings()) == before + 1
+
+
+def test_a_flood_of_bad_connections_costs_few_lines_of_log_and_is_counted(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path):
+        for _ in range(300):
+            with Client(ours.port) as client:
+                client.try_send(b"GET / HTTP/1.1\r\n\r\n")
+                client.receive(1.0)
+        assert len(ours.warnings()) == 20
+        ours.stop()
+        assert "280 more connections closed" in ours.log()
 
 
 def test_a_connection_that_only_opens_and_closes_costs_no_line_of_log(ours: RunningBroker) -> None:

@@ -51,6 +51,15 @@ def test_a_client_by_the_socket_is_served_like_any_other(home: tuple[RunningBrok
         local.ping()
 
 
+def test_the_socket_has_a_place_though_others_have_taken_all(tmp_path: Path) -> None:
+    path = tmp_path / "broker.sock"
+    for ours in _run("ours", tmp_path, f"--socket={path}", '--limits={"connections": 2}'):
+        with connected(ours.port), connected(ours.port), Client(ours.port, connect()) as third:
+            assert third.is_closed(1.0)
+            with Local(path, connect("own")) as own:
+                own.expect(CONNACK)
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced by a file", "replaced by a dead socket"])
 def test_a_socket_that_is_taken_away_is_there_again(home: tuple[RunningBroker, Path], how: str) -> None:
     ours, path = home

@@ -1,0 +1,38 @@
+"""Why connections were closed, in the log: a line each, but not for each of a flood."""
+
+import asyncio
+import logging
+
+LINES, WITHIN_S = 20, 10.0  # at most so many in that time; the others are counted
+
+log = logging.getLogger(__name__)
+
+
+class Complaints:
+    """`say` a line; what was too much is told as a number once the time is over."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._said = self._unsaid = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def say(self, line: str) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(WITHIN_S, self._sum_up)
+        if self._said < LINES:
+            self._said += 1
+            log.warning("%s", line)
+        else:
+            self._unsaid += 1
+
+    def close(self) -> None:
+        """Say what has not been said."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        if self._unsaid:
+            log.warning("%d more connections closed for what they sent or left unsent", self._unsaid)
+        self._said = self._unsaid = 0
+        self._timer = None
