@@ -152,10 +152,10 @@ def test_up_exits_3_when_not_all_is_ready_in_time_and_names_who_lacks_and_why(ow
     own_home.write()
     conf = own_home.path / "supervisor.conf"
     conf.write_text(conf.read_text().replace("-m drivers wind", "-m drivers wind --hoem"))
-    done = own_home.effectd("up", "--wait", "5")
+    done = own_home.effectd("up", "--wait", "10")
     own_home.pids()
     assert done.returncode == 3
-    assert re.search(r"not ready within \d+ s: wind", done.stderr)
+    assert re.search(r"^not ready within \d+ s: .*\bwind\b", done.stderr, re.MULTILINE)
     assert "--hoem" in done.stderr
     assert re.search(r"^wind +(gone|starting) ", done.stdout, re.MULTILINE)
 
