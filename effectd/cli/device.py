@@ -38,7 +38,9 @@ def add(  # noqa: PLR0917 - as they stand on the command line
     """The exit code."""
     try:
         # of two that add a device at the same time, the second one reads what the first one wrote
-        with lock.held(home, lock.EDIT, _EDIT_S), check.own_drivers(home):
+        with lock.held(home, lock.EDIT, _EDIT_S) as ours, check.own_drivers(home):
+            if not ours:
+                raise Refused(f"another `device add` has been at work here for {_EDIT_S:g} s")
             write(_changes(home, name, kind, effects, location, options))
     except yamledit.CannotEdit as error:
         where = ConfigError(home / FILE, YamlFile(home / FILE).line("devices"), "devices", str(error))
