@@ -28,7 +28,7 @@ import psutil
 from benchmarks import figures
 from benchmarks.chain import OPEN, Publisher
 from benchmarks.hose import TYPES, Flood, valid
-from effectd.report import FINAL
+from effectd.messages.answers import FINAL
 from tests.system.home import REPOSITORY, Client, Home, wait_for
 from tests.system.test_external import broker, on
 

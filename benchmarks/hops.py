@@ -6,7 +6,7 @@ python -m benchmarks.hops LISTEN_PORT NEXT_PORT     (a relay)
 import socket
 import sys
 
-from effectd.stream import no_delay
+from effectd.program.stream import no_delay
 
 
 def relay(listen: int, onward: int) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from effectd.report import FINAL
+from effectd.messages.answers import FINAL
 from tests.broker import wire
 
 TYPES = ("wind", "light", "vibration")

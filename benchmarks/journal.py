@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import figures
 from dispatcher_proc.dispatcher import JOURNAL_BYTES
-from effectd.journal import Journal
+from effectd.base.journal import Journal
 
 MEASURED = 1000  # puts
 

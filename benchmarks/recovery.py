@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from benchmarks import figures
-from effectd.loop import Loop
-from effectd.watcher import Watcher
+from effectd.base.loop import Loop
+from effectd.readiness.gate_watcher import GateWatcher
 from tests.system.home import Home, alive, wait_for
 
 ARGUMENTS = {"broker": ["broker_proc"], "dispatcher": ["dispatcher_proc"], "wind": ["drivers", "wind"]}
@@ -27,7 +27,7 @@ class Gates:
 
     def __init__(self, home: Home) -> None:
         self._loop = Loop()
-        self._watcher = Watcher(self._loop, home.path / "run")
+        self._watcher = GateWatcher(self._loop, home.path / "run")
         names = ("broker", "dispatcher", *home.config["devices"])
         self.watches = {name: self._watcher.watch(name, lambda _: None) for name in names}
 

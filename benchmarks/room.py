@@ -17,7 +17,7 @@ import psutil
 from benchmarks import figures
 from benchmarks.latency import Witnessed, find_witness, measure, witnessed_home
 from benchmarks.recovery import Gates
-from effectd.journal import Journal
+from effectd.base.journal import Journal
 from tests.system.home import Home
 
 

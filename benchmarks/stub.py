@@ -13,7 +13,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from effectd.stream import no_delay
+from effectd.program.stream import no_delay
 
 
 def connect(port: int, *topics: str) -> paho.Client:

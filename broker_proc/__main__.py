@@ -2,7 +2,7 @@
 
 import sys
 
-from effectd import process
+from effectd.program import process
 
 
 def main(this: process.Process) -> None:

@@ -12,7 +12,7 @@ from broker_proc.packets import Connect
 from broker_proc.reasons import SHUTTING_DOWN
 from broker_proc.registry import Registry
 from broker_proc.rights import MustAsk
-from effectd.schema import BrokerLimits
+from effectd.config.schema import BrokerLimits
 
 if TYPE_CHECKING:
     from broker_proc.plugins import Plugins

@@ -18,9 +18,9 @@ from broker_proc import homes
 from broker_proc.broker import Broker
 from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
 from broker_proc.selfcheck import SelfCheck
-from effectd.config import BROKER_SOCKET, home_id
-from effectd.errors import ConfigError
-from effectd.process import Process
+from effectd.base.errors import ConfigError
+from effectd.config.reader import BROKER_SOCKET, home_id
+from effectd.program.process import Process
 
 RETRY_S = 0.5  # a port that becomes free tells nobody
 HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process

@@ -14,7 +14,7 @@ from broker_proc.routing import Route, Routing, Target, matches, split_share
 from broker_proc.sessions import Session
 from broker_proc.systopics import SysTopics
 from broker_proc.wire import read_topic
-from effectd.schema import BrokerLimits
+from effectd.config.schema import BrokerLimits
 
 if TYPE_CHECKING:
     from broker_proc.plugins import Plugins

@@ -9,9 +9,9 @@ import logging
 
 from broker_proc import homes
 from broker_proc.probe import Probe
-from effectd.link import Link
-from effectd.loop import Loop
-from effectd.process import Process
+from effectd.base.loop import Loop
+from effectd.program.link import Link
+from effectd.program.process import Process
 
 log = logging.getLogger(__name__)
 

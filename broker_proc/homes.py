@@ -3,7 +3,7 @@
 import json
 import socket
 
-from effectd.config import Config, home_id
+from effectd.config.reader import Config, home_id
 
 
 def topic(config: Config) -> str:

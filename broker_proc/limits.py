@@ -3,7 +3,7 @@
 import logging
 import time
 
-from effectd.schema import BrokerLimits
+from effectd.config.schema import BrokerLimits
 
 TOLD_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute for each client
 LINES = 10  # and at most so many in that time for all of them

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from broker_proc.broker import Broker
-from effectd.schema import Tls, WebSocket
+from effectd.config.schema import Tls, WebSocket
 
 BACKLOG = 512
 SOCKET_CHECK_S = 0.5  # between two looks whether broker.sock is still there

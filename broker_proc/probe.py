@@ -6,9 +6,9 @@ cut off without a DISCONNECT, so that its will has to be sent. What does not com
 
 from collections.abc import Callable
 
-from effectd.link import Link
-from effectd.loop import Loop
-from effectd.process import Process
+from effectd.base.loop import Loop
+from effectd.program.link import Link
+from effectd.program.process import Process
 
 LIMIT_S = 5.0
 MESSAGES = 20  # in order

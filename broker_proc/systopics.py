@@ -7,7 +7,7 @@ from broker_proc.limits import Limits
 from broker_proc.message import Message
 from broker_proc.retained import Retained
 from effectd import __version__
-from effectd.schema import BrokerLimits
+from effectd.config.schema import BrokerLimits
 
 if TYPE_CHECKING:
     from broker_proc.exchange import Exchange

@@ -3,12 +3,12 @@
 import signal
 import sys
 
-from effectd import process
+from effectd.program import process
 
 
 def main(this: process.Process) -> None:
     from dispatcher_proc.dispatcher import Dispatcher  # paho comes with it: after the gate is open
-    from effectd.loop import Loop
+    from effectd.base.loop import Loop
 
     loop = Loop()
     dispatcher = Dispatcher(this, loop)

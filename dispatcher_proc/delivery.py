@@ -11,13 +11,13 @@ import msgspec
 
 from dispatcher_proc.lane import HELD, UNKNOWN, Lane
 from dispatcher_proc.ledger import Found, Ledger
-from dispatcher_proc.openeffect import OpenEffect, Part
+from dispatcher_proc.open_effect import OpenEffect, Part
 from dispatcher_proc.receipts import Receipts
-from effectd import report
-from effectd.effect import ACCEPTED_WITHIN_MS, Deadline, Effect
-from effectd.loop import AnyLoop
-from effectd.report import Ack
-from effectd.schema import Device
+from effectd.base.loop import AnyLoop
+from effectd.config.schema import Device
+from effectd.messages import answers
+from effectd.messages.answers import Ack
+from effectd.messages.effect import ACCEPTED_WITHIN_MS, Deadline, Effect
 
 HELD_BYTES = 16 << 20  # payloads of all that is open
 ASK_AGAIN_S = 1.0  # after so long without an ack
@@ -85,9 +85,9 @@ class Delivery:
         opened = OpenEffect(effect, note, topic, payload, now)
         ttl_ms = float(effect.ttl_ms)
         if effect.expires_at is not None:
-            ttl_ms = min(ttl_ms, effect.expires_at - report.unix_ms())
+            ttl_ms = min(ttl_ms, effect.expires_at - answers.unix_ms())
         deadline = Deadline(self._ledger.boot, int(now * 1000 + ttl_ms))
-        expires_at, seq = report.unix_ms() + int(ttl_ms), self._ledger.next_seq()
+        expires_at, seq = answers.unix_ms() + int(ttl_ms), self._ledger.next_seq()
         for name, resolved in devices.items():
             sealed = msgspec.structs.replace(resolved, seq=seq, deadline=deadline, expires_at=expires_at)
             opened.parts[name] = Part(name, sealed, opened)
@@ -290,7 +290,7 @@ class Delivery:
             timer.cancel()
         del self._open[opened.effect.id]
         self._bytes -= len(opened.payload)
-        status = report.overall(opened.statuses)
+        status = answers.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
         self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)

@@ -13,16 +13,17 @@ from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.presence import Presence
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
-from effectd import config, effect, published
-from effectd.config import Config
-from effectd.effect import Effect
-from effectd.errors import BrokerLost, ConfigError, EffectMalformed, EffectRefused
-from effectd.follower import Follower
-from effectd.gate import Reply, Request
-from effectd.journal import Journal
-from effectd.loop import AnyLoop
-from effectd.process import Process
-from effectd.report import Ack
+from effectd.base.errors import BrokerLost, ConfigError, EffectMalformed, EffectRefused
+from effectd.base.journal import Journal
+from effectd.base.loop import AnyLoop
+from effectd.config import reader
+from effectd.config.reader import Config
+from effectd.messages import effect, published
+from effectd.messages.answers import Ack
+from effectd.messages.effect import Effect
+from effectd.program.broker_session import BrokerSession
+from effectd.program.process import Process
+from effectd.readiness.gate import Reply, Request
 
 JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
 REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
@@ -38,7 +39,7 @@ class Dispatcher:
         self._config = process.config
         topics = self._topics = self._config.topics
         self._watcher = process.watcher(loop)
-        self._follower = Follower(
+        self._broker = BrokerSession(
             process,
             loop,
             self._watcher,
@@ -55,17 +56,17 @@ class Dispatcher:
             on_change=self._connection_changed,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
         )
-        link = self._follower.link
+        link = self._broker.link
         link.on_room = self._room
         self._outbox = Outbox(link, topics.dead_letter(""))
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._intake = Intake(loop, self._try_effect, self._refuse_unread, self._busy)
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
-        journal.watch(loop, self._follower.journal_trouble)
+        journal.watch(loop, self._broker.journal_trouble)
         ledger = Ledger(journal, effect.boot_id())
         self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
         self._delivery = Delivery(loop, self._send, self._receipts, ledger, self._overload.count)
-        self._presence = Presence(self._watcher, self._follower, self._delivery, topics)
+        self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._at_hand: str | None = None  # the id of the effect that is being handled
         self._configure(self._config)
         found = ledger.restore(loop.time(), REMEMBERED_S)
@@ -76,7 +77,7 @@ class Dispatcher:
     def reload(self) -> None:
         """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
         try:
-            fresh = config.load(self._process.home)
+            fresh = reader.load(self._process.home)
             for error in fresh.errors:
                 raise error
         except ConfigError as error:
@@ -92,7 +93,7 @@ class Dispatcher:
     def stop(self) -> None:
         """SIGTERM: tell that we are going, say goodbye to the broker, end."""
         self._presence.tell_end()
-        self._follower.close()
+        self._broker.close()
         self._watcher.close()
         self._loop.stop()
 
@@ -200,7 +201,7 @@ class Dispatcher:
 
     def _publish_resume(self, device: str, token: bytes) -> None:
         try:
-            self._follower.link.publish(self._topics.resume(device), token, qos=1)
+            self._broker.link.publish(self._topics.resume(device), token, qos=1)
         except BrokerLost:
             pass  # the driver tells its fence again when it is connected again
 
@@ -213,11 +214,11 @@ class Dispatcher:
             reply({"error": 'this program knows {"do": "stop"} and nothing else'})
 
     def _send(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
-        return self._follower.link.has_room() and self._publish_set(device, wanted, taken)
+        return self._broker.link.has_room() and self._publish_set(device, wanted, taken)
 
     def _publish_set(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:
-            self._follower.link.publish(self._topics.set(device), effect.to_set(wanted), qos=1, acked=taken)
+            self._broker.link.publish(self._topics.set(device), effect.to_set(wanted), qos=1, acked=taken)
         except BrokerLost:
             return False
         return True

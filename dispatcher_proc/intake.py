@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from effectd.effect import ID
-from effectd.loop import AnyLoop
+from effectd.base.loop import AnyLoop
+from effectd.messages.effect import ID
 
 QUEUED = 1250  # units: one an effect, and one more for each 4 KiB of it
 SHARE = 4

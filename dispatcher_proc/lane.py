@@ -1,8 +1,8 @@
 """The way to one device: what is open on it, in order, and whether its driver can have it."""
 
-from dispatcher_proc.openeffect import Part
-from effectd.loop import Cancellable
-from effectd.schema import Device
+from dispatcher_proc.open_effect import Part
+from effectd.base.loop import Cancellable
+from effectd.config.schema import Device
 
 WINDOW = 64  # effects that one driver has and has not answered for; the others wait here, where they delay no device
 HELD = 1000  # effects open per device; 2 s of the peak load of a room

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from dispatcher_proc.openeffect import OpenEffect, from_record, to_record
+from dispatcher_proc.open_effect import OpenEffect, from_record, to_record
 
 STEP = 1000  # numbers noted ahead: a restart skips at most so many
 TOLD_AT_ONCE = 32  # finals in one record; after a death so many receipts may be told once more than needed

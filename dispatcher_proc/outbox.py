@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from effectd.errors import BrokerLost
+from effectd.base.errors import BrokerLost
 
 WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
 BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 
 from dispatcher_proc.outbox import Publishes
-from effectd import report
-from effectd.errors import BrokerLost
-from effectd.loop import AnyLoop, Cancellable
-from effectd.report import Receipt
-from effectd.topics import Topics
+from effectd.base.errors import BrokerLost
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.messages import answers
+from effectd.messages.answers import Receipt
+from effectd.messages.topics import Topics
 
 LETTER_EVERY_S = 1.0
 FLYING = 100  # receipts that the broker has not confirmed; beyond them a refusal is only counted
@@ -44,7 +44,7 @@ class Overload:
             try:
                 self._link.publish(
                     self._topics.receipt(effect_id),
-                    report.encode(receipt),
+                    answers.encode(receipt),
                     qos=1,
                     acked=lambda: self._had(connection),
                 )
@@ -64,7 +64,7 @@ class Overload:
         effect_id, topic, payload, reason = self._last
         detail = f"{reason} ({self._count} refused since the last letter about it; this is one of them)"
         log.warning("%s: %d effects refused", reason, self._count)
-        self._put(self._topics.dead_letter("overload"), report.dead_letter(effect_id, topic, payload, detail))
+        self._put(self._topics.dead_letter("overload"), answers.dead_letter(effect_id, topic, payload, detail))
         self._count, self._last = 0, (None, "", b"", "")
         self._timer = self._loop.call_later(LETTER_EVERY_S, self._second_over)
 

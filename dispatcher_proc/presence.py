@@ -6,12 +6,13 @@ import time
 import msgspec
 
 from dispatcher_proc.delivery import Delivery
-from effectd import CONTRACT, report
-from effectd.config import Config
-from effectd.errors import BrokerLost
-from effectd.follower import Follower
-from effectd.topics import Topics
-from effectd.watcher import Watch, Watcher
+from effectd import CONTRACT
+from effectd.base.errors import BrokerLost
+from effectd.config.reader import Config
+from effectd.messages import answers
+from effectd.messages.topics import Topics
+from effectd.program.broker_session import BrokerSession
+from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 log = logging.getLogger(__name__)
 
@@ -19,16 +20,16 @@ log = logging.getLogger(__name__)
 class Presence:
     """A driver counts as ready only under the run of the broker that the dispatcher is connected to itself."""
 
-    def __init__(self, watcher: Watcher, follower: Follower, delivery: Delivery, topics: Topics) -> None:
-        self._watcher, self._follower, self._delivery, self._topics = watcher, follower, delivery, topics
-        self.watches: dict[str, Watch] = {}
+    def __init__(self, watcher: GateWatcher, follower: BrokerSession, delivery: Delivery, topics: Topics) -> None:
+        self._watcher, self._broker, self._delivery, self._topics = watcher, follower, delivery, topics
+        self.watches: dict[str, GateView] = {}
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
         self._late: set[str] = set()  # programs whose line waits until the connection takes more
 
     def configure(self, config: Config) -> None:
-        """Watch exactly the programs of this configuration."""
+        """GateView exactly the programs of this configuration."""
         for name in set(self.watches) - set(config.programs):
             self._watcher.unwatch(name)
             del self.watches[name]
@@ -39,7 +40,7 @@ class Presence:
 
     def connection_changed(self) -> None:
         """The link or the broker's run is another one: what is known by MQTT has to be heard again."""
-        if not self._follower.link.up:
+        if not self._broker.link.up:
             self._online.clear()
         for watch in self.watches.values():
             self._look_at(watch)
@@ -72,14 +73,14 @@ class Presence:
             self._online.pop(device, None)
         self._look_at_remote(device)
 
-    def _changed(self, watch: Watch) -> None:
+    def _changed(self, watch: GateView) -> None:
         self._tell(watch.name, watch)
         self._look_at(watch)
 
-    def _look_at(self, watch: Watch) -> None:
+    def _look_at(self, watch: GateView) -> None:
         if not self._delivery.knows(watch.name):
             return
-        follower = self._follower
+        follower = self._broker
         if not follower.link.up:
             self._delivery.not_ready(watch.name, watch.lack or "the dispatcher has no connection to the broker")
         elif not watch.ready or watch.line is None:
@@ -90,7 +91,7 @@ class Presence:
             self._delivery.ready(watch.name, watch.line.generation)
 
     def _look_at_remote(self, device: str) -> None:
-        follower = self._follower
+        follower = self._broker
         if not follower.link.up:
             self._delivery.not_ready(device, "the dispatcher has no connection to the broker")
         elif not self._remote[device]:
@@ -100,8 +101,8 @@ class Presence:
         else:
             self._delivery.not_ready(device, f"{device} (remote) is not online")
 
-    def _tell(self, program: str, watch: Watch) -> None:
-        if self._follower.link.up and not self._follower.link.has_room():
+    def _tell(self, program: str, watch: GateView) -> None:
+        if self._broker.link.up and not self._broker.link.has_room():
             self._late.add(program)
         elif watch.line is None:
             self._publish(program, {"name": program, "state": "gone", "at": time.time_ns() // 1_000_000})
@@ -109,8 +110,8 @@ class Presence:
             self._publish(program, msgspec.to_builtins(watch.line))
 
     def _publish(self, program: str, line: dict[str, object]) -> None:
-        payload = report.encode(line | {"contract": CONTRACT})
+        payload = answers.encode(line | {"contract": CONTRACT})
         try:
-            self._follower.link.publish(self._topics.system(program), payload, qos=1, retain=True)
+            self._broker.link.publish(self._topics.system(program), payload, qos=1, retain=True)
         except BrokerLost:
             pass  # `tell_all` tells it again

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import msgspec
 
 from dispatcher_proc.ledger import Found, Ledger
-from effectd import report
-from effectd.effect import Effect
-from effectd.errors import EffectRefused
-from effectd.report import Receipt
-from effectd.topics import Topics
+from effectd.base.errors import EffectRefused
+from effectd.messages import answers
+from effectd.messages.answers import Receipt
+from effectd.messages.effect import Effect
+from effectd.messages.topics import Topics
 
 REMEMBERED_S = 60.0  # section 1 of the contract
 MESSAGE_ID_S = 1.0  # as in Python_PlaySEM: the same message_id on the same topic within it is the same effect
@@ -115,7 +115,7 @@ class Receipts:
             event_id=effect.event_id,
         )
         try:
-            payload = report.encode(msgspec.to_builtins(receipt) | effect.extra if effect.extra else receipt)
+            payload = answers.encode(msgspec.to_builtins(receipt) | effect.extra if effect.extra else receipt)
         except Exception:
             self.abandon(effect.id)
             raise
@@ -125,7 +125,7 @@ class Receipts:
             return
         told = self._told.setdefault(effect.id, _Told(_content(effect)))
         told.receipt, told.refused = payload, status == "refused"
-        if status not in report.FINAL:
+        if status not in answers.FINAL:
             self._ledger.accepted(effect.id, payload)
             self._put(self._topics.receipt(effect.id), payload, None)
             return
@@ -155,7 +155,7 @@ class Receipts:
 
     def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
         """Publish a dead letter on `dead-letters/<word>`."""
-        self._put(self._topics.dead_letter(word), report.dead_letter(effect_id, topic, payload, detail), None)
+        self._put(self._topics.dead_letter(word), answers.dead_letter(effect_id, topic, payload, detail), None)
 
     def abandon(self, effect_id: str) -> None:
         """Nothing is known of the id any more: as if it had never come."""

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from effectd import location
-from effectd.config import Config
-from effectd.effect import Effect
-from effectd.errors import EffectRefused
-from effectd.schema import Device, EffectType
+from effectd.base.errors import EffectRefused
+from effectd.config.reader import Config
+from effectd.config.schema import Device, EffectType
+from effectd.messages import location
+from effectd.messages.effect import Effect
 
 
 class Plan(msgspec.Struct, frozen=True):

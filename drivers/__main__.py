@@ -7,7 +7,7 @@ import sys
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
 
-from effectd import process  # noqa: E402
+from effectd.program import process  # noqa: E402
 
 
 def main(this: process.Process) -> int:
@@ -16,7 +16,7 @@ def main(this: process.Process) -> int:
     driver = kinds.build(this.name, this.config)  # a wrong section ends here, before anything is switched
 
     from drivers.host import Host
-    from effectd.loop import Loop
+    from effectd.base.loop import Loop
 
     loop = Loop()
     host = Host(this, loop, driver)

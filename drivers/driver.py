@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from effectd.effect import Effect
-from effectd.schema import Address
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
 
 __all__ = ["Driver", "Effect", "Options"]
 

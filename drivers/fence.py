@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from effectd.journal import Journal
+from effectd.base.journal import Journal
 
 _KEY = "fence"
 

@@ -6,7 +6,7 @@ import gpiozero
 from msgspec import Meta
 
 from drivers.driver import Driver, Effect, Options
-from effectd.schema import Percent
+from effectd.config.schema import Percent
 
 
 class GpioOptions(Options):

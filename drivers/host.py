@@ -12,16 +12,16 @@ from drivers.driver import Driver
 from drivers.fence import Fence
 from drivers.order import Order
 from drivers.reporter import JOURNAL_BYTES, Reporter
-from drivers.shape import limited, shaped
+from drivers.scaling import limited, shaped
 from drivers.waiting import Waiting
 from drivers.worker import Worker
-from effectd.effect import Effect, boot_id, from_set
-from effectd.errors import EffectRefused
-from effectd.follower import Follower
-from effectd.gate import Reply, Request
-from effectd.journal import Journal
-from effectd.loop import AnyLoop, Cancellable
-from effectd.process import Process
+from effectd.base.errors import EffectRefused
+from effectd.base.journal import Journal
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.messages.effect import Effect, boot_id, from_set
+from effectd.program.broker_session import BrokerSession
+from effectd.program.process import Process
+from effectd.readiness.gate import Reply, Request
 
 REOPEN_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 OPEN_LIMIT_S = 30.0
@@ -62,7 +62,7 @@ class Host:
         self._ack = self._reporter.ack
         self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)
         self._watcher = process.watcher(loop)
-        self._follower = Follower(
+        self._broker = BrokerSession(
             process,
             loop,
             self._watcher,
@@ -72,8 +72,8 @@ class Host:
             will=(topics.availability(process.name), b"offline"),
             trouble="opening the device",
         )
-        self._reporter.link = self._follower.link
-        journal.watch(loop, self._follower.journal_trouble)
+        self._reporter.link = self._broker.link
+        journal.watch(loop, self._broker.journal_trouble)
         process.gate.on_request = self._request
         if type(driver).check is not Driver.check:
             loop.call_later(CHECK_EVERY_S, self._check)
@@ -209,7 +209,7 @@ class Host:
             self._fail(raised)
         elif late:
             self._off_due = True  # it came back after all, and nobody knows what it did
-            self._follower.trouble("")
+            self._broker.trouble("")
         done(raised)
         self._next()
 
@@ -223,7 +223,7 @@ class Host:
         log.error(why)
         if self._running is not None:
             self._ack(self._running, "failed", why)
-        self._follower.trouble(why)
+        self._broker.trouble(why)
         self._reporter.available(False)
 
     def _open_done(self, raised: Exception | None) -> None:
@@ -240,7 +240,7 @@ class Host:
         self._stop_replies.clear()
         if not self._stopping:
             self._failures = 0
-            self._follower.trouble("")
+            self._broker.trouble("")
             self._reporter.available(True)
 
     def _close_done(self, _raised: Exception | None) -> None:
@@ -276,7 +276,7 @@ class Host:
         wait = REOPEN_S[min(self._failures, len(REOPEN_S) - 1)]
         self._failures += 1
         log.error("the device failed (%s: %s); opening it again in %g s", type(raised).__name__, raised, wait)
-        self._follower.trouble(f"{type(raised).__name__}: {raised}")
+        self._broker.trouble(f"{type(raised).__name__}: {raised}")
         self._reporter.available(False)
         self._reopen_at = self._loop.time() + wait
         self._loop.call_later(wait, self._next)
@@ -294,6 +294,6 @@ class Host:
     def _exit(self, code: int) -> None:
         self.exit_code = code
         self._reporter.close()
-        self._follower.close()
+        self._broker.close()
         self._watcher.close()
         self._loop.stop()

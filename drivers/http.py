@@ -16,8 +16,8 @@ from msgspec import Meta, field
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
-from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address
 
 FORM = "application/x-www-form-urlencoded"
 

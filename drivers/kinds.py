@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from drivers.driver import Driver, Options, dry
-from effectd import config
-from effectd.config import Config
+from effectd.config import reader
+from effectd.config.reader import Config
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
@@ -31,7 +31,7 @@ def build(name: str, tree: Config) -> Driver:
         options = msgspec.convert(device.options, options_class)
         driver = driver_class(name, options, tree.address)
     except msgspec.ValidationError as error:
-        raise tree.option_error(name, ("options", *config.where(error)), config.what(error, options_class)) from None
+        raise tree.option_error(name, ("options", *reader.where(error)), reader.what(error, options_class)) from None
     except ValueError as error:  # a rule between options, or a template that makes no sense
         raise tree.option_error(name, ("options",), str(error)) from None
     return dry(driver) if device.dry_run else driver

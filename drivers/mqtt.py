@@ -13,10 +13,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, values
-from effectd.dial import connect_to
-from effectd.errors import DeviceFailed
-from effectd.schema import Address, HomeAddress
-from effectd.stream import no_delay
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address, HomeAddress
+from effectd.program.dialer import connect_to
+from effectd.program.stream import no_delay
 
 
 class MqttOptions(Options):

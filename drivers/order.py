@@ -10,7 +10,7 @@ for the first time, while nothing newer exists, finds nothing in between, whatev
 from collections import deque
 from collections.abc import Iterable
 
-from effectd.effect import Effect
+from effectd.messages.effect import Effect
 
 _REMEMBERED = 2000  # taken effects: seconds at any rate; what is sent again is so after one second
 

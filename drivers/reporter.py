@@ -2,15 +2,15 @@
 
 from collections import OrderedDict
 
-from effectd import report
-from effectd.effect import Effect, boot_id
-from effectd.errors import BrokerLost
-from effectd.journal import Journal
-from effectd.link import Link
-from effectd.loop import AnyLoop, Cancellable
-from effectd.report import Ack, State
-from effectd.schema import Device
-from effectd.topics import Topics
+from effectd.base.errors import BrokerLost
+from effectd.base.journal import Journal
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.config.schema import Device
+from effectd.messages import answers
+from effectd.messages.answers import Ack, State
+from effectd.messages.effect import Effect, boot_id
+from effectd.messages.topics import Topics
+from effectd.program.link import Link
 
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
@@ -29,7 +29,7 @@ class Reporter:
 
     def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
         self._loop, self._topics, self._name = loop, topics, name
-        self._config = report.encode(
+        self._config = answers.encode(
             {"kind": device.kind, "effects": device.effects, "location": device.location, "limits": device.limits}
         )
         self.link: Link | None = None
@@ -78,7 +78,7 @@ class Reporter:
         """Whether this effect is new; for one sent again its ack, if there is one, is said again, byte for byte."""
         key = (effect.id, effect.seq)
         if key not in self._acks:
-            self._acks[key], self._received[key] = None, report.unix_ms()
+            self._acks[key], self._received[key] = None, answers.unix_ms()
             if len(self._acks) > REMEMBERED:
                 self._forget_oldest()
             return True
@@ -99,8 +99,8 @@ class Reporter:
         received = self._received.pop(key, None)
         if received is not None:
             reason = reason if len(reason) <= REASON_CHARS else reason[: REASON_CHARS - 3] + "..."
-            ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=report.unix_ms())
-            payload = self._acks[key] = report.encode(ack)
+            ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=answers.unix_ms())
+            payload = self._acks[key] = answers.encode(ack)
             if status in ("done", "failed"):  # of the others the actuator knows nothing
                 self._note(key, payload)
             self._say_ack(key, payload)
@@ -162,7 +162,7 @@ class Reporter:
             self._state_due.cancel()
             self._state_due = None
         self._state_at = self._loop.time()
-        self._publish(self._topics.state(self._name), report.encode(self._state), retain=True)
+        self._publish(self._topics.state(self._name), answers.encode(self._state), retain=True)
 
     def _say_availability(self) -> None:
         self._publish(self._topics.availability(self._name), b"online" if self._available else b"offline", retain=True)
@@ -177,7 +177,7 @@ class Reporter:
 
     def _interrupted(self, effect_id: str) -> bytes:
         reason = "interrupted: the driver died while it drove the device"
-        return report.encode(Ack(id=effect_id, status="failed", reason=reason, done_at=report.unix_ms()))
+        return answers.encode(Ack(id=effect_id, status="failed", reason=reason, done_at=answers.unix_ms()))
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Acks at QoS 0: one that a lost connection swallows is asked for again by the dispatcher."""

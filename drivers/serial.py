@@ -13,8 +13,8 @@ from serial.tools import list_ports
 
 from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, encoded, unescaped, values
-from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address
 
 BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # as the two sketches begin
 EXPECT = {"playsem-fan": '"status":"ok"'}  # its answer to each command

@@ -20,10 +20,10 @@ import msgspec
 
 from drivers import kinds
 from drivers.driver import Driver
-from effectd.effect import Effect
-from effectd.errors import ConfigError
-from effectd.schema import Address
-from effectd.yamlfile import YamlFile
+from effectd.base.errors import ConfigError
+from effectd.config.schema import Address
+from effectd.config.yamlfile import YamlFile
+from effectd.messages.effect import Effect
 
 DEVICE = "device"  # what a template's $device is
 

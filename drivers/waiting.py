@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from effectd.effect import Effect
-from effectd.loop import AnyLoop, Cancellable
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.messages.effect import Effect
 
 _LOOK_AGAIN_S = 61.0  # ttl_ms ends at 60000; one without a deadline, or with one by the wall clock, is looked at again
 

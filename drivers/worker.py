@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from effectd.loop import AnyLoop, Cancellable
+from effectd.base.loop import AnyLoop, Cancellable
 
 Done = Callable[[Exception | None, bool], None]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from effectd import CONTRACT, __version__
-from effectd.errors import ConfigError, NotYours
+from effectd.base.errors import ConfigError, NotYours
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _home(ctx: typer.Context, given: Path | None) -> Path:
-    from effectd.config import find_home  # not needed for --help
+    from effectd.config.reader import find_home  # not needed for --help
 
     return find_home(given or ctx.obj)
 
@@ -263,9 +263,9 @@ effectd watch             effectd watch --json | jq .topic""",
 )
 def _watch(as_lines: Lines = False, as_json: Json = False, home: Home = HOME) -> None:
     """The room, live: what each device does, drawn; who is ready; what was not done."""
-    from effectd.cli import watch
+    from effectd.cli.watch import command
 
-    raise typer.Exit(watch.run(home, as_lines=as_lines, as_json=as_json))
+    raise typer.Exit(command.run(home, as_lines=as_lines, as_json=as_json))
 
 
 @app.command(

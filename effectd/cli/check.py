@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import typer
 
 from drivers import kinds
-from effectd import config
-from effectd.config import FILE, SUPERVISOR_FILE, Config
-from effectd.errors import ConfigError
+from effectd.base.errors import ConfigError
+from effectd.config import reader
+from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
 _MODULES = {"broker": "broker_proc", "dispatcher": "dispatcher_proc"}
 # sections of which supervisord asks for each key by name, and those that belong to others
@@ -56,7 +56,7 @@ def run(home: Path) -> int:
             typer.echo(f"\n{problem.paste}")
     if found:
         return 78
-    typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(config.load(home).devices)} devices")
+    typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(reader.load(home).devices)} devices")
     return 0
 
 
@@ -64,7 +64,7 @@ def problems(home: Path) -> list[Problem]:
     """Everything that is wrong, in the order of the files; [] where `up` may start."""
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
-        tree = config.load(home)
+        tree = reader.load(home)
     except ConfigError as error:  # it concerns every program; what can be compared without it still is
         return [Problem(error), *conf.problems]
     wrong = [Problem(error) for error in (*tree.errors, *_options(tree))]

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from effectd import report
-from effectd.config import Config
-from effectd.errors import BrokerLost
-from effectd.link import Link
-from effectd.loop import Loop
+from effectd.base.errors import BrokerLost
+from effectd.base.loop import Loop
+from effectd.config.reader import Config
+from effectd.messages import answers
+from effectd.program.link import Link
 
 CONNECT_S = 3.0
 AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
@@ -36,7 +36,7 @@ class Sent:
 
     @property
     def final(self) -> bool:
-        return self.receipt.get("status") in report.FINAL
+        return self.receipt.get("status") in answers.FINAL
 
 
 class Client:

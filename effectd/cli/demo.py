@@ -12,17 +12,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from effectd import config, effect
+from effectd.base.errors import BrokerLost
 from effectd.cli import down as down_command
-from effectd.cli import storm, up, words
+from effectd.cli import storm, style, up
 from effectd.cli.client import CONNECT_S, Client, Message, Sent
-from effectd.config import Config
-from effectd.effect import Effect
-from effectd.errors import BrokerLost
-from effectd.gate import Line
-from effectd.supervision import survey
-from effectd.supervision.survey import Survey
-from effectd.watcher import Watcher
+from effectd.config import reader
+from effectd.config.reader import Config
+from effectd.messages import effect
+from effectd.messages.effect import Effect
+from effectd.readiness.gate import Line
+from effectd.readiness.gate_watcher import GateWatcher
+from effectd.supervision import health
+from effectd.supervision.health import Health
 
 _READY_S = 30.0
 _RECEIPT_S = 10.0  # ttl, max_apply and some slack
@@ -36,15 +37,15 @@ def run(home: Path, *, down: bool) -> int:
     code = up.run(home, _READY_S)
     if code and not _ready(home):
         return code
-    tree = config.load(home)
+    tree = reader.load(home)
     try:
         with Client(tree, "demo", (tree.topics.everything,)) as client:
             client.connect(CONNECT_S)
             failures = Demo(tree, client).play()
     except BrokerLost as error:
         failures = [str(error)]
-    with Survey(home) as look:
-        typer.echo("\n" + words.health(survey.table(look.look(), look.restarts())))
+    with Health(home) as look:
+        typer.echo("\n" + style.health(health.table(look.look(), look.restarts())))
     for failure in failures:
         typer.echo(f"not as it should be: {failure}", err=True)
     if down:
@@ -55,8 +56,8 @@ def run(home: Path, *, down: bool) -> int:
 
 
 def _ready(home: Path) -> bool:
-    with Survey(home) as look:
-        return survey.all_ready(look.look())
+    with Health(home) as look:
+        return health.all_ready(look.look())
 
 
 class Demo:
@@ -89,7 +90,7 @@ class Demo:
         self._listen(0.05)
         for effect_id, sent in self._client.sent.items():
             if sent.receipt.get("status") != "done":
-                told = words.receipt(sent.receipt) if sent.receipt else "no receipt"
+                told = style.receipt(sent.receipt) if sent.receipt else "no receipt"
                 self._failures.append(f"effect {effect_id} ({self._cues[effect_id].effect_type}): {told}")
         return self._failures
 
@@ -118,7 +119,7 @@ class Demo:
     def _kill_wind(self, wind: str, light: str) -> None:
         """SIGKILL to the wind driver. Its gate tells when it is gone and when it is back; the light must not notice."""
         heard: list[tuple[float, Line | None]] = []
-        watcher = Watcher(self._client.loop, self._tree.home / "run")
+        watcher = GateWatcher(self._client.loop, self._tree.home / "run")
         try:
             broker, lamp = (watcher.watch(name, lambda _: None) for name in ("broker", light))
             fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
@@ -175,14 +176,14 @@ class Demo:
                 self._states[device] = said
                 cue = self._cues.get(str(said.get("effect_id")))
                 place = f"  at {cue.fields['location']}" if cue and "location" in cue.fields else ""
-                self._line(device, self._bar(said) + Text.from_ansi(words.doing(said) + place))
+                self._line(device, self._bar(said) + Text.from_ansi(style.doing(said) + place))
             case ["devices", device, "availability"] if not message.retained:
-                self._line(device, Text.from_ansi(f"{words.paint(words.clean(str(said)))} (availability)"))
+                self._line(device, Text.from_ansi(f"{style.paint(style.clean(str(said)))} (availability)"))
             case ["receipts", effect_id] if effect_id in self._cues and isinstance(said, dict):
                 status = str(said.get("status"))
                 if (effect_id, status) not in self._receipts:  # a receipt may be repeated
                     self._receipts.add((effect_id, status))
-                    self._line("receipt", Text.from_ansi(words.receipt(said)))
+                    self._line("receipt", Text.from_ansi(style.receipt(said)))
 
     def _bar(self, state: dict[str, Any]) -> Text:
         """On a terminal the intensity as a bar, a light's in its own colour."""
@@ -205,7 +206,7 @@ class Demo:
 
 def _what_next(tree: Config) -> None:
     address, home = tree.broker.address, tree.home
-    ctl, own = words.tool("supervisorctl", home), words.tool("effectd", home)
+    ctl, own = style.tool("supervisorctl", home), style.tool("effectd", home)
     wind = next(name for name, device in tree.devices.items() if "wind" in device.effects)
     typer.echo(f"""
 It goes on running; {own} down ends it. What to try next:

@@ -13,15 +13,17 @@ import msgspec
 import typer
 
 from drivers import kinds
-from effectd import config, lock, topics, yamledit
-from effectd.cli import check, words
+from effectd.base import lock
+from effectd.base.errors import ConfigError
+from effectd.cli import check, style
 from effectd.cli.check import SupervisorFile
-from effectd.config import FILE, SUPERVISOR_FILE
-from effectd.errors import ConfigError
-from effectd.schema import RemoteOptions
+from effectd.config import reader, yamledit
+from effectd.config.reader import FILE, SUPERVISOR_FILE
+from effectd.config.schema import RemoteOptions
+from effectd.config.yamlfile import YamlFile
+from effectd.messages import topics
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
-from effectd.supervision.survey import Survey
-from effectd.yamlfile import YamlFile
+from effectd.supervision.health import Health
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
@@ -152,13 +154,13 @@ def _value(text: str, kind: msgspec.inspect.Type | None) -> Any:
 def _check(home: Path, name: str, grown: bytes) -> None:
     """As the driver's own process would; other devices may be wrong, they stop nobody but themselves."""
     try:
-        tree = config.load(home, grown)
+        tree = reader.load(home, grown)
         tree.device(name)
         if error := check.build_error(tree, name):
             raise error
     except ConfigError as error:
         if error.device != name:
-            config.load(home)  # it was wrong before: told at the line that the user sees
+            reader.load(home)  # it was wrong before: told at the line that the user sees
         raise Refused(f"{error.key}: {error.problem}") from None
 
 
@@ -182,7 +184,7 @@ def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
             supervisor.take_in(name)
         supervisor.reread()
     except NotRunning:
-        typer.echo(f"nothing runs here yet; this starts it: {words.tool('effectd', home)} up")
+        typer.echo(f"nothing runs here yet; this starts it: {style.tool('effectd', home)} up")
         return 0
     except NoAnswer as error:
         typer.echo(str(error), err=True)
@@ -193,11 +195,11 @@ def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
     if remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")
         return 0
-    with Survey(home, ["broker", name]) as look:
+    with Health(home, ["broker", name]) as look:
         row = look.wait(READY_S)[name]
     waited = time.monotonic() - began
     if row.ready:
-        typer.echo(f"{name} is {words.paint('ready')} ({waited:.1f} s)")
+        typer.echo(f"{name} is {style.paint('ready')} ({waited:.1f} s)")
         return 0
-    typer.echo(f"{name} is {words.paint(row.state)} after {waited:.0f} s: {words.clean(row.reason, 400)}", err=True)
+    typer.echo(f"{name} is {style.paint(row.state)} after {waited:.0f} s: {style.clean(row.reason, 400)}", err=True)
     return EX_NOT_READY

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import typer
 
-from effectd import lock
+from effectd.base import lock
 from effectd.supervision import living
 from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 

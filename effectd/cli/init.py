@@ -8,12 +8,12 @@ from pathlib import Path
 import typer
 
 import effectd
-from effectd import config
-from effectd.cli import words
+from effectd.base.errors import ConfigError
+from effectd.cli import style
 from effectd.cli.up import free_port
-from effectd.config import FILE, SUPERVISOR_FILE
-from effectd.errors import ConfigError
-from effectd.yamlfile import YamlFile
+from effectd.config import reader
+from effectd.config.reader import FILE, SUPERVISOR_FILE
+from effectd.config.yamlfile import YamlFile
 
 EX_CANTCREAT = 73  # sysexits.h
 LINK = "supervisord.conf"  # where supervisord looks without -c
@@ -24,16 +24,16 @@ _AUTO_FROM, _AUTO = 20000, 10000  # ports below those that Linux lends to client
 def run(folder: Path, port: int | None) -> int:
     """`port` None: that of the template; 0: one that is free now, and another one for another home."""
     home = folder.resolve()
-    config.check_path(home)
+    reader.check_path(home)
     if port == 0:
-        port = free_port(_AUTO_FROM + int(config.home_id(home), 16) % _AUTO)
+        port = free_port(_AUTO_FROM + int(reader.home_id(home), 16) % _AUTO)
     try:
         _make(home, {FILE: _config(port), SUPERVISOR_FILE: (TEMPLATE / SUPERVISOR_FILE).read_text()})
     except OSError as error:
         path = error.filename2 or error.filename or home
         typer.echo(f"{path}: {error.strerror}; nothing was made or changed", err=True)
         return EX_CANTCREAT
-    effectd_, port = words.tool("effectd", home), config.load(home).broker.port
+    effectd_, port = style.tool("effectd", home), reader.load(home).broker.port
     typer.echo(f"""\
 {home} is a home now. {FILE} says what it is made of, {SUPERVISOR_FILE} who runs. Next:
 

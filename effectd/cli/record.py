@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import typer
 
-from effectd import config, history
 from effectd.cli.client import Client, Message
-from effectd.config import Config
-from effectd.report import Ack, DeadLetter, Receipt, State
-from effectd.topics import Topics
-from effectd.watcher import Watch, Watcher
+from effectd.config import reader
+from effectd.config.reader import Config
+from effectd.messages import history
+from effectd.messages.answers import Ack, DeadLetter, Receipt, State
+from effectd.messages.topics import Topics
+from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 EX_CANTCREAT, EX_IOERR = 73, 74  # sysexits.h
 _WAIT_S = 10.0
@@ -32,7 +33,7 @@ class _Sent(msgspec.Struct):
 
 def run(home: Path, file: str, seconds: float | None) -> int:
     """0 at Ctrl-C, SIGTERM, after `seconds`, or when nobody reads the pipe any more."""
-    tree = config.load(home)
+    tree = reader.load(home)
     try:
         out = 1 if file == "-" else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -66,7 +67,7 @@ class _Recorder:
             loop.call_later(seconds, self._end)
         if stat.S_ISFIFO(os.fstat(self._out).st_mode):
             loop.add_reader(self._out, self._nobody_reads)  # a pipe that we write to tells only that
-        watcher = Watcher(loop, self._tree.home / "run")
+        watcher = GateWatcher(loop, self._tree.home / "run")
         with self._client as client:
             for name in (*self._tree.programs, "watchdog"):
                 if watcher.watch(name, self._program).sock is None:
@@ -79,7 +80,7 @@ class _Recorder:
                         self._write(event)
         watcher.close()
 
-    def _program(self, watch: Watch) -> None:
+    def _program(self, watch: GateView) -> None:
         line = watch.line
         if watch.name == "broker":
             self._broker = line.generation if watch.ready and line else None

@@ -8,14 +8,15 @@ import msgspec
 import typer
 
 from dispatcher_proc import routing
-from effectd import config, effect, published, report
-from effectd.cli import words
+from effectd.base.errors import BrokerLost, EffectMalformed, EffectRefused
+from effectd.cli import style
 from effectd.cli.client import CONNECT_S, Client
-from effectd.config import Config
-from effectd.effect import Effect
-from effectd.errors import BrokerLost, EffectMalformed, EffectRefused
-from effectd.report import Receipt
-from effectd.schema import Limits
+from effectd.config import reader
+from effectd.config.reader import Config
+from effectd.config.schema import Limits
+from effectd.messages import answers, effect, published
+from effectd.messages.answers import Receipt
+from effectd.messages.effect import Effect
 
 EX_OTHER, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 69, 75  # sysexits.h
 _SLACK_S = 5.0  # on top of what the contract allows an effect, for a broker that comes back meanwhile
@@ -23,7 +24,7 @@ _SLACK_S = 5.0  # on top of what the contract allows an effect, for a broker tha
 
 def run(home: Path, effect_type: str, fields: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
     """`fields`: the payload's, those that were given; the exit code of section 4 of the contract."""
-    tree = config.load(home)
+    tree = reader.load(home)
     fields = {"id": effect.new_id()} | fields
     payload = json.dumps(fields).encode()
     try:
@@ -57,7 +58,7 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
                 return EX_OTHER
             if sent.receipt and not told and not as_json:
                 told = True
-                typer.echo(words.receipt(sent.receipt), err=True)  # accepted, and what it waits for
+                typer.echo(style.receipt(sent.receipt), err=True)  # accepted, and what it waits for
     word = f"accepted, but no final receipt of {wanted.id}" if sent.receipt else f"no receipt of {wanted.id}"
     typer.echo(f"{word}{f' ({client.trouble})' if client.trouble else ''}; see: effectd health", err=True)
     return EX_TEMPFAIL
@@ -66,7 +67,7 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
 def _ours(dead_letter: bytes, effect_id: str, payload: bytes) -> str:
     """Why our effect gets no receipt but a dead letter (its id is in use for another); "" for another's letter."""
     try:
-        letter = msgspec.json.decode(dead_letter, type=report.DeadLetter)
+        letter = msgspec.json.decode(dead_letter, type=answers.DeadLetter)
     except msgspec.DecodeError:
         return ""
     return letter.detail if letter.id == effect_id and (letter.payload or "").encode() == payload else ""
@@ -74,11 +75,11 @@ def _ours(dead_letter: bytes, effect_id: str, payload: bytes) -> str:
 
 def _refusal(fields: dict[str, Any], effect_type: str, why: str) -> bytes:
     """A refusal in the shape of the dispatcher's."""
-    return report.encode(Receipt(id=str(fields["id"]), effect_type=effect_type, status="refused", reason=why))
+    return answers.encode(Receipt(id=str(fields["id"]), effect_type=effect_type, status="refused", reason=why))
 
 
 def _tell(receipt: bytes, *, as_json: bool) -> None:
-    typer.echo(receipt if as_json else words.receipt(json.loads(receipt)))
+    typer.echo(receipt if as_json else style.receipt(json.loads(receipt)))
 
 
 def _plan(tree: Config, wanted: Effect, *, as_json: bool) -> int:
@@ -94,11 +95,11 @@ def _plan(tree: Config, wanted: Effect, *, as_json: bool) -> int:
         undeliverable = Receipt(
             id=wanted.id, effect_type=wanted.effect_type, status="undeliverable", reason=plan.note, latency_ms=0
         )
-        _tell(report.encode(undeliverable), as_json=as_json)
+        _tell(answers.encode(undeliverable), as_json=as_json)
         return EX_OTHER
     if as_json:
         devices = {k: {"intensity": e.intensity, "duration": e.duration} for k, e in plan.devices.items()}
-        typer.echo(report.encode({"devices": devices, "note": plan.note}))
+        typer.echo(answers.encode({"devices": devices, "note": plan.note}))
         return 0
     typer.echo("plan; nothing is sent")
     width = max(map(len, plan.devices))
@@ -113,7 +114,7 @@ def _resolved(wanted: Effect, limits: Limits) -> str:
     """`wind 60 %  for 2000 ms`, and what the device's limits make of it."""
     intensity, duration = float(wanted.intensity), wanted.duration or limits.max_on_ms
     lasts = f"for {wanted.duration} ms" if wanted.duration else "until replaced or stopped"
-    text = f"{wanted.effect_type} {intensity:g} %{words.details(wanted.parameters)}  {lasts if intensity else 'off'}"
+    text = f"{wanted.effect_type} {intensity:g} %{style.details(wanted.parameters)}  {lasts if intensity else 'off'}"
     cut = []
     if intensity > limits.max_intensity:
         cut.append(f"{limits.max_intensity:g} % (max_intensity)")

@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from effectd import config, runfolder
-from effectd.cli import words
+from effectd.base.errors import ConfigError, NotYours
+from effectd.base.lock import holders
+from effectd.base.loop import Loop
+from effectd.cli import style
 from effectd.cli.client import Client, Message
-from effectd.config import Config
-from effectd.errors import ConfigError, NotYours
-from effectd.lock import holders
-from effectd.loop import Loop
+from effectd.config import reader, run_folder
+from effectd.config.reader import Config
 
 CONFIRMED_WITHIN_S = 2.0
 
@@ -23,7 +23,7 @@ CONFIRMED_WITHIN_S = 2.0
 def run(home: Path, device: str | None) -> int:
     """0: every driver of this home confirmed that its actuator is off."""
     try:
-        tree = config.load(home)
+        tree = reader.load(home)
     except ConfigError as error:  # a stop must work all the same: every gate that is there is told
         typer.echo(str(error), err=True)
         loop = Loop()
@@ -60,7 +60,7 @@ def run(home: Path, device: str | None) -> int:
     told = "told by MQTT; its driver is elsewhere and cannot be asked"
     untold = [name for name in remote if device in (None, name)]
     for name in untold:
-        typer.echo(f"{name}  {told if published else words.paint('unconfirmed') + ': no broker to tell it'}")
+        typer.echo(f"{name}  {told if published else style.paint('unconfirmed') + ': no broker to tell it'}")
     if not published:
         typer.echo(f"not told by MQTT: {client.trouble or 'no broker answers'}", err=True)
     if not dispatcher.answer:
@@ -68,7 +68,7 @@ def run(home: Path, device: str | None) -> int:
     if all(gate.off for gate in drivers) and (published or not untold):
         return 0
     try:
-        runfolder.check(home)
+        run_folder.check(home)
     except NotYours as error:
         typer.echo(str(error), err=True)
         return 77
@@ -154,7 +154,7 @@ def _wait(loop: Loop, asked: list[Gate]) -> None:
 def _tell(asked: list[Gate]) -> None:
     for gate in asked:
         why = gate.answer.get("error") or gate.lack
-        typer.echo(f"{gate.name}  {words.paint('off') if gate.off else words.paint('unconfirmed') + f': {why}'}")
+        typer.echo(f"{gate.name}  {style.paint('off') if gate.off else style.paint('unconfirmed') + f': {why}'}")
 
 
 def _gates(home: Path) -> list[str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 import typer
 
-from effectd import config, lock, runfolder
-from effectd.cli import check, words
-from effectd.supervision import survey
+from effectd.base import lock
+from effectd.cli import check, style
+from effectd.config import reader, run_folder
+from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
-from effectd.supervision.survey import Row, Survey
+from effectd.supervision.health import Health, Row
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 PORT_TAKEN = "port "  # how the broker's gate begins its reason while another program holds its port
@@ -34,7 +35,7 @@ class _CannotStart(Exception):
 def run(home: Path, wait: float) -> int:
     """The exit code; 3 also where all works but others cannot come in, for another program holds the broker's port."""
     began = time.monotonic()
-    runfolder.prepare(home)
+    run_folder.prepare(home)
     if found := check.problems(home):
         for problem in found:
             typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
@@ -49,16 +50,16 @@ def run(home: Path, wait: float) -> int:
     except NoAnswer as error:
         typer.echo(str(error), err=True)
         return EX_NOT_READY
-    with Survey(home) as look:
+    with Health(home) as look:
         with _progress(home) as told:
             rows = look.wait(wait, told, hopeless=lambda: look.alone)
-        if survey.all_ready(rows):
-            typer.echo(f"all {len(rows)} programs are {words.paint('ready')} ({time.monotonic() - began:.1f} s)")
+        if health.all_ready(rows):
+            typer.echo(f"all {len(rows)} programs are {style.paint('ready')} ({time.monotonic() - began:.1f} s)")
             return EX_NOT_READY if _port_trouble(rows) else 0
         if look.alone:
             typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
             return EX_NOT_READY
-        typer.echo(words.health(survey.table(_brief(rows), look.restarts())))
+        typer.echo(style.health(health.table(_brief(rows), look.restarts())))
         _tell_lacks(home, rows, time.monotonic() - began)
     return EX_NOT_READY
 
@@ -84,7 +85,7 @@ def _start(home: Path) -> None:
             return
         else:
             if changed:
-                ctl = words.tool("supervisorctl", home)
+                ctl = style.tool("supervisorctl", home)
                 typer.echo(
                     f"changed in supervisor.conf since the start: {', '.join(changed)}; take it in: {ctl} update"
                 )
@@ -93,15 +94,15 @@ def _start(home: Path) -> None:
 
 def _config_moved_on(home: Path) -> bool:
     """Whether the broker waits for a taken port, and the user has meanwhile given this home another one."""
-    broker = config.load(home).broker
-    with Survey(home, ["broker"]) as look:
+    broker = reader.load(home).broker
+    with Health(home, ["broker"]) as look:
         reason = look.look()["broker"].reason
     return reason.startswith(PORT_TAKEN) and not reason.startswith(f"{PORT_TAKEN}{broker.port} of {broker.host} ")
 
 
 def _launch(home: Path, supervisor: Supervisor) -> None:
     """Start supervisord, which makes itself a daemon unless its file says nodaemon=true."""
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home / config.SUPERVISOR_FILE)]
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home / reader.SUPERVISOR_FILE)]
     with tempfile.TemporaryFile("w+") as said:
         started = subprocess.Popen(
             command, cwd=home, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
@@ -155,7 +156,7 @@ def _progress(home: Path) -> Iterator[Told]:
 
 
 def _line(name: str, row: Row) -> str:
-    return f"{name} {words.paint(row.state)}" + (f": {words.clean(row.reason)}" if row.reason else "")
+    return f"{name} {style.paint(row.state)}" + (f": {style.clean(row.reason)}" if row.reason else "")
 
 
 def _brief(rows: dict[str, Row]) -> dict[str, Row]:
@@ -171,13 +172,13 @@ def _port_trouble(rows: dict[str, Row]) -> bool:
 
 
 def _ways_out(home: Path, reason: str) -> str:
-    port = config.load(home).broker.port
+    port = reader.load(home).broker.port
     return f"""
 {reason}
 This home works meanwhile, by its own commands; other clients cannot come in. Two ways out:
   1. stop the other one       Debian starts its own mosquitto: sudo systemctl stop mosquitto
-  2. give this home a port    broker.port in {home / config.FILE}, for example {free_port(port)},
-                              then {words.tool("effectd", home)} up
+  2. give this home a port    broker.port in {home / reader.FILE}, for example {free_port(port)},
+                              then {style.tool("effectd", home)} up
 The broker takes the port as soon as it is free.
 """
 
@@ -199,4 +200,4 @@ def _tell_lacks(home: Path, rows: dict[str, Row], waited: float) -> None:
         log = home / "run" / "log" / f"{name}.log"
         last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
         if last and rows[name].generation is None:
-            typer.echo(f"the last line of run/log/{name}.log: {words.clean(last, 400)}", err=True)
+            typer.echo(f"the last line of run/log/{name}.log: {style.clean(last, 400)}", err=True)

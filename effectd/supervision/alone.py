@@ -6,9 +6,9 @@ from typing import Any
 
 from supervisor.options import ServerOptions
 
-from effectd import runfolder
-from effectd.errors import ConfigError, NotYours
-from effectd.lock import SUPERVISORD, HomeLock, holders
+from effectd.base.errors import ConfigError, NotYours
+from effectd.base.lock import SUPERVISORD, HomeLock, holders
+from effectd.config import run_folder
 
 EX_NOPERM, EX_CONFIG = 77, 78
 _locks: dict[Path, HomeLock] = {}  # for the life of the process
@@ -33,7 +33,7 @@ def guard() -> None:
 
 def _take(options: Any, home: Path) -> None:
     try:
-        run = runfolder.prepare(home)
+        run = run_folder.prepare(home)
         run.chmod(0o700)
     except NotYours as error:
         _refuse(options, str(error), EX_NOPERM)

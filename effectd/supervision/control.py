@@ -13,9 +13,9 @@ from xml.parsers.expat import ExpatError
 
 from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
-from effectd import runfolder
-from effectd.config import SUPERVISOR_FILE
-from effectd.standstill import stopped
+from effectd.config import run_folder
+from effectd.config.reader import SUPERVISOR_FILE
+from effectd.program.standstill import stopped
 from effectd.supervision import living
 
 LIMIT_S = 5.0  # a call; its socket, when somebody removed that, is bound again sooner
@@ -43,7 +43,7 @@ class Supervisor:
     """The few calls that we need. Each raises NotRunning, or NoAnswer after 5 s; making one NotYours, ConfigError."""
 
     def __init__(self, home: Path) -> None:
-        runfolder.check(home)
+        run_folder.check(home)
         self.config_file = home / SUPERVISOR_FILE
         self._home, self._path = home, home / "run" / "supervisor.sock"
         self._transport = SupervisorTransport(None, None, f"unix://{self._path}")

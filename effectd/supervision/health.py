@@ -1,45 +1,218 @@
-"""`[ctlplugin:health]`, inside supervisorctl: `supervisorctl health` exits with 0 where all are ready, else with 3."""
+"""Who is really ready: the gates of a home read together with what supervisord says; one answer for every asker."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from supervisor.supervisorctl import ControllerPluginBase
+import msgspec
+import psutil
 
-from effectd.errors import ConfigError, NotYours
-from effectd.supervision import survey
+from effectd.base.loop import Loop
+from effectd.config import reader
+from effectd.readiness.gate_watcher import GateView, GateWatcher
+from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 
-NOT_READY = 3  # as `status` for a program that does not run (LSB)
+# a gate's owner speaks at once; one silent for a second is as good as gone
+_FIRST_LINES_S = 1.0
 
 
-class HealthPlugin(ControllerPluginBase):  # type: ignore[misc]
-    """supervisorctl calls `do_<action>` and `help_<action>`."""
+class Row(msgspec.Struct, kw_only=True):
+    """One program. `state`: a gate's word, or `gone`, or `stopped`; `since` in Unix ms, 0 = unknown."""
 
-    name = "health"
+    state: str
+    since: int = 0
+    reason: str = ""
+    pid: int | None = None
+    generation: str | None = None
+    broker_generation: str | None = None
 
-    def __init__(self, controller: Any, **_config: Any) -> None:
-        self.ctl = controller
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
 
-    def do_health(self, _arguments: str) -> None:
-        home = Path(self.ctl.options.configfile).resolve().parent
+
+class Health:
+    """A look at every program of the configuration; `with Health(home) as survey: survey.look()`."""
+
+    def __init__(self, home: Path, programs: list[str] | None = None) -> None:
+        self._supervisor = Supervisor(home)
+        self._loop = Loop()
+        self._watcher = GateWatcher(self._loop, home / "run")
+        self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs end at once, with 78
+        if programs is None:
+            tree = reader.load(home)
+            self._wrong = {error.device: str(error) for error in tree.errors if error.device}
+            programs = [*tree.programs, *self._wrong]
+        self.alone = False  # no supervisord was there at the last look
+        self._changed = True
+        self._watches = {name: self._watcher.watch(name, self._change) for name in programs}
+
+    def __enter__(self) -> "Health":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._watcher.close()
+        self._loop.close()
+
+    def look(self) -> dict[str, Row]:
+        """Every program now, after hearing each gate that is there once."""
+        self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
+        return self._rows()
+
+    def wait(
+        self,
+        seconds: float,
+        told: Callable[[dict[str, Row]], None] = lambda _: None,
+        *,
+        hopeless: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Row]:
+        """Until all are ready or it is hopeless, for at most `seconds`; `told` is called at each change."""
+        rows = self.look()
+        told(rows)
+        end = time.monotonic() + seconds
+        while not all_ready(rows) and not hopeless() and time.monotonic() < end:
+            self._changed = False
+            self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
+            fresh = self._rows()
+            if fresh != rows:
+                rows = fresh
+                told(rows)
+        return rows
+
+    def restarts(self) -> dict[str, int]:
         try:
-            with survey.Survey(home) as look:
-                rows = look.look()
-                self.ctl.output(survey.table(rows, look.restarts()))
-        except ConfigError as error:
-            self.ctl.output(str(error))
-            self.ctl.exitstatus = 78
-            return
-        except NotYours as error:
-            self.ctl.output(str(error))
-            self.ctl.exitstatus = 77
-            return
-        if not survey.all_ready(rows):
-            self.ctl.exitstatus = NOT_READY
+            return self._supervisor.restarts()
+        except (NotRunning, NoAnswer):
+            return {}
 
-    def help_health(self) -> None:
-        self.ctl.output("health\t\tWho is really ready (RUNNING does not say it): exit status 0 if all are, 3 if not.")
+    def _change(self, _watch: GateView) -> None:
+        self._changed = True
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        end = self._loop.call_later(max(0.0, seconds), lambda: None)
+        while not condition() and self._loop.time() < end.when:
+            self._loop.turn()
+
+    def _rows(self) -> dict[str, Row]:
+        supervised: dict[str, dict[str, Any]] | str
+        self.alone = False
+        try:
+            supervised = self._supervisor.programs()
+        except NotRunning:
+            self.alone, supervised = True, "supervisord is not running: effectd up"
+        except NoAnswer as silence:
+            supervised = str(silence)
+        broker = self._watches["broker"].line if "broker" in self._watches else None
+        run = broker.generation if broker else None
+        rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
+        for name, error in self._wrong.items():
+            if rows[name].state == "gone":
+                rows[name].reason = error
+        return rows
 
 
-def make_health(controller: Any, **config: Any) -> HealthPlugin:
-    """The factory that supervisor.conf names."""
+def all_ready(rows: dict[str, Row]) -> bool:
+    return bool(rows) and all(row.ready for row in rows.values())
+
+
+def as_json(rows: dict[str, Row]) -> bytes:
+    """The answer of `effectd health --json` (section 4 of the contract)."""
+    return msgspec.json.encode({"ready": all_ready(rows), "programs": rows})
+
+
+def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
+    """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS."""
+    processes = {name: process for name, row in rows.items() if row.pid and (process := _process(row.pid))}
+    for process in processes.values():
+        _ask(process.cpu_percent)
+    if processes:
+        time.sleep(0.1)
+    lines = [("PROGRAM", "STATE", "SINCE", "PID", "CPU", "MEMORY", "RESTARTS", "")]
+    for name, row in rows.items():
+        process = processes.get(name)
+        cpu = _ask(process.cpu_percent) if process else None
+        lines.append(
+            (
+                name,
+                row.state,
+                _ago(row.since),
+                str(row.pid or "-"),
+                "-" if cpu is None else f"{cpu:.0f} %",
+                _memory(process) if process else "-",
+                str(restarts.get(name, 0)),
+                row.reason,
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(7)]
+    return "\n".join(
+        "  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines
+    )
+
+
+def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: str | None) -> Row:
+    """`supervised`: supervisord's own view, or why there is none."""
+    line = watch.line
+    if line is not None and not watch.stale:
+        row = Row(
+            state=line.state,
+            since=line.at,
+            reason=line.reason,
+            pid=line.pid,
+            generation=line.generation,
+            broker_generation=line.broker_generation,
+        )
+        if row.ready and row.broker_generation != broker:
+            row.state, row.reason = "waiting", "not yet under the broker's new run"
+        return row
+    if isinstance(supervised, str):
+        return Row(state="gone", reason=supervised)
+    info = supervised.get(watch.name)
+    if info is None:
+        return Row(state="gone", reason="supervisord does not know it yet: effectd up")
+    if info["statename"] == "STOPPED":
+        return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
+    if info["statename"] == "STARTING" and not watch.stale:
+        return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
+    reason = info["spawnerr"] or f"see run/log/{watch.name}.log"
+    if watch.sock:
+        reason = "does not answer"
+    elif info["statename"] == "RUNNING":
+        reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
+    return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def _ask(question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except psutil.Error:
+        return None
+
+
+def _memory(process: psutil.Process) -> str:
+    info = _ask(process.memory_full_info) or _ask(process.memory_info)
+    return f"{getattr(info, 'pss', info.rss) / 1e6:.0f} MB" if info else "-"
+
+
+def _ago(since: int) -> str:
+    if not since:
+        return "-"
+    seconds = max(0, time.time() - since / 1000)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def make_health(controller: Any, **config: Any) -> Any:
+    """The factory that supervisor.conf names, called inside supervisorctl."""
+    from effectd.supervision.ctlplugin import HealthPlugin  # it imports this module
+
     return HealthPlugin(controller, **config)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from effectd.lock import EDIT, LAUNCH, SUPERVISORD, holders
+from effectd.base.lock import EDIT, LAUNCH, SUPERVISORD, holders
 
 _MODULES = ("broker_proc", "dispatcher_proc", "drivers")
 _CONFIG_OPTIONS = ("-c", "--configuration")

@@ -1,8 +1,9 @@
 """Inside supervisord: kill what hangs, start again what gave up; decided in docs/decisions/0008-watchdog.md.
 
-It watches every program's gate by the same Watcher as everybody else, driven from supervisord's own loop. Killing is
-free of races there: a child that supervisord has not reaped keeps its pid. SIGKILL, because SIGTERM stays pending on a
-stopped process. Its own gate, `run/watchdog.gate`, beats from the same loop: while it does, supervisord itself works.
+It watches every program's gate by the same GateWatcher as everybody else, driven from supervisord's own loop. Killing
+is free of races there: a child that supervisord has not reaped keeps its pid. SIGKILL, because SIGTERM stays pending
+on a stopped process. Its own gate, `run/watchdog.gate`, beats from the same loop: while it does, supervisord itself
+works.
 """
 
 import os
@@ -14,13 +15,13 @@ from typing import Any
 from supervisor import events, states
 from supervisor.datatypes import RestartWhenExitUnexpected
 
-from effectd import config
-from effectd.errors import ConfigError
-from effectd.gate import Gate, GateHeld, read_mirror
-from effectd.loop import Loop
-from effectd.schema import Supervision
+from effectd.base.errors import ConfigError
+from effectd.base.loop import Loop
+from effectd.config import reader
+from effectd.config.schema import Supervision
+from effectd.readiness.gate import Gate, GateHeld, read_mirror
+from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.supervision.upkeep import Upkeep
-from effectd.watcher import Watch, Watcher
 
 START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
 KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, one more each so many seconds, for ever
@@ -34,7 +35,7 @@ RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
 class Guarded:
     """What the watchdog knows of one program."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: GateView) -> None:
         self.watch = watch
         self.budget = float(KILLS)
         self.refilled = time.monotonic()
@@ -65,10 +66,10 @@ class Watchdog:
         self._log = supervisord.options.logger
         self._loop = Loop()
         try:
-            self._hung_after_s = config.load(home).supervision.hung_after_ms / 1000
+            self._hung_after_s = reader.load(home).supervision.hung_after_ms / 1000
         except ConfigError:  # the programs will say so themselves
             self._hung_after_s = Supervision().hung_after_ms / 1000
-        self._watcher = Watcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
+        self._watcher = GateWatcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
         self._guarded: dict[str, Guarded] = {}
         self._gate = Gate(self._run, "watchdog")
         try:

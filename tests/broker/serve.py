@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from broker_proc.broker import CONNECT_WITHIN_S, Broker
 from broker_proc.listeners import SocketFile, listen_tcp, listen_web
-from effectd.schema import Address, BrokerLimits, WebSocket
+from effectd.config.schema import Address, BrokerLimits, WebSocket
 
 
 async def main(options: argparse.Namespace) -> None:

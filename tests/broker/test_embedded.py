@@ -19,7 +19,7 @@ import yaml
 from websockets import InvalidStatus, Subprotocol
 from websockets.sync.client import connect as websocket_client
 
-from effectd.config import home_id
+from effectd.config.reader import home_id
 
 from .conftest import free_port
 from .test_socket import Local

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from effectd import history
-from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from effectd.messages import history
+from effectd.messages.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos.verdict import Told, Verdict
 
 TOLERANCE_MS = 300.0

@@ -9,7 +9,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from effectd.stream import no_delay
+from effectd.program.stream import no_delay
 
 GRANT_S = 2.0
 _numbers = itertools.count(1)

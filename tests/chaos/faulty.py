@@ -10,8 +10,8 @@ from typing import Any
 
 from drivers.driver import Effect, Options
 from drivers.mqtt import Mqtt
-from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address
 
 SLOW_S = 0.15
 

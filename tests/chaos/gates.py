@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from effectd.loop import Loop
-from effectd.watcher import Watcher
+from effectd.base.loop import Loop
+from effectd.readiness.gate_watcher import GateWatcher
 from tests.system.home import Home
 
 _loop = Loop()  # one for all runs of this process: it has no end of its own
@@ -15,7 +15,7 @@ class Gates:
 
     def __init__(self, home: Home) -> None:
         self._loop = _loop
-        self._watcher = Watcher(self._loop, home.path / "run")
+        self._watcher = GateWatcher(self._loop, home.path / "run")
         names = ("broker", "dispatcher", *home.devices)
         self._watches = {name: self._watcher.watch(name, lambda _watch: None) for name in names}
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from effectd import history
-from effectd.history import Published, Stopped
-from effectd.report import Receipt
+from effectd.messages import history
+from effectd.messages.answers import Receipt
+from effectd.messages.history import Published, Stopped
 from tests.chaos.checker import Fenced
 from tests.chaos.connection import Connection
 from tests.chaos.log import Log

@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from effectd import history
-from effectd.history import Event
+from effectd.messages import history
+from effectd.messages.history import Event
 
 
 class Log:

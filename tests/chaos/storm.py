@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from effectd import history
+from effectd.messages import history
 from effectd.supervision.control import Supervisor
 from tests.chaos import checker, nemesis, witness
 from tests.chaos.checker import Struck

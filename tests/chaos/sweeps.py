@@ -59,11 +59,11 @@ class Swept(_Files):
         self._harms = (_remove, _replace) if suffix in ("journal", "seen") else (_remove, _replace, _garble)
 
     def strike(self, arena: Arena) -> None:
-        before = {path: path.stat().st_ino for path in self._chosen(arena.home.path / "run")}
+        struck = self._chosen(arena.home.path / "run")
         super().strike(arena)
         if self._suffix in ("journal", "seen"):  # written anew within a second, before anybody is killed
-            for path, inode in before.items():
-                wait_for(lambda path=path, inode=inode: _anew(path, inode), BACK_S, f"another {path.name}")
+            for path in struck:
+                wait_for(lambda path=path: _anew(path), BACK_S, f"another {path.name}")
 
     def _chosen(self, run: Path) -> list[Path]:
         found = run.glob(f"*.{self._suffix}*") if self._suffix != "log" else (run / "log").glob("*.log")
@@ -88,9 +88,10 @@ class SweptAll(_Files):
         return sorted(path for path in run.rglob("*") if not path.is_dir())
 
 
-def _anew(path: Path, inode: int) -> bool:
+def _anew(path: Path) -> bool:
+    """Written by its owner again: an `.old` that was never used is empty."""
     try:
-        return path.stat().st_ino != inode and (path.suffix == ".old" or path.read_bytes()[:7] == b"effectd")
+        return path.read_bytes()[:7] in (b"effectd", bytes(7))
     except OSError:
         return False
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd import history
-from effectd.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from effectd.messages import history
+from effectd.messages.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
 from tests.chaos.checker import Fenced, Stalled, Struck
 from tests.chaos.verdict import DEFECTS, Verdict

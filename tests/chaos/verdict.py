@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from effectd.history import Ended, Published
+from effectd.messages.history import Ended, Published
 
 DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused", "deaf")
 

@@ -1,6 +1,6 @@
 """Somebody else's broker, never struck, to which every device publishes what it does; and who listens there."""
 
-from effectd.history import Actuated
+from effectd.messages.history import Actuated
 from tests.chaos.connection import Connection
 from tests.chaos.log import Log
 from tests.system.home import wait_for

@@ -1,7 +1,8 @@
 """The picture of the floors in docs/architecture.md, made from the imports: what stands on what.
 
-A package is a folder with Python files in it. It stands one floor above the highest package that it imports from, so an
-arrow can only point down; where packages import each other in a circle there is no such picture, and this says which.
+A package is a folder with Python files in it, and the folders inside it: `effectd/cli/watch` is of `effectd/cli`. It
+stands one floor above the highest package that it imports from, so an arrow can only point down; where packages import
+each other in a circle there is no such picture, and this says which.
 `scripts/floors` writes it; tests/unit/test_floors.py checks that it is up to date.
 """
 
@@ -24,7 +25,7 @@ def packages(root: Path = ROOT) -> Packages:
     files = [path for package in TOP_LEVEL for path in sorted((root / package).rglob("*.py"))]
     found: Packages = {}
     for path in files:
-        package = path.parent.relative_to(root).as_posix()
+        package = _named(root, path.parent)
         entered = {_package(root, module) for module in _imports(root, path)}
         found.setdefault(package, set()).update(entered - {package, ""})
     kept = {package for package in found if not _only_a_name(root, package)}
@@ -83,8 +84,12 @@ def _package(root: Path, module: str) -> str:
     if module.split(".", maxsplit=1)[0] not in TOP_LEVEL:
         return ""
     if (path / "__init__.py").is_file():
-        return path.relative_to(root).as_posix()
-    return path.parent.relative_to(root).as_posix() if path.with_suffix(".py").is_file() else ""
+        return _named(root, path)
+    return _named(root, path.parent) if path.with_suffix(".py").is_file() else ""
+
+
+def _named(root: Path, folder: Path) -> str:
+    return "/".join(folder.relative_to(root).parts[:2])
 
 
 def _only_a_name(root: Path, package: str) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from effectd import effect, gate, published, report
+from effectd.messages import answers, effect, published
+from effectd.readiness import gate
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,13 +20,13 @@ Schema = dict[str, Any]
 
 def made() -> dict[str, Schema]:
     """Name -> schema: what docs/schemas/<name>.json must hold."""
-    receipt = _of(report.Receipt, "Receipt")
-    receipt["properties"]["status"]["enum"] = ["accepted", *sorted(report.FINAL)]
+    receipt = _of(answers.Receipt, "Receipt")
+    receipt["properties"]["status"]["enum"] = ["accepted", *sorted(answers.FINAL)]
     return {
         "effect": _effect(),
         "receipt": receipt,
-        "dead-letter": _of(report.DeadLetter, "Dead letter"),
-        "state": _of(report.State, "Device state"),
+        "dead-letter": _of(answers.DeadLetter, "Dead letter"),
+        "state": _of(answers.State, "Device state"),
         "gate-line": _of(gate.Line, "Gate line"),
     }
 

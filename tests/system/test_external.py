@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from broker_proc import external
-from effectd import config
-from effectd.loop import Loop
-from effectd.process import Process
+from effectd.base.loop import Loop
+from effectd.config import reader
+from effectd.program.process import Process
 from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
 from tests.unit.fakeloop import RealLoop
@@ -227,7 +227,7 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
         programs = []
         for home in (one, two):
             process = Process("broker", home.path)
-            process.config = config.load(home.path)
+            process.config = reader.load(home.path)
             programs.append((process.gate, external.External(process, loop)))
 
         def words() -> list[str]:
@@ -329,7 +329,7 @@ FORGETFUL = """
 import asyncio, sys
 from broker_proc.broker import Broker
 from broker_proc.listeners import listen_tcp
-from effectd.schema import Address, BrokerLimits
+from effectd.config.schema import Address, BrokerLimits
 
 async def main():
     broker = Broker(asyncio.get_running_loop(), BrokerLimits(), unretained=("#",))

@@ -34,7 +34,7 @@ main()
 MODULES = " ".join(
     (
         *(f"effectd.cli.{name}" for name in ("check", "demo", "down", "health", "stop", "up")),
-        "effectd.supervision.health",
+        "effectd.supervision.ctlplugin",
         "effectd.supervision.wake",
         "effectd.supervision.watchdog",
         "supervisor.options",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from effectd.lock import holders
+from effectd.base.lock import holders
 from effectd.supervision import living
 from tests.system.home import Home, alive, wait_for
 

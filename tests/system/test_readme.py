@@ -142,7 +142,7 @@ def test_the_raspberry_pi_page_runs_in_a_dry_run_in_place_of_the_virtual_wind(ne
 
 
 def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) -> None:
-    from effectd import config as configuration
+    from effectd.config import reader as configuration
 
     shown = blocks(REPOSITORY / "docs" / "brokers.md", "yaml")
     assert len(shown) == 6
@@ -156,7 +156,7 @@ def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) 
 
 def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -> None:
     from drivers import kinds
-    from effectd import config as configuration
+    from effectd.config import reader as configuration
 
     shown = blocks(REPOSITORY / "docs" / "configuration.md", "yaml")
     assert shown

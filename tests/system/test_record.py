@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from effectd import history
-from effectd.history import Dead, Ended, Program, Published, Stopped
+from effectd.messages import history
+from effectd.messages.history import Dead, Ended, Program, Published, Stopped
 from tests.system.home import REPOSITORY, Home, wait_for
 from tests.system.test_readme import commands, run
 from tests.system.test_verbs import Clone

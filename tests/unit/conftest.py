@@ -30,7 +30,7 @@ def no_inotify(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(_folder: Path) -> None:
         raise OSError("inotify is Linux only")
 
-    monkeypatch.setattr("effectd.watcher.Inotify", none)
+    monkeypatch.setattr("effectd.readiness.gate_watcher.Inotify", none)
 
 
 @pytest.fixture

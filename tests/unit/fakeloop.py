@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from effectd.loop import Callback, Loop, Timer
+from effectd.base.loop import Callback, Loop, Timer
 
 
 class FakeLoop:
-    """The methods of effectd.loop.AnyLoop. Nothing runs but in `advance`, and no real time passes there."""
+    """The methods of effectd.base.loop.AnyLoop. Nothing runs but in `advance`, and no real time passes there."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now

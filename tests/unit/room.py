@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from effectd.cli.room import Room
-from effectd.config import Config
-from effectd.schema import Broker, Device
+from effectd.cli.watch.room import Room
+from effectd.config.reader import Config
+from effectd.config.schema import Broker, Device
 
 DEVICES = {
     "light": Device("virtual", ("light",), "left"),

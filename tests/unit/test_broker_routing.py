@@ -10,7 +10,7 @@ from broker_proc.limits import Limits
 from broker_proc.message import Message
 from broker_proc.retained import Retained
 from broker_proc.routing import Routing, Subscription, matches, split_share
-from effectd.schema import BrokerLimits
+from effectd.config.schema import BrokerLimits
 
 levels = st.sampled_from(["a", "b", "", "$a"])
 topics = st.lists(levels, min_size=1, max_size=4).map("/".join).filter(bool)

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from effectd import config
 from effectd.cli import app, check, device, init
-from effectd.config import ConfigError
+from effectd.config import reader
+from effectd.config.reader import ConfigError
 
 LAMP = """\
 from drivers.driver import Driver, Options
@@ -90,7 +90,7 @@ def test_one_after_the_other_can_be_added(room):
     for name in ("fan", "fan2", "on", "1e3"):
         assert room.add(name, "--kind", "virtual", "--effect", "wind", "--effect", "scent")[0] == 0
     assert check.problems(room.path) == []
-    assert list(config.load(room.path).devices)[4:] == ["fan", "fan2", "on", "1e3"]
+    assert list(reader.load(room.path).devices)[4:] == ["fan", "fan2", "on", "1e3"]
 
 
 def test_two_that_add_at_the_same_time_are_both_there(room):
@@ -102,7 +102,7 @@ def test_two_that_add_at_the_same_time_are_both_there(room):
         thread.start()
     for thread in threads:
         thread.join()
-    assert {f"fan{n}" for n in range(6)} <= set(config.load(room.path).devices)
+    assert {f"fan{n}" for n in range(6)} <= set(reader.load(room.path).devices)
     assert check.problems(room.path) == []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from effectd import config
 from effectd.cli import app, check, init
+from effectd.config import reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = str(init.TEMPLATE / "configuration.md")
@@ -17,7 +17,7 @@ PAGE = str(init.TEMPLATE / "configuration.md")
 
 def run(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["init", *map(str, arguments)])
-    if isinstance(done.exception, config.ConfigError):  # main() prints it and exits with 78
+    if isinstance(done.exception, reader.ConfigError):  # main() prints it and exits with 78
         return 78, str(done.exception)
     return done.exit_code, done.output
 
@@ -69,7 +69,7 @@ def test_a_port_is_written_where_the_broker_reads_it_and_nothing_else_changes(ro
     code, said = run(room, "--port", "2883")
     assert code == 0
     assert "(port 2883)" in said
-    assert config.load(room).broker.port == 2883
+    assert reader.load(room).broker.port == 2883
     text = (REPOSITORY / "config.yaml").read_text().replace("docs/configuration.md", PAGE)
     assert (room / "config.yaml").read_text() == text.replace("port: 1883", "port: 2883")
 
@@ -78,7 +78,7 @@ def test_auto_finds_a_free_port_that_differs_from_home_to_home(home):
     ports = set()
     for name in ("a", "b", "c"):
         assert run(home / name, "--port", "auto")[0] == 0
-        ports.add(config.load(home / name).broker.port)
+        ports.add(reader.load(home / name).broker.port)
     assert len(ports) == 3
     for port in ports:
         with socket.socket() as probe:
@@ -90,7 +90,7 @@ def test_auto_does_not_take_a_port_that_somebody_has(room, listener, monkeypatch
     monkeypatch.setattr(init, "_AUTO_FROM", taken - 1)
     monkeypatch.setattr(init, "_AUTO", 1)
     assert run(room, "--port", "auto")[0] == 0
-    assert config.load(room).broker.port > taken
+    assert reader.load(room).broker.port > taken
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "auto1", "", "1e3", "١٨٨٣"])

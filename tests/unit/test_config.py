@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd import config
-from effectd.config import Config
-from effectd.errors import ConfigError
-from effectd.schema import Limits
+from effectd.base.errors import ConfigError
+from effectd.config import reader
+from effectd.config.reader import Config
+from effectd.config.schema import Limits
 
 WHOLE = """\
 topic_root: room1/left
@@ -72,7 +72,7 @@ effects:
 def load(home: Path) -> Callable[[str | bytes], Config]:
     def load(text: str | bytes) -> Config:
         (home / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-        return config.load(home)
+        return reader.load(home)
 
     return load
 
@@ -352,8 +352,9 @@ def test_an_alias_within_itself_is_refused(error):
 def test_a_tower_of_brackets_is_refused_and_ends_no_process(home, tower):
     (home / "config.yaml").write_text(tower * 100_000)
     script = (
-        "import sys; from effectd import config; from effectd.errors import ConfigError; from pathlib import Path\n"
-        "try: config.load(Path(sys.argv[1]))\nexcept ConfigError as error: print(error)"
+        "import sys; from pathlib import Path\n"
+        "from effectd.base.errors import ConfigError; from effectd.config import reader\n"
+        "try: reader.load(Path(sys.argv[1]))\nexcept ConfigError as error: print(error)"
     )
     ended = subprocess.run([sys.executable, "-c", script, home], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")  # libyaml's own recursion would be a segmentation fault
@@ -362,10 +363,10 @@ def test_a_tower_of_brackets_is_refused_and_ends_no_process(home, tower):
 
 def test_a_missing_or_unreadable_file_is_told_by_its_name(home):
     with pytest.raises(ConfigError, match=r"config.yaml:1: cannot be read: No such file"):
-        config.load(home)
+        reader.load(home)
     (home / "config.yaml").mkdir()
     with pytest.raises(ConfigError, match=r"config.yaml:1: cannot be read: Is a directory"):
-        config.load(home)
+        reader.load(home)
 
 
 # --- one device's section ---------------------------------------------------------------------------------------
@@ -469,28 +470,28 @@ def test_a_home_is_the_given_folder_else_the_environments_else_the_current_one(h
         (folder / "config.yaml").touch()
     monkeypatch.chdir(here)
     monkeypatch.setenv("EFFECTD_HOME", str(named))
-    assert config.find_home(given) == given
-    assert config.find_home(None) == named
+    assert reader.find_home(given) == given
+    assert reader.find_home(None) == named
     monkeypatch.delenv("EFFECTD_HOME")
-    assert config.find_home(None) == here
+    assert reader.find_home(None) == here
 
 
 def test_a_folder_without_config_yaml_is_no_home(home):
     with pytest.raises(ConfigError, match="no home here"):
-        config.find_home(home)
+        reader.find_home(home)
 
 
 def test_a_home_whose_path_is_too_long_for_a_socket_is_refused_with_the_number_of_bytes(home):
-    longest = config.SUN_PATH - len(f"{home}//run/{'x' * 32}.gate.new")
+    longest = reader.SUN_PATH - len(f"{home}//run/{'x' * 32}.gate.new")
     for length, fits in ((longest, True), (longest + 1, False)):
         folder = home / ("h" * length)
         folder.mkdir()
         (folder / "config.yaml").touch()
         if fits:
-            assert config.find_home(folder) == folder
+            assert reader.find_home(folder) == folder
         else:
             with pytest.raises(ConfigError, match="too long for a UNIX socket by 1 bytes"):
-                config.find_home(folder)
+                reader.find_home(folder)
 
 
 def test_two_homes_have_different_client_ids_and_one_home_always_the_same(load, home):
@@ -498,9 +499,9 @@ def test_two_homes_have_different_client_ids_and_one_home_always_the_same(load, 
     other = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
         shutil.copy(home / "config.yaml", other)
-        assert config.load(other).client_id("light") != tree.client_id("light") == load("").client_id("light")
+        assert reader.load(other).client_id("light") != tree.client_id("light") == load("").client_id("light")
         os.symlink(home, other / "link")
-        assert config.load(other / "link").client_id("light") == tree.client_id("light")
+        assert reader.load(other / "link").client_id("light") == tree.client_id("light")
         assert tree.client_id("light") != tree.client_id("wind")
     finally:
         shutil.rmtree(other)
@@ -575,7 +576,7 @@ def test_any_text_is_a_configuration_or_a_config_error_of_one_line(text):
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
         (folder / "config.yaml").write_bytes(text)
-        tree = config.load(folder)
+        tree = reader.load(folder)
         errors = list(tree.errors)
     except ConfigError as error:
         errors = [error]

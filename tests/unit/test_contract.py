@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from effectd import effect, gate, published, report
-from effectd.errors import EffectMalformed, EffectRefused
+from effectd.base.errors import EffectMalformed, EffectRefused
+from effectd.messages import answers, effect, published
+from effectd.readiness import gate
 from tests.docs import schemas
 
 PAGE = (schemas.FOLDER.parent / "contract.md").read_text()
-TYPES = {"receipt": report.Receipt, "dead-letter": report.DeadLetter, "state": report.State, "gate-line": gate.Line}
+TYPES = {"receipt": answers.Receipt, "dead-letter": answers.DeadLetter, "state": answers.State, "gate-line": gate.Line}
 
 
 class Example(NamedTuple):
@@ -85,7 +86,7 @@ def test_a_set_in_the_contract_is_what_the_dispatcher_sends(example):
 
 @pytest.mark.parametrize("example", of("ack"))
 def test_an_ack_in_the_contract_is_what_a_driver_sends(example):
-    assert msgspec.to_builtins(msgspec.json.decode(example.text, type=report.Ack)) == example.value
+    assert msgspec.to_builtins(msgspec.json.decode(example.text, type=answers.Ack)) == example.value
 
 
 @pytest.mark.parametrize("example", of("dead-letter"))
@@ -94,7 +95,7 @@ def test_a_dead_letter_in_the_contract_is_written_by_the_program(example):
     payload = letter["payload"].encode()
     with pytest.raises(EffectRefused) as refused:
         published.decode(payload, "wind")
-    again = json.loads(report.dead_letter(letter["id"], letter["topic"], payload, str(refused.value)))
+    again = json.loads(answers.dead_letter(letter["id"], letter["topic"], payload, str(refused.value)))
     assert again | {"at": letter["at"]} == letter
 
 

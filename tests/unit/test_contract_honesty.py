@@ -5,13 +5,14 @@ import re
 import pytest
 import typer
 
-from effectd import config, published, schema
 from effectd.cli import app
+from effectd.config import reader, schema
+from effectd.messages import published
 from tests.unit.test_contract import PAGE
 
 SECTIONS = dict(re.findall(r"^## (\d)\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 STRUCTS = {
-    "": config._File,
+    "": reader._File,
     "broker.": schema.Broker,
     "broker.external.": schema.Address,
     "devices.<id>.": schema.Device,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from effectd.crashes import WORKED_S, Crashes
-from effectd.process import Process
+from effectd.program.crashes import WORKED_S, Crashes
+from effectd.program.process import Process
 
 
 @pytest.fixture

@@ -15,17 +15,17 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.lane import HELD, WINDOW
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
-from effectd import report
-from effectd.effect import Effect, boot_id
-from effectd.errors import EffectRefused
-from effectd.report import Ack
-from effectd.schema import Device, Limits
-from effectd.topics import Topics
+from effectd.base.errors import EffectRefused
+from effectd.config.schema import Device, Limits
+from effectd.messages import answers
+from effectd.messages.answers import Ack
+from effectd.messages.effect import Effect, boot_id
+from effectd.messages.topics import Topics
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.memory import Memory
 
 MAX_APPLY_MS = 700
-FINAL = report.FINAL
+FINAL = answers.FINAL
 
 
 class Room:
@@ -132,13 +132,13 @@ def test_a_ready_driver_gets_the_effect_at_once_and_once_and_its_ack_is_the_rece
 
 def test_what_is_sent_is_sealed_with_a_rising_seq_and_the_deadline_of_this_boot(room):
     room.delivery.ready("fan", "g1")
-    before = report.unix_ms()
+    before = answers.unix_ms()
     room.accept("e1", ttl_ms=300)
     room.accept("e2")
     (_, first), (_, second) = room.sent
     assert 0 < first.seq < second.seq
     assert (first.deadline.boot, first.deadline.ms) == (boot_id(), int(room.loop.now * 1000) + 300)
-    assert before + 300 <= first.expires_at <= report.unix_ms() + 300
+    assert before + 300 <= first.expires_at <= answers.unix_ms() + 300
 
 
 def test_seq_rises_over_a_restart_of_the_dispatcher():
@@ -533,7 +533,7 @@ def test_beyond_what_may_wait_for_a_device_effects_are_refused_as_overload_and_o
 def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room, ready):
     if ready:
         room.delivery.ready("fan", "g1")
-    room.accept("e1", "fan", "lamp", expires_at=report.unix_ms() - 1)
+    room.accept("e1", "fan", "lamp", expires_at=answers.unix_ms() - 1)
     (receipt,) = room.receipts_of("e1")
     assert (receipt["status"], receipt["reason"]) == (
         "expired",
@@ -546,8 +546,8 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
 
 
 def test_expires_at_shortens_the_time_to_live_and_never_lengthens_it(room):
-    room.accept("e1", expires_at=report.unix_ms() + 500)
-    room.accept("e2", expires_at=report.unix_ms() + 500_000)
+    room.accept("e1", expires_at=answers.unix_ms() + 500)
+    room.accept("e2", expires_at=answers.unix_ms() + 500_000)
     room.loop.advance(0.6)
     assert (room.statuses("e1"), room.statuses("e2")) == (["accepted", "expired"], ["accepted"])
     room.loop.advance(1.5)
@@ -605,7 +605,7 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
             case "accept", [devices, ttl_ms, past]:
                 name = f"e{len(asked)}"
                 asked[name] = devices
-                expires_at = report.unix_ms() - 5 if past else None
+                expires_at = answers.unix_ms() - 5 if past else None
                 room.accept(name, *sorted(devices), ttl_ms=ttl_ms, expires_at=expires_at)
             case "ready", [name, run]:
                 generation[name] = run
@@ -636,7 +636,7 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
         assert statuses in (statuses[-1:], ["accepted", statuses[-1]])
         final = room.receipts_of(name)[-1]
         assert set(final["devices"]) == devices
-        assert final["status"] == report.overall(final["devices"])
+        assert final["status"] == answers.overall(final["devices"])
         for receipt in room.receipts_of(name):
             assert receipt["devices"].items() <= final["devices"].items()
     assert not ended_at_send  # neither after its end nor after a stop

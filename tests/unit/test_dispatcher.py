@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher_proc.dispatcher import Dispatcher
-from effectd import config
-from effectd.gate import Line
-from effectd.process import Process
-from effectd.report import FINAL
+from effectd.config import reader
+from effectd.messages.answers import FINAL
+from effectd.program.process import Process
+from effectd.readiness.gate import Line
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.wire import Wire
 
@@ -42,13 +42,13 @@ class House:
     def __init__(self, home: Path, root: str = "") -> None:
         (home / "config.yaml").write_text(HOME.format(root=root))
         self.process = Process("dispatcher", home)
-        self.process.config = config.load(home)
+        self.process.config = reader.load(home)
         self.loop, self.wire, self.root = FakeLoop(), Wire(), f"{root}/" if root else ""
         self.dispatcher = Dispatcher(self.process, self.loop)
-        self.dispatcher._follower.link = self.wire
+        self.dispatcher._broker.link = self.wire
         self.dispatcher._outbox._link = self.wire
         self.dispatcher._overload._link = self.wire
-        self.dispatcher._follower.generation = "b1"
+        self.dispatcher._broker.generation = "b1"
         self.dispatcher._watcher._timer.cancel()  # the gates of these tests have no heart that beats
 
     def close(self) -> None:
@@ -402,12 +402,12 @@ def test_an_effect_that_expires_names_what_was_missing(house, line, lack):
 def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_when_it_is_back(house):
     house.wind("w1", location="left")
     house.wire.lose()
-    house.dispatcher._follower._down("lost")
+    house.dispatcher._broker._down("lost")
     house.ack("fan", "w1")  # read from the socket just before
     house.wind("w2", location="left")
     house.wire.up = True
     house.wire.published.clear()
-    house.dispatcher._follower._up()
+    house.dispatcher._broker._up()
     assert house.statuses("w1") == ["done"]
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
 

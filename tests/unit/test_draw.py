@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from effectd.cli import draw, figures
-from effectd.schema import Device
+from effectd.cli.watch import draw, pictures
+from effectd.config.schema import Device
 from tests.unit.room import DEVICES, Story
 
 KINDS = ("light", "wind", "vibration", "scent", "fog", "temperature")
@@ -33,7 +33,7 @@ def lines(story: Story, width: int, height: int) -> list[str]:
 
 def picture(story: Story, device: str, height: int = 6) -> list[str]:
     """Only what the device looks like now."""
-    drawn = figures.picture(story.room.devices[device], story.room.now(), height, colour=True)
+    drawn = pictures.picture(story.room.devices[device], story.room.now(), height, colour=True)
     return ["".join(segment.text for segment in line) for line in drawn]
 
 
@@ -159,7 +159,7 @@ def test_what_moves_looks_different_a_moment_later_while_it_is_on_and_the_same_w
     story.on(device, 80, 60000)
     seen = set()
     for frame in range(10):
-        story.at = 1 + frame / figures.FRAMES_HZ
+        story.at = 1 + frame / pictures.FRAMES_HZ
         seen.add("\n".join(picture(story, device)))
     assert len(seen) > 3
     story.say(f"devices/{device}/availability", b"offline")
@@ -189,7 +189,7 @@ def test_a_lamp_is_a_block_of_its_colour_that_is_darker_the_weaker_it_is():
     shades = []
     for intensity in (100, 25):
         story.on("light", intensity, rgb=[255, 128, 0])
-        lamp = figures.picture(story.room.devices["light"], story.room.now(), 3, colour=True)
+        lamp = pictures.picture(story.room.devices["light"], story.room.now(), 3, colour=True)
         assert {segment.text for line in lamp for segment in line} == {"██████"}
         shades.append(lamp[1][0].style.color.triplet)
     assert [tuple(shade) for shade in shades] == [(255, 128, 0), (128, 64, 0)]
@@ -200,7 +200,7 @@ def test_without_colours_a_lamp_is_denser_the_brighter_it_is():
     seen = []
     for intensity in (10, 40, 60, 100):
         story.on("light", intensity)
-        seen.append(figures.picture(story.room.devices["light"], story.room.now(), 2, colour=False)[0][0].text[0])
+        seen.append(pictures.picture(story.room.devices["light"], story.room.now(), 2, colour=False)[0][0].text[0])
     assert seen == ["░", "▒", "▓", "█"]
 
 

@@ -9,17 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from effectd.effect import (
-    ID,
-    LABEL,
-    Deadline,
-    Effect,
-    from_set,
-    new_id,
-    to_set,
-)
-from effectd.errors import EffectMalformed, EffectRefused
-from effectd.published import best_id, decode
+from effectd.base.errors import EffectMalformed, EffectRefused
+from effectd.messages.effect import ID, LABEL, Deadline, Effect, from_set, new_id, to_set
+from effectd.messages.published import best_id, decode
 
 
 def of(*, topic_type: str | None = "wind", **fields: Any) -> Effect:

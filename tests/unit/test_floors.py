@@ -13,8 +13,8 @@ HOUSE = {
     "effectd/messages/effect.py": "from effectd import CONTRACT\nfrom effectd.base import loop",
     "effectd/cli/__main__.py": "def main():\n    import drivers.host\n    from effectd.base.loop import run",
     "broker_proc/embedded.py": "from effectd.messages.effect import decode",
-    "drivers/host.py": "from effectd.messages import effect\nfrom . import shape",
-    "drivers/shape.py": "import msgspec",
+    "drivers/host.py": "from effectd.messages import effect\nfrom . import scaling",
+    "drivers/scaling.py": "import msgspec",
 }
 PICTURE = """\
 3  effectd/cli      -> drivers

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from effectd import gate as gate_module
-from effectd import watcher as watcher_module
-from effectd.gate import Gate, GateHeld, this_generation
-from effectd.lock import holders
-from effectd.watcher import Watch, Watcher
+from effectd.base.lock import holders
+from effectd.readiness import gate as gate_module
+from effectd.readiness import gate_watcher as watcher_module
+from effectd.readiness.gate import Gate, GateHeld, this_generation
+from effectd.readiness.gate_watcher import GateView, GateWatcher
 from tests.unit.fakeloop import FakeLoop, RealLoop
 
 OWNER = """
 import sys, pathlib
-from effectd.gate import Gate
-from effectd.loop import Loop
+from effectd.readiness.gate import Gate
+from effectd.base.loop import Loop
 gate, loop = Gate(pathlib.Path(sys.argv[1]), "fan"), Loop()
 gate.open(wait=False)
 gate.attach(loop)
@@ -51,9 +51,9 @@ def gate(run: Path, loop: RealLoop) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def watcher(run: Path, loop: RealLoop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
+def watcher(run: Path, loop: RealLoop, monkeypatch: pytest.MonkeyPatch) -> Iterator[GateWatcher]:
     monkeypatch.setattr(watcher_module, "_RETRY_S", 3600.0)  # whatever is found is found without polling
-    watcher = Watcher(loop, run)
+    watcher = GateWatcher(loop, run)
     yield watcher
     watcher.close()
 
@@ -112,7 +112,7 @@ def reader(run: Path, loop: RealLoop, gate: Gate) -> Iterator[Reader]:
     reader.sock.close()
 
 
-def ignore(_watch: Watch) -> None: ...
+def ignore(_watch: GateView) -> None: ...
 
 
 # --- what a gate says -------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_who_met_a_foreign_socket_at_the_place_of_a_gate_finds_the_real_one_when
     with socket.socket(socket.AF_UNIX) as foreign:
         foreign.bind(str(gate.path))
         foreign.listen()
-        watcher = Watcher(loop, run)
+        watcher = GateWatcher(loop, run)
         watch = watcher.watch("fan", ignore)
         assert watch.sock is not None
         loop.until(lambda: watch.ready, 3)
@@ -426,7 +426,7 @@ def test_a_killed_owner_is_not_ready_at_once_and_its_successor_is_found(run, loo
     late = watcher.watch("fan2", ignore)
     shutil.copy(run / "fan.state", run / "fan2.state")
     (run / "fan2.gate").write_text('{"name":"fan2","pid":1,"state":"ready","generation":"g"}\n')
-    again = Watcher(loop, run)
+    again = GateWatcher(loop, run)
     stale = again.watch("fan", ignore)
     loop.spend(0.05)
     assert not stale.ready
@@ -471,7 +471,7 @@ def test_an_owner_that_is_stopped_is_not_ready_within_2500_ms_and_ready_again_wh
 
 def test_a_watcher_that_was_itself_held_up_does_not_take_its_own_silence_for_a_hang(run, gate):
     loop = FakeLoop()
-    watcher = Watcher(loop, run)
+    watcher = GateWatcher(loop, run)
     watch = watcher.watch("fan", ignore)
     gate._accept()
     gate.say("ready")
@@ -519,7 +519,7 @@ def test_garbage_from_a_forged_gate_is_no_state_and_a_line_in_pieces_is_one(run,
 
 def test_gates_are_found_again_after_the_folder_itself_was_removed(run, loop, monkeypatch):
     monkeypatch.setattr(watcher_module, "_RETRY_S", 0.02)
-    watcher = Watcher(loop, run)
+    watcher = GateWatcher(loop, run)
     watch = watcher.watch("fan", ignore)
     shutil.rmtree(run)
     loop.spend(0.02)

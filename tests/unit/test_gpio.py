@@ -9,8 +9,8 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 
 from drivers.gpio import Gpio, GpioOptions
-from effectd.effect import Effect
-from effectd.schema import Address
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
 
 
 @pytest.fixture

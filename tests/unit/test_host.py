@@ -16,11 +16,12 @@ from drivers import host as host_module
 from drivers.driver import Driver, Options
 from drivers.host import Host
 from drivers.reporter import JOURNAL_BYTES, Reporter
-from effectd import config, report
-from effectd.effect import Deadline, Effect, boot_id, to_set
-from effectd.journal import Journal
-from effectd.process import Process
-from effectd.topics import Topics
+from effectd.base.journal import Journal
+from effectd.config import reader
+from effectd.messages import answers
+from effectd.messages.effect import Deadline, Effect, boot_id, to_set
+from effectd.messages.topics import Topics
+from effectd.program.process import Process
 from tests.unit.fakeloop import RealLoop
 from tests.unit.wire import Wire
 
@@ -32,7 +33,7 @@ HOME = "devices: {{fan: {{kind: virtual, effects: [wind], limits: {{{limits}}}}}
 class Fan(Driver):
     """Remembers every call with its time. `held` blocks a call until it is set; `errors` are raised, one a call."""
 
-    def __init__(self, config_: config.Config) -> None:
+    def __init__(self, config_: reader.Config) -> None:
         super().__init__("fan", Options(), config_.broker.address)
         self.calls: list[str] = []
         self.times: list[float] = []
@@ -82,13 +83,13 @@ class Stage:
         (home / "config.yaml").write_text(HOME.format(limits=limits))
         self.loop, self.wire, self.seq = loop, Wire(), 0
         self.process = Process("fan", home)
-        self.process.config = config.load(home)
+        self.process.config = reader.load(home)
         self.process.gate.open(wait=False)
         self.process.gate.attach(loop)
         self.fan = Fan(self.process.config)
         prepare(self.fan)
         self.host = Host(self.process, loop, self.fan)
-        self.host._reporter.link = self.host._follower.link = self.wire
+        self.host._reporter.link = self.host._broker.link = self.wire
 
     def start(self) -> "Stage":
         self.until_calls("open", "off")
@@ -442,8 +443,8 @@ def test_a_stop_through_the_gate_is_not_answered_while_the_device_refuses_to_go_
 
 def test_what_arrives_late_is_expired_and_never_driven(stage):
     stage.set("e1", ttl_ms=-1)
-    stage.set("e2", deadline=Deadline("another boot", 1), expires_at=report.unix_ms() - 1)
-    stage.set("e3", deadline=None, expires_at=report.unix_ms() - 1)
+    stage.set("e2", deadline=Deadline("another boot", 1), expires_at=answers.unix_ms() - 1)
+    stage.set("e3", deadline=None, expires_at=answers.unix_ms() - 1)
     assert [stage.ack(name) for name in ("e1", "e2", "e3")] == ["expired"] * 3
     stage.loop.spend(0.03)
     assert stage.fan.calls == []
@@ -452,7 +453,7 @@ def test_what_arrives_late_is_expired_and_never_driven(stage):
 def test_on_the_same_boot_only_the_monotonic_deadline_counts_and_elsewhere_the_wall_clock(stage):
     stage.set("e1", expires_at=1)
     stage.until_acked("e1", "done")
-    stage.set("e2", deadline=Deadline("another boot", 1), expires_at=report.unix_ms() + 60_000)
+    stage.set("e2", deadline=Deadline("another boot", 1), expires_at=answers.unix_ms() + 60_000)
     stage.until_acked("e2", "done")
     stage.set("e3", deadline=None)
     stage.until_acked("e3", "done")
@@ -470,11 +471,11 @@ def test_what_waits_for_a_slow_device_is_expired_at_its_deadline_and_not_later(s
 
 
 def test_what_waits_is_not_driven_late_when_the_wall_clock_jumps_meanwhile(stage, monkeypatch):
-    slow, now = stage.fan.hold("apply e1"), report.unix_ms()
+    slow, now = stage.fan.hold("apply e1"), answers.unix_ms()
     stage.set("e1")
     stage.until_calls("apply e1")
     stage.set("e2", deadline=None, expires_at=now + 60_000)
-    monkeypatch.setattr(report, "unix_ms", lambda: now + 60_001)
+    monkeypatch.setattr(answers, "unix_ms", lambda: now + 60_001)
     slow.set()
     stage.until_acked("e2", "expired")
     assert stage.fan.calls == ["apply e1"]
@@ -521,7 +522,7 @@ def test_an_id_that_is_used_again_after_its_time_is_another_effect(stage):
 
 
 def test_an_ack_says_when_the_effect_came_and_when_it_was_done(stage):
-    before = report.unix_ms()
+    before = answers.unix_ms()
     slow = stage.fan.hold("apply e1")
     stage.set("e1")
     stage.until_calls("apply e1")
@@ -530,7 +531,7 @@ def test_an_ack_says_when_the_effect_came_and_when_it_was_done(stage):
     stage.until_acked("e1", "done")
     (ack,) = stage.on("ack")
     assert before <= ack["received_at"] <= ack["done_at"] - 25
-    assert ack["done_at"] <= report.unix_ms()
+    assert ack["done_at"] <= answers.unix_ms()
 
 
 @pytest.mark.parametrize(
@@ -586,7 +587,7 @@ def test_a_fence_that_cannot_be_noted_is_raised_all_the_same_and_said(stage, mon
 def test_any_number_of_long_failure_texts_leaves_room_for_the_notes_of_what_comes(home, loop):
     (home / "config.yaml").write_text(HOME.format(limits=""))
     journal = Journal(home / "run" / "fan.seen", 64 << 10)
-    reporter = Reporter(loop, Topics(), "fan", config.load(home).device("fan"), journal)
+    reporter = Reporter(loop, Topics(), "fan", reader.load(home).device("fan"), journal)
     for number in range(3000):
         effect = Effect(id=f"e{number}" + "-" * 50, effect_type="wind", seq=number + 1)
         assert reporter.first_time(effect)

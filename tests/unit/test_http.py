@@ -12,9 +12,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from drivers.http import Http, HttpOptions
-from effectd.effect import Effect
-from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effectd import journal as journal_module
-from effectd import journalfile
-from effectd.journal import CHECK_EVERY_S, Journal
+from effectd.base import journal as journal_module
+from effectd.base import journal_file
+from effectd.base.journal import CHECK_EVERY_S, Journal
 from tests.unit.fakeloop import FakeLoop
 
 SIZE = 4096
@@ -133,7 +133,7 @@ def test_a_file_that_is_something_else_is_no_journal(path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from effectd.journal import Journal
+from effectd.base.journal import Journal
 
 path, size, alive, value = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), b"v" * int(sys.argv[4])
 journal, number = Journal(path, size), 0
@@ -182,7 +182,7 @@ def test_a_put_costs_the_same_however_much_is_alive_and_also_when_nothing_more_f
 ) -> None:
     journal = Journal(path, 1 << 18)
     written, looked = [0], [0]
-    pwrite, length = os.pwrite, journalfile.length
+    pwrite, length = os.pwrite, journal_file.length
 
     def counted_pwrite(fd: int, data: bytes, at: int) -> int:
         written[0] += len(data)
@@ -194,7 +194,7 @@ def test_a_put_costs_the_same_however_much_is_alive_and_also_when_nothing_more_f
 
     monkeypatch.setattr(os, "pwrite", counted_pwrite)
     monkeypatch.setattr(journal_module, "length", counted_length)
-    monkeypatch.setattr(journalfile, "length", counted_length)
+    monkeypatch.setattr(journal_file, "length", counted_length)
     most_written = most_looked = refused = 0
     for number in range(6000):
         written[0] = looked[0] = 0

@@ -8,8 +8,8 @@ import pytest
 
 from drivers import kinds, virtual
 from drivers.driver import Driver, Options
-from effectd import config
-from effectd.errors import ConfigError
+from effectd.base.errors import ConfigError
+from effectd.config import reader
 
 HOME = """\
 devices:
@@ -75,7 +75,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def build(home: Path, kind: str, *options: str) -> Driver:
     written = "".join(f"      {option}\n" for option in options) or "      {}\n"
     (home / "config.yaml").write_text(HOME.format(kind=kind, options=written.rstrip()))
-    return kinds.build("fan", config.load(home))
+    return kinds.build("fan", reader.load(home))
 
 
 def wrong(home: Path, kind: str, *options: str) -> tuple[int, str, str]:
@@ -170,4 +170,4 @@ def test_a_device_whose_section_is_wrong_or_missing_has_no_driver(home):
     (home / "config.yaml").write_text("devices:\n  fan: {kind: virtual}\n")
     for name in ("fan", "lamp"):
         with pytest.raises(ConfigError, match=f"devices.{name}"):
-            kinds.build(name, config.load(home))
+            kinds.build(name, reader.load(home))

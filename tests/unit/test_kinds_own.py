@@ -12,10 +12,10 @@ import yaml
 
 from drivers import kinds
 from drivers.driver import Driver, Options
-from effectd import config
-from effectd.effect import Effect
-from effectd.errors import ConfigError
-from effectd.schema import Address
+from effectd.base.errors import ConfigError
+from effectd.config import reader
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def build(home: Path, kind: str, options: dict[str, Any], **device: Any) -> Driver:
     devices = {"fan": {"kind": kind, "effects": ["wind"], "options": options, **device}}
     (home / "config.yaml").write_text(yaml.safe_dump({"devices": devices, "effects": {"wind": {}}}))
-    return kinds.build("fan", config.load(home))
+    return kinds.build("fan", reader.load(home))
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,19 @@ import json
 import pytest
 from hypothesis import given
 
-from effectd.cli import lines
+from effectd.cli import message_lines
 from effectd.cli.client import Message
-from effectd.topics import Topics
+from effectd.messages.topics import Topics
 from tests.unit.test_room import FIELDS, TOPICS, payloads, st
 
 
 @given(st.sampled_from(TOPICS), payloads)
 def test_any_message_is_one_line_in_words_and_one_of_json(topic: str, payload: bytes):
     message = Message(topic, payload, False)
-    said = lines.in_words(message, Topics())
+    said = message_lines.in_words(message, Topics())
     said.encode()
     assert "\n" not in said
-    assert json.loads(lines.as_line(message))["topic"] == topic
+    assert json.loads(message_lines.as_line(message))["topic"] == topic
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ def test_any_message_is_one_line_in_words_and_one_of_json(topic: str, payload: b
 def test_a_value_beyond_all_bounds_is_still_a_line(field: str, value: str):
     payload = f'{{"on":true,"status":"done","devices":{{"wind":"done"}},"{field}":{value}}}'.encode()
     for topic in TOPICS:
-        said = lines.in_words(Message(topic, payload, False), Topics())
+        said = message_lines.in_words(Message(topic, payload, False), Topics())
         said.encode()
         assert "\x1b[2J" not in said

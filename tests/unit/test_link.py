@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd import link as link_module
-from effectd.link import ROOM_BYTES, ROOM_MESSAGES, Link
-from effectd.schema import Address, Tls
-from effectd.stream import Stream, length
+from effectd.config.schema import Address, Tls
+from effectd.program import link as link_module
+from effectd.program.link import ROOM_BYTES, ROOM_MESSAGES, Link
+from effectd.program.stream import Stream, length
 from tests.unit.fakeloop import RealLoop
 
 CONNACK, SUBACK = b"\x20\x02\0\0", b"\x90\x03\0\x01\x01"

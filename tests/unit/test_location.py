@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd.location import EVERYWHERE, distance, parse
+from effectd.messages.location import EVERYWHERE, distance, parse
 
 X = ("left", "centerleft", "center", "centerright", "right")
 Y = ("bottom", "middle", "top")

@@ -7,12 +7,12 @@ import sys
 import threading
 from pathlib import Path
 
-from effectd.lock import HomeLock, Lock, held, holders
+from effectd.base.lock import HomeLock, Lock, held, holders
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, pathlib, time
-from effectd.lock import Lock, HomeLock
+from effectd.base.lock import Lock, HomeLock
 home = pathlib.Path(sys.argv[1])
 lock = HomeLock(home) if sys.argv[2] == "supervisord" else Lock(home, sys.argv[2])
 print(lock.take(), flush=True)
@@ -83,7 +83,7 @@ def test_one_supervisord_has_a_home_also_where_only_its_folder_is_shared(home, m
     try:
         assert not HomeLock(home).take()
         # another container: the same folder, but the names of its own network
-        monkeypatch.setattr("effectd.lock._address", lambda home, name: f"\0effectd/elsewhere/{home}/{name}")
+        monkeypatch.setattr("effectd.base.lock._address", lambda home, name: f"\0effectd/elsewhere/{home}/{name}")
         assert not HomeLock(home).take()
     finally:
         end(process)
@@ -92,7 +92,7 @@ def test_one_supervisord_has_a_home_also_where_only_its_folder_is_shared(home, m
 def test_a_reload_that_has_closed_every_descriptor_takes_the_lock_again(home):
     script = f"""
 import os, pathlib
-from effectd.lock import HomeLock, holders
+from effectd.base.lock import HomeLock, holders
 home = pathlib.Path({str(home)!r})
 lock = HomeLock(home)
 assert lock.take() and lock.take()

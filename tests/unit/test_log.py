@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from effectd.log import Flood, PipeHandler
+from effectd.base.log import Flood, PipeHandler
 
 
 @pytest.fixture

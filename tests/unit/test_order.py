@@ -22,11 +22,11 @@ from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from drivers import host as host_module
 from drivers.driver import Driver, Options
 from drivers.host import Host
-from effectd import config
-from effectd.effect import Effect, boot_id, to_set
-from effectd.process import Process
-from effectd.report import FINAL, Ack
-from effectd.topics import Topics
+from effectd.config import reader
+from effectd.messages.answers import FINAL, Ack
+from effectd.messages.effect import Effect, boot_id, to_set
+from effectd.messages.topics import Topics
+from effectd.program.process import Process
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.memory import Memory
 from tests.unit.wire import Wire
@@ -73,7 +73,7 @@ class World:
         (home / "run").mkdir()
         (home / "config.yaml").write_text(HOME)
         self.process = Process("fan", home)
-        self.process.config = config.load(home)
+        self.process.config = reader.load(home)
         self.wall_s = 1_700_000_000.0
         self.driven: list[str] = []
         self.receipts: dict[str, set[str]] = {}
@@ -104,7 +104,7 @@ class World:
         self.run += 1
         self.wire = Wire()
         self.host = Host(self.process, self.driver_loop, Fan(self))
-        self.host._reporter.link = self.host._follower.link = self.wire
+        self.host._reporter.link = self.host._broker.link = self.wire
         self.host._watcher.close()  # the gates of this test have no heart that beats
         self.heard = 0
         self.driver_loop.advance(0.001)

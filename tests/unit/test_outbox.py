@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dispatcher_proc import outbox as outbox_module
 from dispatcher_proc.outbox import WINDOW, Outbox
 from dispatcher_proc.overload import FLYING, Overload
-from effectd.topics import Topics
+from effectd.messages.topics import Topics
 from tests.unit.fakeloop import FakeLoop
 from tests.unit.wire import Wire
 

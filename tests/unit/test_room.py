@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd import report
-from effectd.cli import draw
-from effectd.schema import Device
+from effectd.cli.watch import draw
+from effectd.config.schema import Device
+from effectd.messages import answers
 from tests.unit.room import Story
 
 
@@ -146,7 +146,7 @@ def test_a_last_will_without_a_time_counts_from_its_arrival_and_said_again_from_
         assert story.room.programs["dispatcher"].since == 1004.0
 
 
-@pytest.mark.parametrize("status", sorted(report.FINAL - {"done"}))
+@pytest.mark.parametrize("status", sorted(answers.FINAL - {"done"}))
 def test_a_receipt_that_is_not_done_is_a_trouble_once_however_often_it_is_said(status: str):
     story = Story().ready()
     for _ in range(3):

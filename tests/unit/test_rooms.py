@@ -14,7 +14,7 @@ HOST_FILES = {
     "kinds",
     "order",
     "reporter",
-    "shape",
+    "scaling",
     "vectors",
     "waiting",
     "worker",
@@ -83,6 +83,21 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
+FLOORS = ("base", "messages", "config", "readiness", "program", "supervision", "cli")
+
+
+def test_within_effectd_a_package_imports_only_from_those_below_it():
+    wrong = {}
+    for path in FILES:
+        parts = path.relative_to(ROOT).parts
+        if parts[0] == "effectd" and len(parts) > 2:
+            entered = {module.split(".")[1] for module in imports(path) if module.startswith("effectd.")}
+            above = set(FLOORS[FLOORS.index(parts[1]) + 1 :]) & entered
+            if above:
+                wrong[name(path)] = above
+    assert wrong == {}
+
+
 def test_a_driver_knows_of_this_package_only_the_base_class_and_the_templates():
     kinds = [path for path in FILES if path.parent.name == "drivers" and path.stem not in HOST_FILES]
     assert {path.stem for path in kinds} >= {"driver", "virtual"}
@@ -97,7 +112,7 @@ def test_only_topics_py_spells_a_topic():
         for line, text in texts(path)
         if "/" in text and " " not in text and text.strip("/").split("/")[0] in TOPIC_WORDS
     }
-    assert {where: text for where, text in spelled.items() if where[0] != "effectd/topics.py"} == {}
+    assert {where: text for where, text in spelled.items() if where[0] != "effectd/messages/topics.py"} == {}
     assert spelled  # those of topics.py itself are seen
 
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from dispatcher_proc.routing import plan
-from effectd.config import Config
-from effectd.effect import Effect
-from effectd.errors import EffectRefused
-from effectd.schema import Broker, Device, EffectType
+from effectd.base.errors import EffectRefused
+from effectd.config.reader import Config
+from effectd.config.schema import Broker, Device, EffectType
+from effectd.messages.effect import Effect
 
 LABELS = {"off": 0, "low": 25, "medium": 50, "high": 100}
 

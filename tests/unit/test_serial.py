@@ -16,9 +16,9 @@ from serial.tools import list_ports
 
 from drivers import serial as module
 from drivers.serial import Serial, SerialOptions
-from effectd.effect import Effect
-from effectd.errors import DeviceFailed
-from effectd.schema import Address
+from effectd.base.errors import DeviceFailed
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
 
 
 class Cable:

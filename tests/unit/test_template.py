@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.template import CONSTANT, Template, encoded, in_url, unescaped, values
-from effectd.effect import Effect
+from effectd.messages.effect import Effect
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

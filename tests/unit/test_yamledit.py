@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd import yamledit
-from effectd.errors import ConfigError
-from effectd.yamlfile import YamlFile
+from effectd.base.errors import ConfigError
+from effectd.config import yamledit
+from effectd.config.yamlfile import YamlFile
 
 PATH = Path("config.yaml")
 FAN = {"kind": "virtual", "effects": ["wind"], "location": "left:middle", "options": {"a": 1, "off": "0"}}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from effectd.errors import BrokerLost
+from effectd.base.errors import BrokerLost
 
 
 class Wire:

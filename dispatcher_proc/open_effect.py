@@ -1,0 +1,106 @@
+"""An effect that has no final status yet, its share for each device, and how it is written into the journal."""
+
+import msgspec
+
+from effectd.base.loop import Cancellable
+from effectd.messages.effect import Effect
+
+
+class Part:
+    """One device's share of an effect."""
+
+    __slots__ = ("device", "effect", "first_sent", "had", "open", "sent_at", "stopped")
+
+    def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
+        self.device, self.effect, self.open = device, effect, of
+        self.sent_at = 0.0  # the last time, seconds of the loop's clock
+        self.had = False  # the driver may have it, and only it can say what became of it
+        self.first_sent = 0  # ms of CLOCK_MONOTONIC
+        self.stopped = False
+
+
+class OpenEffect:
+    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has a word for each device that has said one."""
+
+    __slots__ = (
+        "effect",
+        "note",
+        "parts",
+        "payload",
+        "reasons",
+        "received",
+        "safe",
+        "statuses",
+        "timers",
+        "told",
+        "topic",
+    )
+
+    def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
+        self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
+        self.safe = False  # in the journal: it survives the death of this process, `accepted` may be said
+        self.told = False  # `accepted` has been said
+        self.parts: dict[str, Part] = {}
+        self.statuses: dict[str, str] = {}
+        self.reasons: list[str] = []
+        self.timers: list[Cancellable] = []
+
+    @property
+    def seq(self) -> int:
+        """Its number among the accepted ones; the same for every device."""
+        return max((part.effect.seq for part in self.parts.values()), default=0)
+
+    @property
+    def pending(self) -> list[Part]:
+        """The shares of which nobody knows yet what became of them."""
+        return [part for name, part in self.parts.items() if name not in self.statuses]
+
+    @property
+    def reason(self) -> str:
+        return "; ".join([self.note] * bool(self.note) + self.reasons)
+
+
+class Record(msgspec.Struct, array_like=True):
+    """An open effect in the journal. `received` is of the boot `boot`."""
+
+    effect: Effect
+    parts: dict[str, Effect]
+    note: str
+    topic: str
+    payload: bytes
+    received: float
+    boot: str
+    statuses: dict[str, str]
+    reasons: list[str]
+    stopped: list[str]
+
+
+def to_record(opened: OpenEffect, boot: str) -> bytes:
+    parts = {name: part.effect for name, part in opened.parts.items()}
+    return msgspec.msgpack.encode(
+        Record(
+            opened.effect,
+            parts,
+            opened.note,
+            opened.topic,
+            opened.payload,
+            opened.received,
+            boot,
+            opened.statuses,
+            opened.reasons,
+            [name for name, part in opened.parts.items() if part.stopped],
+        )
+    )
+
+
+def from_record(value: bytes, boot: str) -> tuple[OpenEffect, float]:
+    """The effect, and its deadline (seconds of CLOCK_MONOTONIC; 0 = past, as after another boot)."""
+    record = msgspec.msgpack.decode(value, type=Record)
+    opened = OpenEffect(record.effect, record.note, record.topic, record.payload, record.received)
+    opened.safe = True
+    for name, sealed in record.parts.items():
+        part = opened.parts[name] = Part(name, sealed, opened)
+        part.stopped = name in record.stopped
+    opened.statuses, opened.reasons = record.statuses, record.reasons
+    deadlines = [sealed.deadline.ms / 1000 for sealed in record.parts.values() if sealed.deadline]
+    return opened, min(deadlines) if deadlines and record.boot == boot else 0.0

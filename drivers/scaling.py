@@ -1,0 +1,24 @@
+"""What one device makes of an effect: within its limits, then mapped onto the device's useful range."""
+
+import msgspec
+
+from effectd.config.schema import Device
+from effectd.messages.effect import Effect
+
+
+def limited(effect: Effect, device: Device) -> Effect:
+    """The effect that the state shows: on the scale of effects, clamped by what the user allows."""
+    return effect.clamped(device.limits.max_intensity, device.limits.max_on_ms)
+
+
+def shaped(effect: Effect, device: Device) -> Effect:
+    """The effect that the driver gets: percent of the device itself.
+
+    0 stays 0 (off); above it, intensity i becomes low + (high - low) * (i / 100) ** curve.
+    """
+    low, high = device.range
+    intensity = float(effect.intensity)
+    if not intensity or (low, high, device.curve) == (0, 100, 1):
+        return effect
+    level = low + (high - low) * (intensity / 100) ** device.curve
+    return msgspec.structs.replace(effect, intensity=round(level, 4))

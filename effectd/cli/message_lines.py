@@ -1,0 +1,66 @@
+"""A message as a line: in words for a person, or as JSON for a program."""
+
+import base64
+import json
+import time
+from typing import Any
+
+from effectd.cli import style
+from effectd.cli.client import Message
+from effectd.messages import answers
+from effectd.messages.topics import Topics
+
+_QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
+
+
+def as_line(message: Message) -> str:
+    """`{"at","topic","payload"}`: the payload as JSON where it is, else text, else `payload_base64`."""
+    line: dict[str, Any] = {"at": answers.unix_ms(), "topic": message.topic}
+    try:
+        text = message.payload.decode()
+    except UnicodeDecodeError:
+        line["payload_base64"] = base64.b64encode(message.payload).decode()
+    else:
+        line["payload"] = _value(text)
+    return json.dumps(line)
+
+
+def in_words(message: Message, topics: Topics) -> str:
+    """One line for a person, "" for what only machines say to each other."""
+    text = message.payload.decode(errors="replace")
+    value = _value(text)
+    fields = value if isinstance(value, dict) else {}
+    match topics.split(message.topic):
+        case ["devices", _, word] if word in _QUIET:
+            return ""
+        case ["devices", device, "state"]:
+            said = f"{style.clean(device):<12}{style.doing(fields)}"
+        case ["devices", device, "availability"]:
+            said = f"{style.clean(device):<12}{style.paint(style.clean(text))}"
+        case ["devices", device, "stop"]:
+            said = f"{'stop':<12}{style.clean(device)}"
+        case ["stop-all"]:
+            said = f"{'stop':<12}everything"
+        case ["effects", *levels]:
+            said = f"{'effect':<12}{style.clean('/'.join(levels))}  {style.clean(text)}"
+        case ["receipts", effect_id]:
+            said = f"{'receipt':<12}{style.receipt(fields)}  {style.clean(effect_id, 64)}"
+        case ["dead-letters", word]:
+            topic, detail = style.clean(str(fields.get("topic"))), style.clean(str(fields.get("detail")), 400)
+            said = f"{'dead letter':<12}{style.paint(style.clean(word))}  {topic}  {detail}"
+        case ["system", program, "state"]:
+            reason = style.clean(str(fields.get("reason") or ""))
+            state = style.paint(style.clean(str(fields.get("state"))))
+            said = f"{style.clean(program):<12}{state}{': ' + reason if reason else ''}"
+        case _:
+            said = f"{style.clean(message.topic)}  {style.clean(text)}"
+    now = time.time()
+    return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}  {said}"
+
+
+def _value(text: str) -> Any:
+    """The text as a JSON value where it is JSON, else itself."""
+    try:
+        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
+    except (ValueError, RecursionError):
+        return text

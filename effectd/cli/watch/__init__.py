@@ -1,0 +1,1 @@
+"""`effectd watch`: the room in the terminal."""

@@ -1,0 +1,163 @@
+"""The one message model: an effect, from the publisher to the driver's hand.
+
+`published.decode` makes one of what any MQTT client published; `routing` resolves it for a device (labels to numbers,
+`seq`, `deadline`); `to_set` and `from_set` carry it over `devices/<device>/set`; a driver's `apply` gets it.
+"""
+
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from effectd.base.errors import EffectRefused
+from effectd.messages.colors import COLORS
+
+WHOLE = range(-(2**63), 2**64)  # what 64 bits hold, signed or not: no codec on the way can carry more
+ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is said (section 2 of the contract)
+DEFAULT_TTL_MS = 2000
+
+
+def boot_id() -> str:
+    """This boot of this machine: a CLOCK_MONOTONIC reading of another boot means nothing. "" where unknown."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+class Deadline(Struct, frozen=True):
+    """The last moment at which the effect may start: `ms` of CLOCK_MONOTONIC in the boot `boot`."""
+
+    boot: str
+    ms: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody wants to be felt.
+
+    intensity   0-100 or a label of the configuration; a number once it is resolved for a device
+    duration    ms, 0 = hold; None = the effect type's own, until it is resolved
+    ttl_ms      ms from the dispatcher's receipt; what could not start within it is `expired`
+    expires_at  Unix ms, by a publisher with a true clock
+    parameters  handed to the driver as they are
+    extra       the publisher's own `x-...` fields, carried to the receipts
+    seq, deadline  set by the dispatcher when it sends the effect to one device
+    newest      the greatest seq given to any effect when this one was sent
+    first_sent  ms of CLOCK_MONOTONIC at which it was sent first; 0: this is the first time
+    """
+
+    id: str
+    effect_type: str
+    intensity: float | str = 100
+    duration: Annotated[int, Meta(ge=0)] | None = None
+    location: str = "everywhere"
+    parameters: dict[str, Any] = {}
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    ttl_ms: Annotated[int, Meta(ge=1, le=60000)] = DEFAULT_TTL_MS
+    expires_at: int | None = None
+    timestamp: Annotated[int, Meta(ge=0)] = 0
+    event_id: str | int | None = None
+    message_id: str | int | None = None
+    extra: dict[str, Any] = {}
+    seq: int = 0
+    deadline: Deadline | None = None
+    newest: int = 0
+    first_sent: int = 0
+
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour at full intensity, 0-255 each: `rgb`, else `color` (#RRGGBB or a name), else white."""
+        return rgb_of(self.parameters) or (255, 255, 255)
+
+    def clamped(self, max_intensity: float, max_on_ms: int) -> "Effect":
+        """This resolved effect within a device's limits; duration 0 stays 0, the host ends it at `max_on_ms`."""
+        intensity = min(max(float(self.intensity), 0.0), max_intensity)
+        return msgspec.structs.replace(self, intensity=intensity, duration=min(self.duration or 0, max_on_ms))
+
+    def level(self, top: int) -> int:
+        """The intensity as a whole number from 0 to `top`, for an actuator that counts so (255, 1023, ...)."""
+        return round(float(self.intensity) * top / 100)
+
+
+class _Set(Struct, omit_defaults=True):
+    """The payload of `devices/<device>/set`; a microcontroller needs only the first three fields."""
+
+    effect_type: str
+    intensity: float
+    duration: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    id: str = ""
+    parameters: dict[str, Any] = {}
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    expires_at: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    deadline: Deadline | None = None
+    newest: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+
+_set_decoder = msgspec.json.Decoder(_Set)
+_encoder = msgspec.json.Encoder()
+
+
+def new_id() -> str:
+    """A fresh effect id: sorts by time, unique without asking anybody."""
+    return f"e-{time.time_ns() // 1_000_000:x}-{secrets.token_hex(4)}"
+
+
+def to_set(effect: Effect) -> bytes:
+    """The resolved effect as the payload of its device's `set`."""
+    return _encoder.encode(
+        _Set(
+            id=effect.id,
+            effect_type=effect.effect_type,
+            intensity=float(effect.intensity),
+            duration=effect.duration or 0,
+            parameters=effect.parameters,
+            priority=effect.priority,
+            seq=effect.seq,
+            expires_at=effect.expires_at,
+            deadline=effect.deadline,
+            newest=effect.newest if effect.newest > effect.seq else 0,
+            first_sent=effect.first_sent,
+        )
+    )
+
+
+def from_set(payload: bytes) -> Effect:
+    """The payload of a `set` -> Effect. Raises EffectRefused where it is none."""
+    try:
+        fields = msgspec.structs.asdict(_set_decoder.decode(payload))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EffectRefused("set", str(error)) from None
+    check_whole(fields["parameters"], "parameters")
+    return Effect(**(fields | {"id": fields["id"] or new_id()}))
+
+
+def check_whole(value: Any, path: str = "") -> None:
+    """Refuse a whole number beyond 64 bits, wherever it stands in the object `value`, by its path."""
+    if isinstance(value, int) and value not in WHOLE:
+        raise EffectRefused(path, "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            check_whole(item, f"{path}.{key}"[-64:] if path else key[:64])
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check_whole(item, f"{path}[{index}]"[-64:])
+
+
+def rgb_of(parameters: dict[str, Any]) -> tuple[int, int, int] | None:
+    rgb, color = parameters.get("rgb"), parameters.get("color")
+    if rgb is not None:
+        fits = isinstance(rgb, list | tuple) and len(rgb) == 3 and all(type(c) is int and 0 <= c <= 255 for c in rgb)
+        return (rgb[0], rgb[1], rgb[2]) if fits else None
+    if not isinstance(color, str):
+        return None
+    text = COLORS.get(color.lower().replace(" ", ""), color)
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        return None
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)

@@ -1,0 +1,265 @@
+"""One MQTT connection of a process, driven from its loop: will, subscriptions, reconnecting, and nothing hidden.
+
+Each connection is a fresh session: what was in flight when the broker was lost is forgotten
+here and held by those who own it (the dispatcher its effects, a host its last state), so nothing is ever sent late
+behind their backs. `up` means: CONNACK, and every subscription granted (SUBACK).
+
+paho opens and keeps the session (CONNECT, SUBSCRIBE, pings). Messages and their acknowledgements go past it: it has no
+bound on what waits to leave, and reads without end (docs/decisions/0014-overload.md).
+"""
+
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from effectd.base.errors import BrokerLost
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.config.schema import Address
+from effectd.program.dialer import Dialer
+from effectd.program.session import Pipe, Session
+from effectd.program.stream import PUBACK, PUBLISH, Stream, length
+
+KEEPALIVE_S = 10
+_GRANT_S = 5.0  # from the first step of connecting to every SUBACK
+_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
+# what may be on its way before `has_room` says no; four times as much, and the connection is given up
+ROOM_MESSAGES, ROOM_BYTES = 4000, 4 << 20
+_FIRST_ID, _IDS = 100, 65_000  # packet ids of messages; paho numbers its SUBSCRIBE below them
+
+log = logging.getLogger(__name__)
+
+# topic, payload, retain flag as it arrived
+OnMessage = Callable[[str, bytes, bool], None]
+Will = tuple[str, bytes]
+
+
+class Link:
+    """`open` and `drop` follow the broker's gate; `close` says goodbye. Callbacks run on the loop."""
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        address: Address,
+        client_id: str,
+        *,
+        subscriptions: Sequence[str],
+        on_message: OnMessage,
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+        will: Will | None = None,
+    ) -> None:
+        self._loop, self._address, self._client_id = loop, address, client_id
+        self._subscriptions, self._will = subscriptions, will
+        self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
+        self.up = False
+        self.on_failure: Callable[[str], None] | None = None  # told why each attempt to connect has failed
+        self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
+        self._dialer = Dialer(loop, address)
+        self._wanted = False
+        self._connecting = False
+        self._failures = 0
+        self._stream: Stream | None = None
+        self._session: Session | None = None
+        self._pipe: Pipe | None = None
+        self._timers: list[Cancellable] = []
+        self._events: list[Callable[[], None]] = []
+        self._unacked: dict[int, tuple[int, Callable[[], None] | None]] = {}  # by packet id: its bytes, whom to tell
+        self._unacked_bytes = 0
+        self._last_id = _FIRST_ID
+        self._tight = False
+
+    def open(self) -> None:
+        """Connect, and connect again whenever the connection is lost, until `drop` or `close`."""
+        if not self._wanted:
+            self._wanted, self._failures = True, 0
+            self._connect()
+
+    def drop(self) -> None:
+        """The broker is known to be gone: let go at once, try nothing."""
+        self._wanted = False
+        self._lose("the broker is gone")
+
+    def close(self) -> None:
+        """Send what is waiting, then DISCONNECT, so that no will is sent."""
+        self._wanted = False
+        if self.up and self._session is not None and self._stream is not None:
+            self._session.on_disconnect = None
+            self._session.disconnect()
+            self._stream.finish(_GOODBYE_S)
+        self._lose("")
+
+    def has_room(self) -> bool:
+        """Whether the connection takes more now. After a no, `on_room` is called when it does.
+
+        For those that can hold their messages back; what is published all the same is sent, up to a bound.
+        """
+        self._tight = not self._room(1)
+        return not self._tight
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
+    ) -> None:
+        """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
+        if not self.up or self._stream is None:
+            raise BrokerLost(f"no connection to {self._address}")
+        name = topic.encode()
+        parts = [len(name).to_bytes(2, "big"), name]
+        if qos:
+            parts.append(self._new_id(len(payload), acked).to_bytes(2, "big"))
+        parts.append(payload)
+        rest = b"".join(parts)
+        self._stream.send(bytes((PUBLISH | qos << 1 | retain,)) + length(len(rest)) + rest)
+        if not self._room(4):
+            self._loop.call_soon(self._lose, f"{self._address} takes nothing any more", self._session)
+
+    def _room(self, times: int) -> bool:
+        return (
+            self._stream is not None
+            and len(self._unacked) < times * ROOM_MESSAGES
+            and self._unacked_bytes + self._stream.unsent < times * ROOM_BYTES
+        )
+
+    def _new_id(self, size: int, acked: Callable[[], None] | None) -> int:
+        while True:
+            self._last_id = self._last_id + 1 if self._last_id < _IDS else _FIRST_ID
+            if self._last_id not in self._unacked:
+                break
+        self._unacked[self._last_id] = size, acked
+        self._unacked_bytes += size
+        return self._last_id
+
+    def _connect(self) -> None:
+        if not self._wanted or self._connecting or self._session is not None:
+            return
+        self._connecting = True
+        self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
+        self._dialer.dial(self._dialled)
+
+    def _too_late(self) -> None:
+        step = f": {self._dialer.stage}" if self._connecting else ""
+        self._lose(f"{self._address} did not answer within {_GRANT_S:g} s{step}")
+
+    def _dialled(self, sock: socket.socket | None, why: str) -> None:
+        if sock is None:
+            self._lose(f"cannot connect to {self._address}: {why}")
+            return
+        self._connecting = False
+        self._stream = Stream(self._loop, sock, take=self._take, sent=self._look, broken=self._broken)
+        self._pipe = Pipe(self._stream)
+        session = self._session = Session(self._client_id, self._pipe)
+        # inside its callbacks paho holds locks: only note what happened, and act on it when paho has returned
+        session.on_connect = lambda _c, _data, _flags, reason, _properties: self._note(self._connected, reason)
+        session.on_subscribe = lambda _c, _data, _mid, reasons, _properties: self._note(self._subscribed, reasons)
+        session.on_disconnect = lambda _c, _data, _flags, reason, _properties: self._note(self._ended, reason)
+        if self._will is not None:
+            session.will_set(self._will[0], self._will[1], qos=1, retain=True)
+        if self._address.username is not None:
+            session.username_pw_set(self._address.username, self._address.password())
+        session.connect(self._address.host, self._address.port, KEEPALIVE_S)
+        self._timers.append(self._loop.call_later(1.0, self._misc, session))
+
+    def _note(self, act: Callable[[Any], None], what: Any) -> None:
+        self._events.append(lambda: act(what))
+
+    def _act(self, session: Session) -> None:
+        """Act on what paho has noted; what belongs to a connection that is lost meanwhile goes with it."""
+        while self._events and session is self._session:
+            self._events.pop(0)()
+
+    def _connected(self, reason: Any) -> None:
+        if reason.is_failure:
+            self._lose(f"{self._address} refused the connection: {reason}")
+        elif self._subscriptions and self._session is not None:
+            self._session.subscribe([(topic, 1) for topic in self._subscriptions])
+        else:
+            self._granted()
+
+    def _subscribed(self, reasons: list[Any]) -> None:
+        refused = [t for t, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
+        if refused:
+            self._lose(f"{self._address} refused to let us subscribe to {', '.join(refused)}")
+        else:
+            self._granted()
+
+    def _granted(self) -> None:
+        self.up, self._failures = True, 0
+        self._timers.pop(0).cancel()
+        self._on_up()
+
+    def _ended(self, reason: Any) -> None:
+        self._lose(f"connection to {self._address} lost: {reason}")
+
+    def _broken(self, why: str) -> None:
+        self._lose(f"connection to {self._address} lost: {why}")
+
+    def _lose(self, why: str, session: Session | None = None) -> None:
+        """Forget this connection wholly; connect again after a while if that is still wanted."""
+        if (self._session is None and not self._connecting) or (session is not None and session is not self._session):
+            return
+        was_up, self.up, self._connecting = self.up, False, False
+        self._dialer.cancel()
+        if self._session is not None:
+            self._session.on_disconnect = None
+        if self._stream is not None:
+            self._stream.close()
+        self._session = self._stream = self._pipe = None
+        self._events.clear()
+        self._unacked.clear()
+        self._unacked_bytes = 0
+        for timer in self._timers:
+            timer.cancel()
+        if self._wanted:
+            delay = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
+            self._failures += 1
+            self._loop.call_later(delay, self._connect)
+            log.log(logging.WARNING if was_up or self._failures == len(_RETRY_S) else logging.DEBUG, "%s", why)
+        if was_up:
+            self._on_down(why)
+        elif self.on_failure is not None and self._wanted:
+            self.on_failure(why)
+
+    def _take(self, packet: bytes, at: int) -> None:
+        """One packet from the broker; what is behind its fixed header begins at `at`."""
+        kind = packet[0] & 0xF0
+        if kind == PUBLISH:
+            self._message(packet, at)
+        elif kind == PUBACK:
+            size, acked = self._unacked.pop(int.from_bytes(packet[at : at + 2], "big"), (0, None))
+            self._unacked_bytes -= size
+            if acked is not None:
+                acked()
+            self._look()
+        elif (session := self._session) is not None and self._pipe is not None:
+            self._pipe.inbox += packet
+            session.loop_read()
+            self._act(session)
+
+    def _message(self, packet: bytes, at: int) -> None:
+        body = at + 2 + int.from_bytes(packet[at : at + 2], "big")
+        name = packet[at + 2 : body]
+        if packet[0] & 6 and self._stream is not None:
+            self._stream.send(bytes((PUBACK, 2)) + packet[body : body + 2])
+            body += 2
+        try:
+            topic = name.decode()
+        except UnicodeDecodeError:
+            return
+        try:
+            self._on_message(topic, packet[body:], bool(packet[0] & 1))
+        except Exception:  # once a message: a defect met by one message must not deafen the link for the next
+            log.exception("a message on %s could not be handled", topic)
+
+    def _look(self) -> None:
+        """Something has left: tell who waits for room."""
+        if self._tight and self._room(1):
+            self._tight = False
+            if self.on_room is not None:
+                self.on_room()
+
+    def _misc(self, session: Session) -> None:
+        if session is self._session:
+            self._timers[-1] = self._loop.call_later(1.0, self._misc, session)
+            session.loop_misc()
+            self._act(session)

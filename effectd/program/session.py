@@ -1,0 +1,45 @@
+"""paho over a connection that is there already: it opens and keeps the session, and touches no socket."""
+
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from effectd.program.stream import Stream
+
+
+class Pipe:
+    """The socket that paho is given: what it writes goes into the stream, what it reads was put here for it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.inbox = b""
+
+    def recv(self, size: int) -> bytes:
+        if not self.inbox:
+            raise BlockingIOError
+        data, self.inbox = self.inbox[:size], self.inbox[size:]
+        return data
+
+    def send(self, data: bytes) -> int:
+        self._stream.send(data)
+        return len(data)
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def setblocking(self, _blocking: bool) -> None: ...
+
+    def close(self) -> None:
+        """The stream is closed by the link, when it has let go."""
+
+
+class Session(paho.Client):
+    """paho over a connection that is there already: `_create_socket` is the only private name of it that we use."""
+
+    def __init__(self, client_id: str, pipe: Pipe) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
+        self._pipe = pipe
+
+    def _create_socket(self) -> Any:
+        return self._pipe

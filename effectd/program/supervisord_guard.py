@@ -1,0 +1,52 @@
+"""The watcher is watched, by every program: a supervisord that stands still is woken, so any two deaths heal.
+
+The watchdog's gate beats from supervisord's own loop. Silent and stopped (state T in /proc): SIGCONT mends that. Silent
+and not stopped, for long: stuck; its end switches everything off, and is right only where a service manager starts it
+again (systemd sets INVOCATION_ID, systemd.exec(5)).
+"""
+
+import logging
+import os
+import signal
+import zlib
+
+from effectd.base.loop import AnyLoop
+from effectd.program.standstill import stopped
+from effectd.readiness.gate_watcher import GateWatcher
+
+WAKE_AFTER_S, END_AFTER_S = 3.0, 30.0  # on top of the 2 s after which a gate counts as silent
+_APART_S = 0.25  # so that the programs of a home do not all act at one moment
+_LOOK_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class SupervisordGuard:
+    """Looks at `run/watchdog.gate` once a second; only under supervisord."""
+
+    def __init__(self, loop: AnyLoop, watcher: GateWatcher, name: str) -> None:
+        self._loop = loop
+        self._parent = os.getppid()
+        self._apart_s = zlib.crc32(name.encode()) % 8 * _APART_S
+        self._silent_since: float | None = None
+        if os.environ.get("SUPERVISOR_ENABLED"):
+            self._watch = watcher.watch("watchdog", lambda _watch: None)
+            loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._loop.call_later(_LOOK_S, self._look)
+        line, now = self._watch.line, self._loop.time()
+        if line is not None and not self._watch.stale:
+            self._silent_since = None
+            return
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        silent_s = now - self._silent_since - self._apart_s
+        if silent_s > WAKE_AFTER_S and stopped(self._parent):
+            self._signal(signal.SIGCONT, "waking it")
+        elif silent_s > END_AFTER_S and line and line.pid == self._parent and os.environ.get("INVOCATION_ID"):
+            self._signal(signal.SIGKILL, "ending it")
+
+    def _signal(self, sig: int, what: str) -> None:
+        if os.getppid() == self._parent > 1:
+            log.critical("supervisord (pid %d) does not answer; %s", self._parent, what)
+            os.kill(self._parent, sig)
