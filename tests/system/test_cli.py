@@ -576,7 +576,7 @@ def test_help_teaches_with_examples_and_exit_codes_and_needs_no_home(tmp_path: P
 def test_the_version_names_the_contract(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "effectd.cli", "--version"]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "effectd 0.1.0 (contract 1)\n")
+    assert (done.returncode, done.stdout) == (0, "effectd 0.1.0 (contract 2)\n")
 
 
 # --- the demo --------------------------------------------------------------------------------------------------------
