@@ -25,7 +25,7 @@ from effectd.program.broker_session import BrokerSession
 from effectd.program.process import Process
 from effectd.readiness.gate import Reply, Request
 
-JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
+JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
 REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Dispatcher:
         self._outbox = Outbox(link, topics.dead_letter(""))
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._intake = Intake(loop, self._try_effect, self._refuse_unread, self._busy)
-        journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
+        journal = self._journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         journal.watch(loop, self._broker.journal_trouble)
         ledger = Ledger(journal, effect.boot_id())
         self._receipts = Receipts(self._outbox.put, topics, loop.time, ledger)
@@ -114,7 +114,9 @@ class Dispatcher:
     def _busy(self) -> str:
         if self._outbox.busy:
             return "the broker takes receipts too slowly"
-        return f"{REMEMBERED} effects of the last minute are remembered" if len(self._receipts) >= REMEMBERED else ""
+        if len(self._receipts) >= REMEMBERED or self._journal.crowded:
+            return f"{len(self._receipts)} effects of the last minute have to be remembered"
+        return ""
 
     def _refuse_unread(self, arrival: Arrival, reason: str) -> None:
         named = arrival.named
