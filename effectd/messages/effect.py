@@ -43,6 +43,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     intensity   0-100 or a label of the configuration; a number once it is resolved for a device
     duration    ms, 0 = hold; None = the effect type's own, until it is resolved
+    target      ids of devices and names of zones outside which nothing is driven; None = no such bound
     ttl_ms      ms from the dispatcher's receipt; what could not start within it is `expired`
     expires_at  Unix ms, by a publisher with a true clock
     parameters  handed to the driver as they are
@@ -57,6 +58,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     intensity: float | str = 100
     duration: Annotated[int, Meta(ge=0)] | None = None
     location: str = "everywhere"
+    target: tuple[str, ...] | None = None
     parameters: dict[str, Any] = {}
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     ttl_ms: Annotated[int, Meta(ge=1, le=60000)] = DEFAULT_TTL_MS
