@@ -31,6 +31,8 @@ def plan(effect: Effect, config: Config) -> Plan:
         intensity=_number(effect.intensity, effect_type),
         duration=effect_type.duration_ms if effect.duration is None else effect.duration,
     )
+    if effect.fade and resolved.intensity and 0 < (resolved.duration or 0) < effect.fade:
+        raise EffectRefused("fade", f"{effect.fade} ms is longer than the duration of {resolved.duration} ms")
     try:
         wanted = location.parse(effect.location)
     except ValueError as error:

@@ -26,6 +26,7 @@ class _Published(Struct, forbid_unknown_fields=True):
     duration: Annotated[int, Meta(ge=0, le=2**53)] | None | UnsetType = UNSET
     location: Annotated[str, Meta(max_length=200)] | None | UnsetType = UNSET
     target: str | list[str] | None | UnsetType = UNSET
+    fade: Annotated[int, Meta(ge=0, le=2**53)] | None | UnsetType = UNSET
     parameters: dict[str, Any] | None | UnsetType = UNSET
     priority: Annotated[int, Meta(ge=0, le=9)] | None | UnsetType = UNSET
     ttl_ms: Annotated[int, Meta(ge=1, le=60000)] | None | UnsetType = UNSET
@@ -47,6 +48,7 @@ _RULES = {
     "parameters": "an object",
     "location": "text of at most 200 characters",
     "target": "the id of a device, the name of a zone, or a list of those",
+    "fade": "a whole number of ms, 0 or more",
     "effect_type": "text of 1 to 64 characters",
 }
 _json = msgspec.json.Decoder()

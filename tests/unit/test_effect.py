@@ -42,6 +42,7 @@ def test_every_field_is_carried_as_it_was_published():
         "duration": 250,
         "location": "left:middle:front",
         "target": ("row-a", "fan"),
+        "fade": 100,
         "parameters": {"color": "#00ff00", "deep": [{"a": None}]},
         "priority": 9,
         "ttl_ms": 60000,
@@ -570,3 +571,8 @@ def test_a_target_is_a_name_or_a_list_of_names(given, meant):
 @pytest.mark.parametrize("target", [[], [1], 5, {}, [["a"]], True])
 def test_what_is_no_target_is_refused_by_its_field(target):
     assert refusal({"target": target}).field.startswith("target")
+
+
+@pytest.mark.parametrize("fade", [-1, "fast", 1.5, True, []])
+def test_what_is_no_fade_is_refused_by_its_field(fade):
+    assert refusal({"fade": fade}).field == "fade"

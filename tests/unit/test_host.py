@@ -764,7 +764,7 @@ def test_after_a_new_connection_everything_retained_is_told_again_and_every_ack_
     stage.until_calls("apply e1", "off")
     stage.set("e2")
     stage.until_calls("apply e2")
-    stage.loop.until(lambda: stage.host._current)
+    stage.loop.until(lambda: stage.host._actuator._on)
     assert stage.wire.published == []
     stage.wire.up = True
     stage.host._reporter.connected()

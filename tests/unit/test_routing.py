@@ -131,7 +131,7 @@ def test_the_same_question_has_the_same_answer_and_changes_neither_effect_nor_ro
     assert msgspec.json.encode((asked, config.devices, config.effects)) == before
 
 
-# --- target ----------------------------------------------------------------------------------------------------------
+# --- target and fade -------------------------------------------------------------------------------------------------
 
 
 def seats() -> Config:
@@ -170,3 +170,22 @@ def test_a_target_without_a_device_of_the_type_is_undeliverable():
 def test_an_unknown_target_is_refused_with_the_names_that_are_known():
     with pytest.raises(EffectRefused, match="'row-z' is no device and no zone; known are a, b, c, lamp, aisle, row-a"):
         plan(wind(target=("a", "row-z")), seats())
+
+
+@pytest.mark.parametrize(
+    ("fields", "fits"),
+    [
+        ({"fade": 500, "duration": 500}, True),
+        ({"fade": 501, "duration": 500}, False),
+        ({"fade": 60_000, "duration": 0}, True),
+        ({"fade": 2000}, True),  # of type wind, whose duration is 2000
+        ({"fade": 2001}, False),
+        ({"fade": 9000, "intensity": 0}, True),  # the way down has no duration
+    ],
+)
+def test_a_fade_may_not_be_longer_than_a_duration_above_0(fields, fits):
+    if fits:
+        assert plan(wind(**fields), seats()).devices["a"].fade == fields["fade"]
+    else:
+        with pytest.raises(EffectRefused, match="fade: "):
+            plan(wind(**fields), seats())
