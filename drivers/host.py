@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from drivers.actuator import OFF, Actuator, Change
-from drivers.driver import Driver
 from drivers.fence import Fence
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from drivers.scaling import shaped
@@ -16,6 +15,7 @@ from drivers.worker import Worker
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
+from effectd.driver import Driver
 from effectd.messages.effect import from_set
 from effectd.program.broker_session import BrokerSession
 from effectd.program.process import Process

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from drivers import host as host_module
-from drivers.driver import Driver, Options
 from drivers.host import Host
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd.base.journal import Journal
 from effectd.config import reader
+from effectd.driver import Driver, Options
 from effectd.messages import answers
 from effectd.messages.effect import Deadline, Effect, boot_id, to_set
 from effectd.messages.topics import Topics

@@ -12,6 +12,7 @@ HOST_FILES = {
     "actuator",
     "host",
     "deadline",
+    "dry_run",
     "kinds",
     "order",
     "ramp",
