@@ -136,7 +136,7 @@ class Actuator:
         elif change.first:
             self._started(change.effect, change.level)
         else:
-            self._stepped(change.level)
+            self._stepped(change.effect, change.level)
 
     def overdue(self, why: str) -> None:
         """The change that moves has outlived its limit."""
@@ -219,7 +219,7 @@ class Actuator:
 
     def _started(self, effect: Effect, level: Effect) -> None:
         self._ended()
-        if level.intensity:
+        if effect.intensity or level is not effect:  # not by the level: the first of a long fade may be next to nothing
             self._on, self._level = effect, level
             on_ms = effect.duration or self._limits.max_on_ms
             if not effect.intensity:
@@ -228,10 +228,9 @@ class Actuator:
         self._ack(effect, "done")
         self._moved_on(level)
 
-    def _stepped(self, level: Effect) -> None:
-        if level.intensity:
-            self._level = level
-        else:
+    def _stepped(self, effect: Effect, level: Effect) -> None:
+        self._level = level
+        if level is effect and not effect.intensity:
             self._ended()
         self._moved_on(level)
 

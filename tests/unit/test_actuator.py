@@ -219,6 +219,15 @@ def test_a_fade_within_max_intensity_and_max_on_ms():
     assert bench.driven == [(0, 10), (20, 20), (40, 30), (50, 0)]
 
 
+def test_a_fade_that_begins_next_to_nothing_is_within_max_on_ms_all_the_same():
+    bench = Bench(max_on_ms=60_000).run()
+    bench.take(1, fade=600_000)
+    assert bench.driven == [(0, 0.0)]
+    bench.loop.advance(700)
+    assert bench.driven[-2:] == [(59_980, pytest.approx(0.1, abs=1e-3)), (60_000, 0)]
+    assert bench.actuator.state == "off"
+
+
 @pytest.mark.parametrize("priority", [0, 5, 9])
 def test_intensity_0_ends_what_is_on_of_any_priority_and_what_waits(priority):
     bench = Bench(max_rate_hz=10).run()
