@@ -146,7 +146,7 @@ class Actuator:
 
     def lost(self) -> None:
         """A call failed or was late, so nobody knows what the device does: off comes first."""
-        self._ramp, self._off_due = None, True
+        self._off_due = True
 
     # --- what is decided -----------------------------------------------------------------------------------------
 
