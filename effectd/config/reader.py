@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +26,11 @@ SUPERVISOR_FILE = "supervisor.conf"
 BROKER_SOCKET = "broker.sock"  # in run/
 STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 100}
 SUN_PATH = 107  # bytes of a UNIX socket's path on Linux, sockaddr_un.sun_path less its NUL (unix(7))
+
+
+_NAME_RULE = "1 to 32 of a-z 0-9 -, beginning with a letter or digit, and none of " + ", ".join(
+    sorted(topics.RESERVED_IDS)
+)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +149,7 @@ def load(home: Path, text: bytes | None = None) -> Config:
     devices, errors = dict[str, Device](), list[ConfigError]()
     for name, raw in top.devices.items():
         try:
-            devices[name] = _device(file, name, raw, effects)
+            devices[name] = _device(file, name, raw, effects, top.devices)
         except ConfigError as error:
             errors.append(error)
     return Config(home, top.topic_root, broker, devices, effects, tuple(errors), top.supervision, top.dispatcher, file)
@@ -160,13 +165,11 @@ def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
     return EffectType({**STANDARD_LABELS, **effect_type.labels}, effect_type.duration_ms)
 
 
-def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType]) -> Device:
+def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType], names: Container[str]) -> Device:
+    """`names`: of all devices, with which zones share one set."""
     path = ("devices", name)
-    if not topics.DEVICE_ID.fullmatch(name) or name in topics.RESERVED_IDS:
-        rule = "1 to 32 of a-z 0-9 -, beginning with a letter or digit, and none of " + ", ".join(
-            sorted(topics.RESERVED_IDS)
-        )
-        raise file.error(path, "a device id is " + rule, device=name)
+    if not _is_name(name):
+        raise file.error(path, f"a device id is {_NAME_RULE}", device=name)
     try:
         device: Device = _convert(file, path, raw, Device)
         if device.remote:
@@ -181,6 +184,12 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType])
     for key in ("range", "curve", "dry_run"):
         if device.remote and key in raw:
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
+    for zone in device.zones:
+        if not _is_name(zone):
+            raise file.error((*path, "zones"), f"{zone[:40]!r}: a zone's name is {_NAME_RULE}", device=name)
+        if zone in names:
+            problem = f"{zone!r} is a device; devices and zones share one set of names"
+            raise file.error((*path, "zones"), problem, device=name)
     if device.range[0] >= device.range[1]:
         raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
     try:
@@ -188,6 +197,10 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType])
     except ValueError as error:
         raise file.error((*path, "location"), str(error), device=name) from None
     return device
+
+
+def _is_name(name: str) -> bool:
+    return topics.DEVICE_ID.fullmatch(name) is not None and name not in topics.RESERVED_IDS
 
 
 def _convert(file: YamlFile, path: Path_, raw: Any, kind: Any) -> Any:

@@ -361,6 +361,8 @@ def test_a_dry_run_prints_the_plan_without_a_broker(own_home: Home) -> None:
     done = own_home.effectd("send", "wind", "medium", "--location", "left", "--dry-run")
     assert done.returncode == 0
     assert done.stdout == "plan; nothing is sent\n  fan  wind 50 %  for 2000 ms  at most 40 % (max_intensity)\n"
+    done = own_home.effectd("send", "wind", "30", "--target", "wind", "--fade", "500", "--dry-run")
+    assert done.stdout == "plan; nothing is sent\n  wind  wind 30 %  for 2000 ms, a fade of 500 ms\n"
     done = own_home.effectd("send", "wind", "--location", "center", "--dry-run", "--json")
     assert json.loads(done.stdout) == {
         "devices": {"wind": {"intensity": 100, "duration": 2000}},
