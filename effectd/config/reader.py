@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
-from effectd.config import run_folder
+from effectd.config import programs, run_folder
 from effectd.config.schema import Address, Broker, Device, EffectType, HomeAddress, Percent, RemoteOptions, Supervision
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location, topics
@@ -66,7 +66,7 @@ class Config(Struct, frozen=True):
     def programs(self) -> list[str]:
         """The programs of this home, in the order in which effects need them."""
         own = [name for name, device in self.devices.items() if not device.remote]
-        return ["broker", *(["dispatcher"] if self.dispatcher else []), *own]
+        return [*programs.named(self), *own]
 
     def client_id(self, name: str) -> str:
         """An MQTT client id that no other home uses: two homes may share a broker."""
@@ -162,11 +162,8 @@ def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
 
 def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType]) -> Device:
     path = ("devices", name)
-    if not topics.DEVICE_ID.fullmatch(name) or name in topics.RESERVED_IDS:
-        rule = "1 to 32 of a-z 0-9 -, beginning with a letter or digit, and none of " + ", ".join(
-            sorted(topics.RESERVED_IDS)
-        )
-        raise file.error(path, "a device id is " + rule, device=name)
+    if not programs.is_device(name):
+        raise file.error(path, "a device id is " + programs.id_rule(), device=name)
     try:
         device: Device = _convert(file, path, raw, Device)
         if device.remote:
