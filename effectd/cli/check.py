@@ -148,7 +148,11 @@ class SupervisorFile:
         return self._lines.get((section_, ""))
 
     def _ask_supervisor(self, text: str) -> None:
-        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes."""
+        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes.
+
+        It ignores an unknown one without a word; a try to change that was closed (its pull request 301, see also its
+        issue 990). So its parser is replaced by one that notes for which keys it is asked.
+        """
         from supervisor import options as theirs  # heavy
 
         if not (self.path.parent / "run" / "log").is_dir():

@@ -128,6 +128,7 @@ class Supervisor:
             time.sleep(_AGAIN_S)
 
     def _connection(self) -> UnixStreamHTTPConnection:
+        """supervisor's own has no time limit, and hangs with a supervisord that hangs; we found no issue about that."""
         limit_s, path = self._limit_s, str(self._path)
 
         class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]

@@ -167,7 +167,10 @@ class Watchdog:
         return f"{name} has given up; it is started again after {FATAL_AGAIN_S:g} s"
 
     def _backoff(self, event: Any) -> None:
-        """The first starts that fail go again at once: effectd's own programs brake themselves (process.py)."""
+        """The first starts that fail go again at once: effectd's own programs brake themselves (process.py).
+
+        supervisor waits 1, 2, 3 ... s, and does not look at `exitcodes` before `startsecs` (its issue 260 asks for it).
+        """
         process = event.process
         if not self._has_gate(process):
             return
