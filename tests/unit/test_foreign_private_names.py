@@ -11,7 +11,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,13 @@ PRIVATE = {
 
 # what we override in a class of theirs, or put in the place of something of theirs, and the hash of its source
 REPLACED = {
-    "paho.mqtt.client.Client._create_socket": "3043436f",
-    "supervisor.http.tail_f_producer": "09130399",
-    "supervisor.http.tail_f_producer.more": "1b5ff06f",
-    "supervisor.options.ServerOptions.make_logger": "e7619aff",
-    "supervisor.options.ServerOptions.waitpid": "290f8e9f",
-    "supervisor.options.UnhosedConfigParser": "18696657",
-    "supervisor.options.UnhosedConfigParser.get": "64ce9f65",
-    "supervisor.xmlrpc.UnixStreamHTTPConnection.connect": "11a2bda1",
+    "paho.mqtt.client.Client._create_socket": "568e8986",
+    "supervisor.http.tail_f_producer": "2d9f519f",
+    "supervisor.http.tail_f_producer.more": "1b6b45f8",
+    "supervisor.options.ServerOptions.make_logger": "1780e5b8",
+    "supervisor.options.ServerOptions.waitpid": "b8d27ef6",
+    "supervisor.options.UnhosedConfigParser": "e5ec3628",
+    "supervisor.xmlrpc.UnixStreamHTTPConnection.connect": "70b2604d",
 }
 
 # supervisor has no underscores. Of supervisord's own objects, which its manual does not describe, we use:
@@ -103,40 +102,51 @@ def whole_name(path: Path, node: ast.expr) -> str:
     return ".".join([imported(path)[root], *rest]) if root in imported(path) else ""
 
 
-def resolve(name: str) -> Any:
-    """The thing of that name; AttributeError where it is not there any more."""
+def module_of(name: str) -> tuple[Any, list[str]]:
+    """The module in which the thing of that name stands, and its name in there."""
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         try:
-            thing = importlib.import_module(".".join(parts[:cut]))
+            return importlib.import_module(".".join(parts[:cut])), parts[cut:]
         except ModuleNotFoundError:
             continue
-        for part in parts[cut:]:
-            thing = getattr(thing, part)
-        return thing
     raise AttributeError(name)
+
+
+def resolve(name: str) -> Any:
+    """The thing of that name; AttributeError where it is not there any more."""
+    module, inner = module_of(name)
+    return reduce(getattr, inner, module)
+
+
+def theirs(kind: type) -> list[type]:
+    """A class and what it inherits from, as far as the three libraries wrote it."""
+    return [one for one in kind.__mro__ if one.__module__.split(".")[0] in LIBRARIES]
 
 
 def has(owner: str, name: str) -> bool:
     """Whether a class of theirs, or what it inherits from, knows the name; many are only set in a method."""
     try:
-        lineage = resolve(owner).__mro__[:-1]
+        lineage = theirs(resolve(owner))
     except AttributeError:
         return False
-    for one in lineage:
-        if one.__module__.split(".")[0] in LIBRARIES:
-            text = inspect.getsource(one)
-            if name in vars(one) or re.search(rf"self\.{name}\b|'{name}'", text):
-                return True
-    return False
+    return any(name in vars(one) or re.search(rf"self\.{name}\b|'{name}'", inspect.getsource(one)) for one in lineage)
 
 
 def fingerprint(name: str) -> str:
-    """8 hex digits over the source of a function or a class; "gone" where there is none."""
-    try:
-        return hashlib.sha256(inspect.getsource(resolve(name)).encode()).hexdigest()[:8]
-    except (AttributeError, TypeError):
-        return "gone"
+    """8 hex digits over the source of a function or a class, "gone" where there is none.
+
+    From the file, because another test may have put our version in its place in this process.
+    """
+    module, inner = module_of(name)
+    text = Path(module.__file__).read_text()
+    node: ast.AST = ast.parse(text)
+    for part in inner:
+        found = [each for each in ast.iter_child_nodes(node) if getattr(each, "name", None) == part]
+        if not found:
+            return "gone"
+        node = found[-1]
+    return hashlib.sha256((ast.get_source_segment(text, node) or "").encode()).hexdigest()[:8]  # type: ignore[arg-type]
 
 
 def own_private_names() -> set[str]:
@@ -175,7 +185,7 @@ def replacements() -> Iterator[str]:
             if isinstance(node, ast.ClassDef):
                 for base in filter(None, (whole_name(path, base) for base in node.bases)):
                     methods = (each.name for each in node.body if isinstance(each, ast.FunctionDef))
-                    known = set(dir(resolve(base)))
+                    known = {name for one in theirs(resolve(base)) for name in vars(one)}
                     yield from (f"{base}.{name}" for name in methods if name in known and not name.startswith("__"))
             elif isinstance(node, ast.Assign):
                 targets = [each for one in node.targets for each in (one.elts if isinstance(one, ast.Tuple) else [one])]
