@@ -46,6 +46,7 @@ class Plugins:
         self._context = BrokerContext(_Facade())
         self._context.config = {"plugins": {name: dict(options or {}) for name, options in wanted.items()}}
         self._manager = PluginManager(NAMESPACE, self._context)
+        # amqtt sorts its plugins (its pull request 212), and does not say publicly which kinds there are
         self.filters = bool(self._manager._topic_plugins)
         self._authenticates = bool(self._manager._auth_plugins)
         heard = self._manager._event_plugin_callbacks
@@ -54,6 +55,7 @@ class Plugins:
             log.warning("on_mqtt_packet_received and on_mqtt_packet_sent are never called: packets are no objects here")
 
     async def start(self, broker: "Broker") -> None:
+        # amqtt wants the broker when the context is made; ours is there only now
         self._context._broker_instance.broker = broker
         await self._manager.fire_event(BrokerEvents.PRE_START, wait=True)
         await self._manager.fire_event(BrokerEvents.POST_START, wait=True)
@@ -150,7 +152,7 @@ class _Facade:
 
     @property
     def _sessions(self) -> dict[str, Any]:
-        return {}  # where amqtt would write down the session that it has just made
+        return {}  # where amqtt's add_subscription (its pull request 256) notes the session that it has just made
 
     async def add_subscription(self, subscription: tuple[str, int], session: PluginSession) -> int:
         topic_filter, qos = subscription

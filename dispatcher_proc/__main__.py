@@ -12,6 +12,7 @@ def main(this: process.Process) -> None:
 
     loop = Loop()
     dispatcher = Dispatcher(this, loop)
+    dispatcher.start()
     this.serve(loop, dispatcher.stop)
     loop.add_signal_handler(signal.SIGHUP, dispatcher.reload)
     if this.hung_up:

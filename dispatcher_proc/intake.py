@@ -74,6 +74,11 @@ class Intake:
             self._working = True
             self._loop.call_soon(self._work)
 
+    def clear(self) -> None:
+        """Nothing waits any more."""
+        while self._queue:
+            self._account(self._queue.popleft(), -1)
+
     def __contains__(self, effect_id: str) -> bool:
         """Whether an effect of this id waits for its turn."""
         return effect_id in self._names

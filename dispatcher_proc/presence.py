@@ -6,6 +6,7 @@ import time
 import msgspec
 
 from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.part import Handler, Message, Part
 from effectd import CONTRACT
 from effectd.base.errors import BrokerLost
 from effectd.config.reader import Config
@@ -17,7 +18,7 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 log = logging.getLogger(__name__)
 
 
-class Presence:
+class Presence(Part):
     """A driver counts as ready only under the run of the broker that the dispatcher is connected to itself."""
 
     def __init__(self, watcher: GateWatcher, follower: BrokerSession, delivery: Delivery, topics: Topics) -> None:
@@ -28,8 +29,11 @@ class Presence:
         self._comings = 0
         self._late: set[str] = set()  # programs whose line waits until the connection takes more
 
+    def topics(self) -> dict[str, Handler]:
+        return {self._topics.every_availability: self._availability}
+
     def configure(self, config: Config) -> None:
-        """GateView exactly the programs of this configuration."""
+        """Watch the gates of exactly the programs of this configuration."""
         for name in set(self.watches) - set(config.programs):
             self._watcher.unwatch(name)
             del self.watches[name]
@@ -47,22 +51,23 @@ class Presence:
         for device in self._remote:
             self._look_at_remote(device)
 
-    def tell_all(self) -> None:
+    def connected(self) -> None:
         """A new connection: the retained states may be lost."""
         for watch in self.watches.values():
             self._tell(watch.name, watch)
 
-    def tell_late(self) -> None:
+    def room(self) -> None:
         """The connection takes more again: the present lines of those that had to wait."""
         late, self._late = self._late, set()
         for name in late & set(self.watches):
             self._tell(name, self.watches[name])
 
-    def tell_end(self) -> None:
+    def stop(self) -> None:
         self._publish("dispatcher", {"name": "dispatcher", "state": "gone"})
 
-    def availability(self, device: str, payload: bytes) -> None:
+    def _availability(self, message: Message) -> None:
         """`devices/<device>/availability`; only remote devices are judged by it."""
+        device, payload = message.words[0], message.payload
         if device not in self._remote:
             return
         if payload == b"online":
@@ -114,4 +119,4 @@ class Presence:
         try:
             self._broker.link.publish(self._topics.system(program), payload, qos=1, retain=True)
         except BrokerLost:
-            pass  # `tell_all` tells it again
+            pass  # `connected` tells it again

@@ -51,6 +51,17 @@ class Receipts:
             told = self._told[opened.effect.id] = _Told(_content(opened.effect))
             told.receipt = accepted
 
+    def is_new(self, effect: Effect, topic: str, payload: bytes, undecoded: bytes = b"") -> bool:
+        """Whether something is to be done about it; about one that is known already all is said here."""
+        first = self.first_id(effect, topic)
+        repeats = True if first != effect.id else self.repeats(effect, undecoded)
+        if repeats:
+            self.tell_again(first)
+        elif repeats is False:
+            detail = "id: was used within the last 60 s for an effect with other content"
+            self.dead("refused", effect.id, topic, payload, detail)
+        return repeats is None
+
     def first_id(self, effect: Effect, topic: str) -> str:
         """The id of the effect that this one repeats by its `message_id`; else its own."""
         if effect.message_id is None:
@@ -81,6 +92,11 @@ class Receipts:
     def __len__(self) -> int:
         """How many ids are remembered."""
         return len(self._told)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what has to be remembered is about to fill the journal."""
+        return self._ledger.crowded
 
     def knows(self, effect_id: str) -> bool:
         return effect_id in self._told

@@ -39,7 +39,7 @@ class _Client(paho.Client):
         self._address = address
 
     def _create_socket(self) -> Any:
-        """paho's own UNIX transport ignores its time limit, and hangs where the backlog is full."""
+        """paho's own UNIX transport (its pull request 829) has no time limit, and hangs where the backlog is full."""
         return connect_to(self._address.path) if isinstance(self._address, HomeAddress) else super()._create_socket()
 
 

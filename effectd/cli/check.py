@@ -15,15 +15,14 @@ import typer
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
-from effectd.config import reader
+from effectd.config import programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
-_MODULES = {"broker": "broker_proc", "dispatcher": "dispatcher_proc"}
 # sections of which supervisord asks for each key by name, and those that belong to others
 _READ = ("supervisord", "unix_http_server", "inet_http_server", "program:", "eventlistener:", "fcgi-program:", "group:")
 _FREE = ("supervisorctl", "rpcinterface:", "ctlplugin:", "include")
 _SECTION = """[program:{name}]
-command=python -m {module} --home "%(here)s"
+command=python -m {command} --home "%(here)s"
 directory=%(here)s
 priority={priority}
 autorestart=unexpected
@@ -31,7 +30,6 @@ exitcodes=78
 startsecs=1
 startretries=10
 stopasgroup=true
-killasgroup=true
 stopwaitsecs=5
 redirect_stderr=true
 stdout_logfile=%(here)s/run/log/{name}.log
@@ -79,9 +77,7 @@ def problems(home: Path) -> list[Problem]:
 
 def section(program: str) -> str:
     """The section of supervisor.conf that runs `program`."""
-    module = _MODULES.get(program, f"drivers {program}")
-    priority = {"broker": 10, "dispatcher": 20}.get(program, 30)
-    return _SECTION.format(name=program, module=module, priority=priority)
+    return _SECTION.format(name=program, command=programs.command(program), priority=programs.of(program).priority)
 
 
 class SupervisorFile:
@@ -156,7 +152,11 @@ class SupervisorFile:
         return self._lines.get((section_, ""))
 
     def _ask_supervisor(self, text: str) -> None:
-        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes."""
+        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes.
+
+        It ignores an unknown one without a word; a try to change that was closed (its pull request 301, see also its
+        issue 990). So its parser is replaced by one that notes for which keys it is asked.
+        """
         from supervisor import options as theirs  # heavy
 
         if not (self.path.parent / "run" / "log").is_dir():
@@ -239,7 +239,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
     found = []
     for name in tree.programs:
         if name not in conf.programs:
-            key = name if name in _MODULES else f"devices.{name}"
+            key = programs.of(name).name or f"devices.{name}"
             line = tree.file.line(*key.split("."))
             what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
@@ -253,7 +253,7 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
     found = []
     for name, words in conf.programs.items():
         module, argument = _module(words)
-        if module == "drivers":
+        if module == programs.DEVICE.module:
             device = tree.devices.get(name)
             if device is None and name not in wrong:
                 what = f"{FILE} has no device {name!r}; known: {known}"
@@ -264,8 +264,8 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
             elif argument != name:
                 what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
                 found.append(conf.problem(f"program:{name}", "command", what))
-        elif name in _MODULES and module != _MODULES[name]:
-            what = f"must run `python -m {_MODULES[name]}`"
+        elif name == (row := programs.of(name)).name and module != row.module:
+            what = f"must run `python -m {row.module}`"
             found.append(conf.problem(f"program:{name}", "command", what))
     return found
 

@@ -16,7 +16,7 @@ from effectd.base.errors import BrokerLost
 from effectd.cli import down as down_command
 from effectd.cli import storm, style, up
 from effectd.cli.client import CONNECT_S, Client, Message, Sent
-from effectd.config import reader
+from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import effect
 from effectd.messages.effect import Effect
@@ -121,7 +121,7 @@ class Demo:
         heard: list[tuple[float, Line | None]] = []
         watcher = GateWatcher(self._client.loop, self._tree.home / "run")
         try:
-            broker, lamp = (watcher.watch(name, lambda _: None) for name in ("broker", light))
+            broker, lamp = (watcher.watch(name, lambda _: None) for name in (programs.BROKER, light))
             fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
             watches = (broker, lamp, fan)
             if not self._client.until(lambda: all(watch.ready for watch in watches), 2.0):

@@ -17,7 +17,7 @@ from effectd.base import lock
 from effectd.base.errors import ConfigError
 from effectd.cli import check, style
 from effectd.cli.check import SupervisorFile
-from effectd.config import reader, yamledit
+from effectd.config import programs, reader, yamledit
 from effectd.config.reader import FILE, SUPERVISOR_FILE
 from effectd.config.schema import RemoteOptions
 from effectd.config.yamlfile import YamlFile
@@ -195,7 +195,7 @@ def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
     if remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")
         return 0
-    with Health(home, ["broker", name]) as look:
+    with Health(home, [*programs.of(name).waits_for, name]) as look:
         row = look.wait(READY_S)[name]
     waited = time.monotonic() - began
     if row.ready:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from effectd.cli.client import Client, Message
-from effectd.config import reader
+from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import history
 from effectd.messages.answers import Ack, DeadLetter, Receipt, State
@@ -69,7 +69,7 @@ class _Recorder:
             loop.add_reader(self._out, self._nobody_reads)  # a pipe that we write to tells only that
         watcher = GateWatcher(loop, self._tree.home / "run")
         with self._client as client:
-            for name in (*self._tree.programs, "watchdog"):
+            for name in (*self._tree.programs, programs.WATCHDOG):
                 if watcher.watch(name, self._program).sock is None:
                     self._write(history.Program(name=name, state="gone"))
             client.link.open()
@@ -82,7 +82,7 @@ class _Recorder:
 
     def _program(self, watch: GateView) -> None:
         line = watch.line
-        if watch.name == "broker":
+        if watch.name == programs.BROKER:
             self._broker = line.generation if watch.ready and line else None
             if self._broker and not self._client.link.up:  # do not wait for the next retry
                 self._client.link.drop()

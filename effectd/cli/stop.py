@@ -14,7 +14,7 @@ from effectd.base.lock import holders
 from effectd.base.loop import Loop
 from effectd.cli import style
 from effectd.cli.client import Client, Message
-from effectd.config import reader, run_folder
+from effectd.config import programs, reader, run_folder
 from effectd.config.reader import Config
 
 CONFIRMED_WITHIN_S = 2.0
@@ -31,7 +31,7 @@ def run(home: Path, device: str | None) -> int:
         _wait(loop, asked)
         _tell(asked)
         return 78
-    local = [name for name in tree.programs if name not in ("broker", "dispatcher")]
+    local = [name for name in tree.programs if programs.is_device(name)]
     remote = [name for name, found in tree.devices.items() if found.kind == "remote"]
     wrong = [error.device for error in tree.errors if error.device]  # its driver may still run as it was started
     known = [*local, *remote, *wrong]
@@ -45,7 +45,7 @@ def run(home: Path, device: str | None) -> int:
         client.link.publish(topic, b"stop", qos=1, acked=lambda: published.append(True))
 
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
-        dispatcher = Gate(client.loop, home, "dispatcher", request)  # first: what it holds must not follow the stop
+        dispatcher = Gate(client.loop, home, programs.DISPATCHER, request)  # first: what it holds must not follow
         asked = [Gate(client.loop, home, n, {"do": "stop"}) for n in (*local, *wrong) if device in (None, n)]
         client.link.open()
         drivers = [gate for gate in asked if gate.name in local or gate.connected]
@@ -158,4 +158,6 @@ def _tell(asked: list[Gate]) -> None:
 
 
 def _gates(home: Path) -> list[str]:
-    return sorted(path.stem for path in (home / "run").glob("*.gate") if path.stem != "broker")
+    """Of those that know how to stop: the dispatcher, and whatever may be a device."""
+    names = sorted(path.stem for path in (home / "run").glob("*.gate"))
+    return [name for name in names if name == programs.DISPATCHER or programs.is_device(name)]

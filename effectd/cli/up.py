@@ -15,7 +15,7 @@ import typer
 
 from effectd.base import lock
 from effectd.cli import check, style
-from effectd.config import reader, run_folder
+from effectd.config import programs, reader, run_folder
 from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 from effectd.supervision.health import Health, Row
@@ -95,8 +95,8 @@ def _start(home: Path) -> None:
 def _config_moved_on(home: Path) -> bool:
     """Whether the broker waits for a taken port, and the user has meanwhile given this home another one."""
     broker = reader.load(home).broker
-    with Health(home, ["broker"]) as look:
-        reason = look.look()["broker"].reason
+    with Health(home, [programs.BROKER]) as look:
+        reason = look.look()[programs.BROKER].reason
     return reason.startswith(PORT_TAKEN) and not reason.startswith(f"{PORT_TAKEN}{broker.port} of {broker.host} ")
 
 
@@ -127,7 +127,7 @@ def _progress(home: Path) -> Iterator[Told]:
 
     def advise(rows: dict[str, Row], tell: Callable[[str], None]) -> None:
         if not advice and _port_trouble(rows):
-            advice.append(_ways_out(home, rows["broker"].reason))
+            advice.append(_ways_out(home, rows[programs.BROKER].reason))
             tell(advice[0])
 
     def tell_lines(rows: dict[str, Row]) -> None:
@@ -168,7 +168,7 @@ def _brief(rows: dict[str, Row]) -> dict[str, Row]:
 
 
 def _port_trouble(rows: dict[str, Row]) -> bool:
-    return "broker" in rows and rows["broker"].reason.startswith(PORT_TAKEN)
+    return programs.BROKER in rows and rows[programs.BROKER].reason.startswith(PORT_TAKEN)
 
 
 def _ways_out(home: Path, reason: str) -> str:

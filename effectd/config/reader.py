@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
-from effectd.config import run_folder
+from effectd.config import programs, run_folder
 from effectd.config.schema import Address, Broker, Device, EffectType, HomeAddress, Percent, RemoteOptions, Supervision
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location, topics
@@ -26,11 +26,6 @@ SUPERVISOR_FILE = "supervisor.conf"
 BROKER_SOCKET = "broker.sock"  # in run/
 STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 100}
 SUN_PATH = 107  # bytes of a UNIX socket's path on Linux, sockaddr_un.sun_path less its NUL (unix(7))
-
-
-_NAME_RULE = "1 to 32 of a-z 0-9 -, beginning with a letter or digit, and none of " + ", ".join(
-    sorted(topics.RESERVED_IDS)
-)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +66,7 @@ class Config(Struct, frozen=True):
     def programs(self) -> list[str]:
         """The programs of this home, in the order in which effects need them."""
         own = [name for name, device in self.devices.items() if not device.remote]
-        return ["broker", *(["dispatcher"] if self.dispatcher else []), *own]
+        return [*programs.named(self), *own]
 
     def client_id(self, name: str) -> str:
         """An MQTT client id that no other home uses: two homes may share a broker."""
@@ -168,8 +163,8 @@ def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
 def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType], names: Container[str]) -> Device:
     """`names`: of all devices, with which zones share one set."""
     path = ("devices", name)
-    if not _is_name(name):
-        raise file.error(path, f"a device id is {_NAME_RULE}", device=name)
+    if not programs.is_device(name):
+        raise file.error(path, "a device id is " + programs.id_rule(), device=name)
     try:
         device: Device = _convert(file, path, raw, Device)
         if device.remote:
@@ -185,8 +180,8 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType],
         if device.remote and key in raw:
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
     for zone in device.zones:
-        if not _is_name(zone):
-            raise file.error((*path, "zones"), f"{zone[:40]!r}: a zone's name is {_NAME_RULE}", device=name)
+        if not programs.is_device(zone):
+            raise file.error((*path, "zones"), f"{zone[:40]!r}: a zone's name is {programs.id_rule()}", device=name)
         if zone in names:
             problem = f"{zone!r} is a device; devices and zones share one set of names"
             raise file.error((*path, "zones"), problem, device=name)
@@ -197,10 +192,6 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType],
     except ValueError as error:
         raise file.error((*path, "location"), str(error), device=name) from None
     return device
-
-
-def _is_name(name: str) -> bool:
-    return topics.DEVICE_ID.fullmatch(name) is not None and name not in topics.RESERVED_IDS
 
 
 def _convert(file: YamlFile, path: Path_, raw: Any, kind: Any) -> Any:

@@ -3,7 +3,6 @@
 import re
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-RESERVED_IDS = frozenset({"all", "broker", "dispatcher", "watchdog"})
 
 
 class Topics:

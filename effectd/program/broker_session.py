@@ -7,6 +7,7 @@ stop and restart converges (docs/decisions/0002-readiness.md).
 from collections.abc import Callable, Sequence
 
 from effectd.base.loop import AnyLoop
+from effectd.config import programs
 from effectd.program.link import Link, OnMessage, Will
 from effectd.program.process import Process
 from effectd.readiness.gate import Gate
@@ -49,7 +50,7 @@ class BrokerSession:
         if self._braked_s:
             loop.call_later(self._braked_s, self._release)
         self._broker: GateView | None = None
-        self._broker = watcher.watch("broker", self._broker_changed)
+        self._broker = watcher.watch(programs.BROKER, self._broker_changed)
         self._say()
 
     def trouble(self, reason: str) -> None:

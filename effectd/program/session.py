@@ -35,7 +35,11 @@ class Pipe:
 
 
 class Session(paho.Client):
-    """paho over a connection that is there already: `_create_socket` is the only private name of it that we use."""
+    """paho over a connection that is there already: `_create_socket` is the only private name of it that we use.
+
+    paho opens its socket there itself, blocks until it is connected, and takes none from its caller; we found no issue
+    of paho's that asks for that.
+    """
 
     def __init__(self, client_id: str, pipe: Pipe) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True)

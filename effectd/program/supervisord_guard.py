@@ -11,6 +11,7 @@ import signal
 import zlib
 
 from effectd.base.loop import AnyLoop
+from effectd.config import programs
 from effectd.program.standstill import stopped
 from effectd.readiness.gate_watcher import GateWatcher
 
@@ -30,7 +31,7 @@ class SupervisordGuard:
         self._apart_s = zlib.crc32(name.encode()) % 8 * _APART_S
         self._silent_since: float | None = None
         if os.environ.get("SUPERVISOR_ENABLED"):
-            self._watch = watcher.watch("watchdog", lambda _watch: None)
+            self._watch = watcher.watch(programs.WATCHDOG, lambda _watch: None)
             loop.call_later(_LOOK_S, self._look)
 
     def _look(self) -> None:

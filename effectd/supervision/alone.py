@@ -17,7 +17,8 @@ _locks: dict[Path, HomeLock] = {}  # for the life of the process
 def guard() -> None:
     """Have supervisord take its home's lock before it opens its log, the first thing that it opens; also at a reload.
 
-    supervisor offers no place for this: a plugin is made only after the socket was bound.
+    supervisor offers no place for this: a plugin is made only after the socket was bound. Without it a second one fails
+    at the socket, and removes the first one's pid file as it ends (supervisor's issues 613 and 878).
     """
     original = ServerOptions.make_logger
     if getattr(original, "guarded", False):

@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
-from effectd.config import run_folder
+from effectd.config import programs, run_folder
 from effectd.config.reader import SUPERVISOR_FILE
 from effectd.program.standstill import stopped
 from effectd.supervision import living
@@ -88,7 +88,7 @@ class Supervisor:
     def reread(self) -> None:
         """Have the dispatcher read config.yaml again; one that does not run will read it when it starts."""
         try:
-            self._call("supervisor.signalProcess", "dispatcher", "HUP")
+            self._call("supervisor.signalProcess", programs.DISPATCHER, "HUP")
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
                 raise
@@ -128,6 +128,7 @@ class Supervisor:
             time.sleep(_AGAIN_S)
 
     def _connection(self) -> UnixStreamHTTPConnection:
+        """supervisor's own has no time limit, and hangs with a supervisord that hangs; we found no issue about that."""
         limit_s, path = self._limit_s, str(self._path)
 
         class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]

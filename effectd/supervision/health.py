@@ -9,7 +9,7 @@ import msgspec
 import psutil
 
 from effectd.base.loop import Loop
-from effectd.config import reader
+from effectd.config import programs, reader
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 
@@ -35,18 +35,18 @@ class Row(msgspec.Struct, kw_only=True):
 class Health:
     """A look at every program of the configuration; `with Health(home) as survey: survey.look()`."""
 
-    def __init__(self, home: Path, programs: list[str] | None = None) -> None:
+    def __init__(self, home: Path, names: list[str] | None = None) -> None:
         self._supervisor = Supervisor(home)
         self._loop = Loop()
         self._watcher = GateWatcher(self._loop, home / "run")
         self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs end at once, with 78
-        if programs is None:
+        if names is None:
             tree = reader.load(home)
             self._wrong = {error.device: str(error) for error in tree.errors if error.device}
-            programs = [*tree.programs, *self._wrong]
+            names = [*tree.programs, *self._wrong]
         self.alone = False  # no supervisord was there at the last look
         self._changed = True
-        self._watches = {name: self._watcher.watch(name, self._change) for name in programs}
+        self._watches = {name: self._watcher.watch(name, self._change) for name in names}
 
     def __enter__(self) -> "Health":
         return self
@@ -103,7 +103,7 @@ class Health:
             self.alone, supervised = True, "supervisord is not running: effectd up"
         except NoAnswer as silence:
             supervised = str(silence)
-        broker = self._watches["broker"].line if "broker" in self._watches else None
+        broker = self._watches[programs.BROKER].line if programs.BROKER in self._watches else None
         run = broker.generation if broker else None
         rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
         for name, error in self._wrong.items():
@@ -162,7 +162,7 @@ def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: s
             generation=line.generation,
             broker_generation=line.broker_generation,
         )
-        if row.ready and row.broker_generation != broker:
+        if row.ready and programs.BROKER in programs.of(watch.name).waits_for and row.broker_generation != broker:
             row.state, row.reason = "waiting", "not yet under the broker's new run"
         return row
     if isinstance(supervised, str):

@@ -8,15 +8,15 @@ from pathlib import Path
 import psutil
 
 from effectd.base.lock import EDIT, LAUNCH, SUPERVISORD, holders
+from effectd.config import programs
 
-_MODULES = ("broker_proc", "dispatcher_proc", "drivers")
 _CONFIG_OPTIONS = ("-c", "--configuration")
 
 
 def supervisord(home: Path) -> int:
     """Its pid; 0 where none lives. One that is only just starting has no lock yet, but a command line."""
     locks = holders(home)
-    if SUPERVISORD in locks and (pid := locks[SUPERVISORD] or locks.get("watchdog", 0)):
+    if SUPERVISORD in locks and (pid := locks[SUPERVISORD] or locks.get(programs.WATCHDOG, 0)):
         return pid
     return next((process.pid for process, words in _ours() if _runs_supervisord(process, words, home)), 0)
 
@@ -64,7 +64,7 @@ def _runs_supervisord(process: psutil.Process, words: list[str], home: Path) -> 
 
 
 def _runs_program(process: psutil.Process, words: list[str], home: Path) -> bool:
-    if "-m" not in words[:-1] or words[words.index("-m") + 1] not in _MODULES:
+    if "-m" not in words[:-1] or words[words.index("-m") + 1] not in programs.modules():
         return False
     given = _option(words, ("--home",))
     return (_path(process, given) if given else _cwd(process)) == home

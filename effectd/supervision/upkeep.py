@@ -1,6 +1,7 @@
 """Inside supervisord: what belongs to it in `run/` and was removed or replaced is put back, within a second or two.
 
 That is its socket, its pid file, its own log and those of the programs: what a cleaner of temporary files takes.
+supervisor itself makes them once, and is out of reach without its socket (its issue 1710 asks for more).
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """`[rpcinterface:wake]`, inside supervisord: a killed program is back in milliseconds instead of one or two seconds.
 
 supervisord's loop sleeps in poll(1 s) and SIGCHLD does not interrupt it (Python retries EINTR, PEP 475). A wake-up
-descriptor in its poll map does. One pass of the loop reaps the child, the next starts it: so a SIGCHLD wakes twice.
-Works after `reload` and as a daemon. The one rule that goes with it: never startsecs=0.
+descriptor in its poll map does; supervisor was only ever offered a shorter poll (its pull request 263, closed). One
+pass of the loop reaps the child, the next starts it: so a SIGCHLD wakes twice. Works after `reload` and as a daemon.
+The one rule that goes with it: never startsecs=0.
 """
 
 import errno

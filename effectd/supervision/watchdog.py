@@ -17,7 +17,7 @@ from supervisor.datatypes import RestartWhenExitUnexpected
 
 from effectd.base.errors import ConfigError
 from effectd.base.loop import Loop
-from effectd.config import reader
+from effectd.config import programs, reader
 from effectd.config.schema import Supervision
 from effectd.readiness.gate import Gate, GateHeld, read_mirror
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -71,7 +71,7 @@ class Watchdog:
             self._hung_after_s = Supervision().hung_after_ms / 1000
         self._watcher = GateWatcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
         self._guarded: dict[str, Guarded] = {}
-        self._gate = Gate(self._run, "watchdog")
+        self._gate = Gate(self._run, programs.WATCHDOG)
         try:
             self._gate.open(wait=False)
         except (OSError, GateHeld) as error:
@@ -155,8 +155,7 @@ class Watchdog:
 
     def _has_gate(self, process: Any) -> bool:
         """Programs of the user's own may run under the same supervisord; only ours have gates."""
-        command = process.config.command
-        return any(module in command for module in ("-m broker_proc", "-m dispatcher_proc", "-m drivers"))
+        return any(f"-m {module}" in process.config.command for module in programs.modules())
 
     def _try_again(self, process: Any, guarded: Guarded, now: float) -> str:
         """A program that supervisord gave up is started again after a while."""
@@ -168,7 +167,10 @@ class Watchdog:
         return f"{name} has given up; it is started again after {FATAL_AGAIN_S:g} s"
 
     def _backoff(self, event: Any) -> None:
-        """The first starts that fail go again at once: effectd's own programs brake themselves (process.py)."""
+        """The first starts that fail go again at once: effectd's own programs brake themselves (process.py).
+
+        supervisor waits 1, 2, 3 ... s, and does not look at `exitcodes` before `startsecs` (its issue 260 asks for it).
+        """
         process = event.process
         if not self._has_gate(process):
             return

@@ -442,13 +442,16 @@ def test_an_effect_that_is_no_type_is_named_with_the_types_that_are_known(load):
     assert "wind, fog" in error.problem
 
 
-@pytest.mark.parametrize("name", ["all", "broker", "dispatcher", "watchdog", "Fan", "fan_1", "-fan", "fan 1", "x" * 33])
+TAKEN = ["all", "broker", "dispatcher", "dispatcher-2", "page", "playsem", "watchdog"]
+
+
+@pytest.mark.parametrize("name", [*TAKEN, "Fan", "fan_1", "-fan", "fan 1", "x" * 33])
 def test_a_name_that_is_no_device_id_is_told_the_rule(load, home, name):
     tree = load(f"effects: {{wind: }}\ndevices:\n  ok: {{kind: virtual, effects: [wind]}}\n  {name}: {{}}\n")
     (error,) = tree.errors
     assert parts(error, home) == (4, f"devices.{name}", error.problem)
     assert "1 to 32 of a-z 0-9 -" in error.problem
-    assert "all, broker, dispatcher, watchdog" in error.problem
+    assert "all, broker, dispatcher, dispatcher-N, page, playsem, watchdog" in error.problem
     assert list(tree.devices) == ["ok"]
 
 

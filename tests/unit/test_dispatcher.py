@@ -45,6 +45,7 @@ class House:
         self.process.config = reader.load(home)
         self.loop, self.wire, self.root = FakeLoop(), Wire(), f"{root}/" if root else ""
         self.dispatcher = Dispatcher(self.process, self.loop)
+        self.dispatcher.start()
         self.dispatcher._broker.link = self.wire
         self.dispatcher._outbox._link = self.wire
         self.dispatcher._overload._link = self.wire
@@ -67,7 +68,7 @@ class House:
 
     def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self.dispatcher._message(self.root + topic, data, retained)
+        self.dispatcher._table.take(self.root + topic, data, retained)
         self.loop.advance(0)  # an effect has its turn
 
     def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
@@ -363,7 +364,7 @@ def test_a_stop_through_the_gate_works_without_a_broker(house, request_, stopped
     house.gate("fan", None)
     house.wind(location="left")
     answers = list[dict[str, Any]]()
-    house.dispatcher._request(request_, answers.append)
+    house.dispatcher._stops._request(request_, answers.append)
     assert len(answers) == 1
     assert ("error" in answers[0]) == (request_.get("do") != "stop")
     assert house.statuses("w1") == (["stopped"] if stopped else [])
@@ -518,7 +519,7 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
 
 def arrives(house, topic, payload):
     """As `message`, but its turn has not come."""
-    house.dispatcher._message(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), False)
+    house.dispatcher._table.take(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), False)
 
 
 def test_a_stop_passes_the_effects_that_wait_and_ends_those_that_came_before_it(house):
@@ -597,7 +598,7 @@ def test_a_defect_met_by_one_effect_is_a_dead_letter_and_stops_no_other(house, m
         raise RuntimeError("no such case")
 
     with monkeypatch.context() as patch:
-        patch.setattr(house.dispatcher, "_decide", fail)
+        patch.setattr(house.dispatcher._admission, "_decide", fail)
         house.wind("bad")
     house.wind("good")
     assert [(word, name, detail.partition(":")[0]) for word, name, detail in house.letters()] == [

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from effectd.cli import style
+from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers, location
 from effectd.messages.topics import DEVICE_ID
@@ -143,7 +144,7 @@ class Room:
     @property
     def told(self) -> bool:
         """Whether anybody tells the states of the programs now: it is the dispatcher who publishes them."""
-        dispatcher = self.programs.get("dispatcher")
+        dispatcher = self.programs.get(programs.DISPATCHER)
         return not self.away and (dispatcher is None or dispatcher.state != "gone")
 
     def rate(self) -> float:

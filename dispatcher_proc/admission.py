@@ -1,0 +1,56 @@
+"""The one way in for every effect, whoever brings it: known already, refused, without a device, or accepted."""
+
+import logging
+
+from dispatcher_proc import routing
+from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.origin import Origin
+from dispatcher_proc.part import Part
+from dispatcher_proc.receipts import Receipts
+from effectd.base.errors import EffectRefused
+from effectd.config.reader import Config
+from effectd.messages.effect import Effect
+
+log = logging.getLogger(__name__)
+
+
+class Admission(Part):
+    def __init__(self, receipts: Receipts, delivery: Delivery) -> None:
+        self._receipts, self._delivery = receipts, delivery
+        self._config: Config
+
+    def configure(self, config: Config) -> None:
+        self._config = config
+
+    def submit(self, effect: Effect, origin: Origin) -> None:
+        """Take one effect; its origin gets exactly one answer, also where effectd itself fails on it."""
+        try:
+            if self._receipts.is_new(effect, origin.topic, origin.payload):
+                self._decide(effect, origin)
+        except Exception:
+            log.exception("an effect on %s could not be handled", origin.topic)
+            self.failed(effect.id, effect.effect_type, origin)
+
+    def refuse(self, effect: Effect, origin: Origin, error: EffectRefused) -> None:
+        """Refuse what could not be read any further than to its id; said twice, it is answered the same."""
+        if self._receipts.is_new(effect, origin.topic, origin.payload, undecoded=origin.payload):
+            origin.refuse(effect, error)
+
+    def failed(self, effect_id: str | None, effect_type: str, origin: Origin) -> None:
+        """A defect of ours is told to whom it concerns, unless the effect is open and has its end to come."""
+        if effect_id is None or not self._delivery.has_open(effect_id):
+            origin.defect(effect_id, effect_type)
+
+    def _decide(self, effect: Effect, origin: Origin) -> None:
+        try:
+            plan = routing.plan(effect, self._config)
+        except EffectRefused as error:
+            origin.refuse(effect, error)
+            return
+        if plan.devices:
+            self._delivery.accept(
+                effect, plan.devices, plan.note, origin.topic, origin.payload, received=origin.received
+            )
+        else:
+            self._receipts.tell(effect, "undeliverable", devices={}, reason=plan.note, latency_ms=0)
+            origin.dead("undeliverable", effect.id, plan.note)

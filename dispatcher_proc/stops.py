@@ -1,0 +1,63 @@
+"""Stops, by MQTT or through the gate, and the fence that a driver puts up at one."""
+
+import logging
+
+from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.sender import Sender
+from effectd.config.reader import Config
+from effectd.config.schema import Device
+from effectd.messages.topics import Topics
+from effectd.readiness.gate import Gate, Reply, Request
+
+log = logging.getLogger(__name__)
+
+
+class Stops(Part):
+    """What this dispatcher holds ends here; the drivers hear the same stop from the broker themselves."""
+
+    def __init__(self, gate: Gate, topics: Topics, delivery: Delivery, sender: Sender) -> None:
+        self._gate, self._topics, self._delivery, self._sender = gate, topics, delivery, sender
+        self._devices: dict[str, Device] = {}
+
+    def topics(self) -> dict[str, Handler]:
+        topics = self._topics
+        return {topics.stop_all: self._stop_all, topics.every_stop: self._stop_one, topics.every_fence: self._fence}
+
+    def configure(self, config: Config) -> None:
+        self._devices = config.devices
+
+    def start(self) -> None:
+        self._gate.on_request = self._request
+
+    def stop(self) -> None:
+        self._gate.on_request = None
+
+    def _stop_all(self, message: Message) -> None:
+        if not message.retained:  # one that somebody retained would stop everything at each reconnect
+            self._stop(None)
+
+    def _stop_one(self, message: Message) -> None:
+        if not message.retained:
+            self._stop(message.words[0])
+
+    def _request(self, request: Request, reply: Reply) -> None:
+        if request.get("do") == "stop":
+            device = request.get("device")
+            self._stop(device if isinstance(device, str) else None)
+            reply({"done": "stop"})
+        else:
+            reply({"error": 'this program knows {"do": "stop"} and nothing else'})
+
+    def _stop(self, device: str | None) -> None:
+        log.info("stop of %s", device or "everything")
+        self._delivery.stop(device)
+        for name, found in self._devices.items():
+            if device in (None, name) and not found.acks:  # it knows no stop, only `set`
+                self._sender.off(name, found.effects[0])
+
+    def _fence(self, message: Message) -> None:
+        """The driver went off at a stop; all that was sent to it before this answer belongs before the stop."""
+        if message.payload:
+            self._delivery.fenced(message.words[0])
+            self._sender.resume(message.words[0], message.payload)

@@ -1,0 +1,37 @@
+"""The table topic -> handler: which part of the dispatcher has which message."""
+
+import logging
+import re
+from collections.abc import Iterable
+
+from dispatcher_proc.part import Handler, Message, Part
+
+log = logging.getLogger(__name__)
+
+
+class Table:
+    """`subscriptions` are the topics of all parts, in the order in which the parts were added."""
+
+    def __init__(self) -> None:
+        self.subscriptions: list[str] = []
+        self._rows: list[tuple[re.Pattern[str], Handler]] = []
+
+    def add(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            for subscription, handler in part.topics().items():
+                self.subscriptions.append(subscription)
+                self._rows.append((_pattern(subscription), handler))
+
+    def take(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Hand one message to the part that has its topic."""
+        for pattern, handler in self._rows:
+            if found := pattern.fullmatch(topic):
+                handler(Message(topic, found.groups(), payload, retained))
+                return
+        log.warning("a message on %s, to which nothing here has subscribed", topic)
+
+
+def _pattern(subscription: str) -> re.Pattern[str]:
+    """MQTT's filter as an expression: `+` is one level, `/#` at its end all that is below, and nothing."""
+    text = re.escape(subscription).replace(r"\+", "([^/]*)").replace("/\\#", "(?:/.*)?")
+    return re.compile(text, re.DOTALL)

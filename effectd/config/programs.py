@@ -1,0 +1,70 @@
+"""The table of programs: what each is called, which module it runs, when it starts, and for whom it waits.
+
+A further program is one row here and one package with a `__main__.py`. Its section in supervisor.conf, `check`, the
+order of start, the watchdog, `health` and the names that a device may not have all follow from the row.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from effectd.messages.topics import DEVICE_ID
+
+BROKER, DISPATCHER = "broker", "dispatcher"
+WATCHDOG = "watchdog"  # no program: it lives inside supervisord, but has a gate
+
+# `stop all`, the watchdog's gate, and the programs that the contract names and that have no row yet
+_KEPT_FREE = ("all", WATCHDOG, "page", "playsem")
+
+
+class Program(NamedTuple):
+    """One row. `priority`: supervisord starts the low ones first. `waits_for`: who has to be ready before it can be."""
+
+    name: str  # "" in the devices' row: there is one program a device, called by its id
+    module: str
+    priority: int
+    waits_for: tuple[str, ...] = ()
+    numbered: bool = False  # it may also be called NAME-1, NAME-2, ...
+    wanted: Callable[[Any], bool] = lambda _tree: True  # whether a home with this Config runs it
+
+    def is_called(self, name: str) -> bool:
+        return name == self.name or (self.numbered and re.fullmatch(rf"{self.name}-[0-9]+", name) is not None)
+
+
+DEVICE = Program("", "drivers", 30, (BROKER,))
+TABLE = [
+    Program(BROKER, "broker_proc", 10),
+    Program(DISPATCHER, "dispatcher_proc", 20, (BROKER,), numbered=True, wanted=lambda tree: tree.dispatcher),
+    DEVICE,
+]
+
+
+def of(name: str) -> Program:
+    """The row of the program `name`; a name that is nobody's own is a device's."""
+    return next((row for row in TABLE if row.name and row.is_called(name)), DEVICE)
+
+
+def named(tree: Any) -> list[str]:
+    """The programs of this Config that are no device's, in the order in which effects need them."""
+    return [row.name for row in TABLE if row.name and row.wanted(tree)]
+
+
+def command(name: str) -> str:
+    """What `python -m` is to run for the program `name`."""
+    row = of(name)
+    return row.module if row.name else f"{row.module} {name}"
+
+
+def modules() -> list[str]:
+    return [row.module for row in TABLE]
+
+
+def is_device(name: str) -> bool:
+    """Whether a device may be called so."""
+    return bool(DEVICE_ID.fullmatch(name)) and name not in _KEPT_FREE and of(name) is DEVICE
+
+
+def id_rule() -> str:
+    """What `is_device` allows, in words."""
+    taken = {*_KEPT_FREE, *(word for row in TABLE for word in (row.name, f"{row.name}-N" * row.numbered) if word)}
+    return "1 to 32 of a-z 0-9 -, beginning with a letter or digit, and none of " + ", ".join(sorted(taken))
