@@ -31,6 +31,7 @@ class External:
         self._process, self._gate, self._loop = process, process.gate, loop
         self._address = process.config.broker.address
         self._runs = itertools.count(1)
+        self._generation = ""
         self._probe: Probe | None = None
         self._lacks = ""
         self._tried = False
@@ -131,5 +132,3 @@ class External:
         if self._probe is not None:
             self._probe.close()
             self._probe = None
-
-    _generation = ""

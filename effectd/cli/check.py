@@ -9,19 +9,17 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
+from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
 _MODULES = {"broker": "broker_proc", "dispatcher": "dispatcher_proc"}
-# sections of which supervisord asks for each key by name, and those that belong to others
-_READ = ("supervisord", "unix_http_server", "inet_http_server", "program:", "eventlistener:", "fcgi-program:", "group:")
-_FREE = ("supervisorctl", "rpcinterface:", "ctlplugin:", "include")
 _SECTION = """[program:{name}]
 command=python -m {module} --home "%(here)s"
 directory=%(here)s
@@ -152,23 +150,15 @@ class SupervisorFile:
         return self._lines.get((section_, ""))
 
     def _ask_supervisor(self, text: str) -> None:
-        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes."""
-        from supervisor import options as theirs  # heavy
+        """supervisor's own reader judges the values; it needs the folder of the logs, which `up` makes."""
+        from supervisor.options import ServerOptions  # heavy
 
         if not (self.path.parent / "run" / "log").is_dir():
             return
-        asked = set[tuple[str, str]]()
-
-        class Parser(theirs.UnhosedConfigParser):  # type: ignore[misc]
-            def get(self, section: str, option: str, **more: Any) -> Any:
-                asked.add((section, option))
-                return super().get(section, option, **more)
-
         file = io.StringIO(text)
         file.name = str(self.path)  # where the files that it includes are looked for
-        options = theirs.ServerOptions()
+        options = ServerOptions()
         options.here, options.configfile = str(self.path.parent), file
-        original, theirs.UnhosedConfigParser = theirs.UnhosedConfigParser, Parser
         try:
             options.process_config_file(do_usage=False)
         except (ValueError, configparser.Error) as error:
@@ -176,21 +166,19 @@ class SupervisorFile:
             named = [s for s in self.parser.sections() if re.search(rf"\b{re.escape(s)}\b", text)]
             self.problems.append(self.problem(max(named, key=len, default=""), "", text))
         else:
-            self._find_unknown(asked)
-        finally:
-            theirs.UnhosedConfigParser = original
+            self._find_unknown()
 
-    def _find_unknown(self, asked: set[tuple[str, str]]) -> None:
-        """What supervisor would ignore without a word: whatever it did not ask its parser for."""
+    def _find_unknown(self) -> None:
+        """What supervisor would ignore without a word."""
         for section_ in self.parser.sections():
-            kind = section_.partition(":")[0] + ":" * (":" in section_)
-            if kind not in (*_READ, *_FREE):
-                what = "unknown section; known are " + ", ".join(f"[{name}]" for name in (*_READ, *_FREE))
+            name, colon, _ = section_.partition(":")
+            kind = name + colon
+            if kind not in (*KEYS, *OTHERS):
+                what = "unknown section; known are " + ", ".join(f"[{name}]" for name in (*KEYS, *OTHERS))
                 self.problems.append(self.problem(section_, "", what))
-            for key in self.parser.options(section_) if kind in _READ else ():
-                if (section_, key) not in asked:
-                    allowed = {option for named, option in asked if named == section_}
-                    near = difflib.get_close_matches(key, allowed, 1)
+            for key in self.parser.options(section_) if kind in KEYS else ():
+                if key not in KEYS[kind]:
+                    near = difflib.get_close_matches(key, KEYS[kind], 1)
                     what = "unknown key; supervisor would ignore it" + (f"; did you mean {near[0]}?" if near else "")
                     self.problems.append(self.problem(section_, key, what))
 

@@ -215,8 +215,23 @@ def _kill(process: Any) -> None:
         process.signal(signal.SIGKILL)
 
 
-class Patrol:
-    """The watchdog's place in supervisord's poll map: `readable` is asked at each round, after it has daemonized."""
+class Alarm:
+    """An entry of supervisord's poll map that ends its wait, no more: the next round of the loop does the work."""
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        """What was said is heard by the next `tick`."""
+
+    handle_write_event = handle_error = handle_read_event
+
+
+class Patrol(Alarm):
+    """The watchdog's place in supervisord's poll map: `readable` is asked once a round, after it has daemonized."""
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
@@ -236,24 +251,16 @@ class Patrol:
             return True
         if self.watchdog is None:
             self.watchdog = Watchdog(self._supervisord, self._home)
-            self._map[self.watchdog.fileno()] = self  # a gate that speaks wakes supervisord's loop
+            self._map[self.watchdog.fileno()] = Alarm()  # a gate that speaks wakes supervisord's loop
         self.watchdog.tick()
         return True
-
-    def writable(self) -> bool:
-        return False
-
-    def handle_read_event(self) -> None:
-        """What the gates say is heard by the next `readable`, before supervisord polls again."""
-
-    handle_write_event = handle_error = handle_read_event
 
     def leave(self) -> None:
         """supervisord is ending, or reads its file again."""
         self._on_duty = False
-        for fd in [fd for fd, place in self._map.items() if place is self]:
-            del self._map[fd]
+        self._map.pop(self._fd, None)
         if self.watchdog is not None:
+            self._map.pop(self.watchdog.fileno(), None)
             self.watchdog.close()
 
     def _reaped(self) -> Any:
