@@ -21,6 +21,7 @@ _MOST = 256  # devices, and programs, beyond those of the configuration
 _ASKED = 64  # effects a device that are remembered for their duration: a state may come 50 ms after its `set`
 _TROUBLES = 100
 _RATE_S = 2.0  # over which effects per second are averaged
+_PRESENT = {b"online": True, b"offline": False}
 _NAME = 64  # characters of somebody's word that are kept
 
 
@@ -141,8 +142,8 @@ class Room:
         return list(reversed(self._troubles.values()))
 
     @property
-    def told(self) -> bool:
-        """Whether anybody tells the states of the programs now: it is the dispatcher who publishes them."""
+    def announced(self) -> bool:
+        """Whether the states of the programs are published now: the dispatcher does it."""
         dispatcher = self.programs.get("dispatcher")
         return not self.away and (dispatcher is None or dispatcher.state != "gone")
 
@@ -166,48 +167,44 @@ class Room:
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """One message as it arrived."""
+        fields = _fields(payload)
         match self._topics.split(topic):
             case ["effects", _, *_] if not retained:
                 self._effects.append(self.now())
-            case ["devices", name, word] if word in _DEVICE and payload and (device := self._device(name)):
-                _DEVICE[word](self, device, payload, retained)
+            case ["devices", name, "set"] if not retained and (device := self._device(name)):
+                self._set(device, fields)
+            case ["devices", name, "state"] if fields and (device := self._device(name)):
+                device.do(self.now(), fields)
+            case ["devices", name, "availability"] if payload in _PRESENT and (device := self._device(name)):
+                device.ran, device.changed = device.run(self.now()), self.now()
+                device.online = _PRESENT[payload]
+            case ["devices", name, "config"] if payload and (device := self._device(name)):
+                self._config(device, fields)
             case ["devices", name, "stop"] if not retained and name in self.devices:
                 self._trouble(None, "stop", name, "asked for", "")
             case ["stop-all"] if not retained:
                 self._trouble(None, "stop", "everything", "asked for", "")
             case ["receipts", effect_id] if not retained:
-                self._receipt(text(effect_id), _fields(payload))
+                self._receipt(text(effect_id), fields)
             case ["dead-letters", word] if not retained:
-                fields = _fields(payload)
                 self._dead_letter(text(word), fields, text(fields.get("id")))
             case ["system", name, "state"] if DEVICE_ID.fullmatch(name):
-                self._system(name, _fields(payload))
+                self._system(name, fields)
 
     def _device(self, name: str) -> Device | None:
         if name not in self.devices and DEVICE_ID.fullmatch(name) and len(self.devices) < self._most_devices:
             self.devices[name] = Device(name)
         return self.devices.get(name)
 
-    def _state(self, device: Device, payload: bytes, _retained: bool) -> None:
-        if fields := _fields(payload):
-            device.do(self.now(), fields)
-
-    def _set(self, device: Device, payload: bytes, retained: bool) -> None:
-        fields = _fields(payload)
+    def _set(self, device: Device, fields: dict[str, Any]) -> None:
         duration, effect_id = style.number(fields.get("duration")), text(fields.get("id"))
-        if retained or duration is None or duration < 0:
+        if duration is None or duration < 0:
             return
         device.ask(effect_id, int(duration))
         if device.silent:
             device.do(self.now(), fields | {"on": bool(style.number(fields.get("intensity"))), "effect_id": effect_id})
 
-    def _availability(self, device: Device, payload: bytes, _retained: bool) -> None:
-        if payload in (b"online", b"offline"):
-            device.ran, device.changed = device.run(self.now()), self.now()
-            device.online = payload == b"online"
-
-    def _config(self, device: Device, payload: bytes, _retained: bool) -> None:
-        fields = _fields(payload)
+    def _config(self, device: Device, fields: dict[str, Any]) -> None:
         device.kind = text(fields.get("kind")) or device.kind
         effects = fields.get("effects")
         if isinstance(effects, list):
@@ -249,14 +246,6 @@ class Room:
         else:  # a last will has no time of its own
             since = program.since if program.state == state and program.since is not None else now
         program.state, program.reason, program.since = state, text(fields.get("reason"), 400), since
-
-
-_DEVICE: dict[str, Callable[[Room, Device, bytes, bool], None]] = {
-    "state": Room._state,
-    "set": Room._set,
-    "availability": Room._availability,
-    "config": Room._config,
-}
 
 
 def text(value: Any, limit: int = _NAME) -> str:
