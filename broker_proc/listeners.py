@@ -25,7 +25,7 @@ async def listen_tcp(broker: Broker, where: Any, tls: ssl.SSLContext | None) -> 
 
 async def listen_web(broker: Broker, where: WebSocket, tls: ssl.SSLContext | None) -> asyncio.Server:
     """The same for browsers."""
-    from broker_proc.websocket import WebSocketProtocol  # only where it is asked for: websockets
+    from broker_proc.websocket import WebSocketProtocol  # only if configured: websockets
 
     return await _listen(lambda: WebSocketProtocol(broker, where.path, where.origins), where, tls)
 

@@ -1,4 +1,4 @@
-"""`effectd check`: config.yaml and supervisor.conf, each for itself and compared both ways; one line an error."""
+"""`effectd check`: config.yaml and supervisor.conf, each on its own and against the other; one line an error."""
 
 import configparser
 import contextlib
@@ -40,7 +40,7 @@ environment=PYTHONUNBUFFERED="1"
 
 
 class Problem(NamedTuple):
-    """`paste` is a section that would mend it, ready to paste into supervisor.conf."""
+    """`paste` is a section that would fix it, ready to paste into supervisor.conf."""
 
     error: ConfigError
     paste: str = ""
@@ -59,7 +59,7 @@ def run(home: Path) -> int:
 
 
 def problems(home: Path) -> list[Problem]:
-    """Everything that is wrong, in the order of the files; [] where `up` may start."""
+    """Everything that is wrong, in the order of the files; [] if `up` may start."""
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
         tree = reader.load(home)
@@ -125,7 +125,7 @@ class SupervisorFile:
         self.problems.append(Problem(ConfigError(self.path, line, "", what)))
 
     def _scan(self, text: str) -> None:
-        """Find the lines; a section or key that is repeated is told, for supervisor would silently take the last."""
+        """Find the lines; report repeated sections and keys, of which supervisor would silently take the last."""
         section_ = ""
         for number, line in enumerate(text.splitlines(), 1):
             if header := re.match(r"\[([^]]+)\]", line):
@@ -146,7 +146,7 @@ class SupervisorFile:
                 self.problems.append(self.problem(name, "startsecs", what))
 
     def line(self, section_: str) -> int | None:
-        """The line of [section_]; None where there is none."""
+        """The line of [section_], or None."""
         return self._lines.get((section_, ""))
 
     def _ask_supervisor(self, text: str) -> None:
@@ -186,7 +186,7 @@ class SupervisorFile:
 def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
-    except ValueError:  # an open quote: supervisor's reader tells it
+    except ValueError:  # an open quote: supervisor's reader reports it
         return command.split()
 
 

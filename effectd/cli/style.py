@@ -1,4 +1,4 @@
-"""What a person reads: one line a receipt, a state, a row of health; colours where the output is a terminal."""
+"""Text for people: a line per receipt, state and row of health; in colour on a terminal."""
 
 import os
 import re
@@ -107,7 +107,7 @@ def tool(name: str, home: Path | None = None) -> str:
 
 
 def _text(value: Any) -> str:
-    """A published value as text; one that is nested so deep that it could just be read cannot be written any more."""
+    """A published value as text; one nested almost too deep to read is too deep to write."""
     try:
         return str(value)
     except RecursionError:

@@ -35,7 +35,7 @@ class Dialer:
             threading.Thread(target=self._attempt, name="dial", daemon=True).start()
 
     def cancel(self) -> None:
-        """Nobody waits any more; a socket that comes yet is closed."""
+        """The caller no longer waits; a socket that still comes is closed."""
         self._done = None
 
     def _attempt(self) -> None:

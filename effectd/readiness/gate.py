@@ -1,4 +1,4 @@
-"""The readiness gate: own one (watcher.py watches those of others).
+"""The readiness gate of this process (gate_watcher.py watches those of others).
 
 A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. Who connects gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
@@ -67,7 +67,7 @@ class Gate:
         self.path = run / f"{name}.gate"
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
-        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the clock that nobody sets
+        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the monotonic clock
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -106,7 +106,7 @@ class Gate:
     def say(
         self, state: str, reason: str = "", *, broker_generation: str | None = None, generation: str | None = None
     ) -> None:
-        """Change what the gate says, and push it to everybody who listens; after `stopping` nothing else is said."""
+        """Change the gate's line and push it to all readers; after `stopping` it does not change again."""
         if self.line.state == "stopping":
             return
         line = Line(
@@ -128,7 +128,7 @@ class Gate:
         self._write_mirror()
 
     def leave_word(self, reason: str) -> None:
-        """The reason of an end that comes before anybody can connect: in the mirror, for who looks why it ended."""
+        """Write the reason of an early end, before a reader can connect, into the mirror."""
         self.line = msgspec.structs.replace(self.line, state="stopping", reason=reason)
         self._write_mirror()
 
@@ -171,7 +171,7 @@ class Gate:
         return server
 
     def _mend(self) -> None:
-        """Put back what somebody removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
+        """Restore what was removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
         assert self._loop is not None
         if not self.held:  # supervisord's watchdog goes on without a gate where another has it
             return
@@ -284,7 +284,7 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 
 def _content(path: Path) -> tuple[int, ...]:
-    """Changes when somebody writes into the file, too."""
+    """Changes also when the file is written to."""
     try:
         found = path.lstat()
     except OSError:

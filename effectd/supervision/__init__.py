@@ -1,1 +1,1 @@
-"""What lives inside supervisord (wake, tail) and supervisorctl (health), and how to talk to them (control, survey)."""
+"""Code that runs inside supervisord (wake, watchdog, upkeep, ...) and supervisorctl (health), and their client (control)."""

@@ -19,7 +19,7 @@ class Upkeep:
     def __init__(self, supervisord: Any, home: Path) -> None:
         self._supervisord, self._home, self._options = supervisord, home, supervisord.options
         self._sockets = {path: _identity(path) for path, _, _ in self._servers()}
-        self._told: dict[str, str] = {}  # by what is wanted: why it was not possible
+        self._reported: dict[str, str] = {}  # by what is wanted: why it was not possible
 
     def look(self) -> None:
         for folder in (self._home / "run", self._home / "run" / "log"):
@@ -77,11 +77,11 @@ class Upkeep:
         try:
             step()
         except (OSError, ValueError) as error:
-            if self._told.get(what) != str(error):
-                self._told[what] = str(error)
+            if self._reported.get(what) != str(error):
+                self._reported[what] = str(error)
                 self._options.logger.critical(f"{what} cannot be put back: {error}")
         else:
-            self._told.pop(what, None)
+            self._reported.pop(what, None)
 
 
 def _reopen(handler: Any) -> None:

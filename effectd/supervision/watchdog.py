@@ -41,13 +41,13 @@ class Guarded:
         self.refilled = time.monotonic()
         self.kills = 0
         self.exit_code: int | None = None
-        self.wrong = ""  # its own words, where its last run ended because its configuration is wrong
-        self.told = ""
+        self.wrong = ""  # its own words, if its last run ended because its configuration is wrong
+        self.reported = ""
         self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
         self._since: tuple[str, int, float] = ("", 0, 0.0)
 
     def for_s(self, what: str, pid: int, now: float) -> float:
-        """For how long this process has been in this condition, by a clock that nobody sets."""
+        """For how long this process has been in this condition, by the monotonic clock."""
         if self._since[:2] != (what, pid):
             self._since = (what, pid, now)
         return now - self._since[2]
@@ -126,10 +126,10 @@ class Watchdog:
             return ""
         why = self._hangs(process, guarded, now)
         if not why:
-            guarded.told = ""
+            guarded.reported = ""
             return ""
         if not guarded.may_kill(now):
-            self._tell(
+            self._report(
                 guarded, f"watchdog: {process.config.name} {why}; killed {KILLS} times already, waiting to try again"
             )
             return f"{process.config.name} {why}, again and again"
@@ -201,9 +201,9 @@ class Watchdog:
     def kills(self) -> dict[str, int]:
         return {name: guarded.kills for name, guarded in self._guarded.items() if guarded.kills}
 
-    def _tell(self, guarded: Guarded, text: str) -> None:
-        if guarded.told != text:
-            guarded.told = text
+    def _report(self, guarded: Guarded, text: str) -> None:
+        if guarded.reported != text:
+            guarded.reported = text
             self._log.critical(text)
 
 

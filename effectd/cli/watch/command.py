@@ -18,11 +18,11 @@ from effectd.config import reader
 from effectd.config.reader import Config
 
 _WAIT_S = 10.0  # not longer: each wait leaves a timer behind for that long
-_FIRST_S = 0.3  # for what the broker has kept: a first picture of a room in which nobody has said a word is none
+_FIRST_S = 0.3  # for retained messages: without them the first picture would be empty
 
 
 def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
-    """0 at Ctrl-C, or when nobody reads any more (`effectd watch | head`)."""
+    """0 at Ctrl-C, or when the reader is gone (`effectd watch | head`)."""
     tree = reader.load(home)
     if not as_lines and not as_json and screen.usable():
         return _picture(tree)
@@ -41,7 +41,7 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     try:
         with Client(tree, "watch", (tree.topics.everything,), on_up=up, on_down=down) as client:
             if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-                client.loop.add_reader(sys.stdout.fileno(), _nobody_reads)  # a pipe that we write to tells only that
+                client.loop.add_reader(sys.stdout.fileno(), _reader_gone)  # a pipe that we write to reports only that
             client.link.open()
             if not client.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
@@ -57,7 +57,7 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
         return 0
 
 
-def _nobody_reads() -> None:
+def _reader_gone() -> None:
     raise BrokenPipeError
 
 
@@ -79,7 +79,7 @@ class _Pictures:
         self._next = self._drawn + _FIRST_S
 
     def show(self) -> None:
-        """Until the screen is told to end."""
+        """Until the screen is ended."""
         while not self._screen.ended:
             for message in self._client.messages(self._next - self._client.loop.time(), self._due):
                 self._room.take(*message)

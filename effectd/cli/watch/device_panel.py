@@ -47,7 +47,7 @@ def panel(room: Room, device: Device, height: int, width: int, *, colour: bool) 
 
 
 def fit(line: Sequence[Segment], width: int) -> Line:
-    """The line in exactly `width` cells; where it is longer, with … at its end."""
+    """The line cut or padded to exactly `width` cells; … marks a cut."""
     width = max(width, 0)
     if length(line) <= width or width < 2:
         return Segment.adjust_line_length(list(line), width)

@@ -55,7 +55,7 @@ def style(device: Device) -> Style:
 
 
 def picture(device: Device, now: float, height: int, *, colour: bool) -> list[Line]:
-    """What it looks like now. Without `colour` a lamp's brightness is told by how dense it is."""
+    """What it looks like now. Without `colour` a lamp's brightness shows in how dense it is."""
     return _DRAW[kind(device)](device, now, height, colour)
 
 

@@ -1,7 +1,7 @@
-"""The room as its messages tell it: what each device and each program does now, and what went wrong lately.
+"""A model of the room built from its messages: what each device and program does, and what went wrong lately.
 
 No input or output: messages and a clock come in, `draw` reads the result. Whoever may publish may publish anything, so
-every field is taken only where it is what the contract says, and nothing here grows without a bound.
+a field is used only if it is as the contract says, and everything here is bounded.
 """
 
 import time
@@ -35,7 +35,7 @@ class Device:
     where: str = ""
     place: location.Place = location.EVERYWHERE
     silent: bool = False  # a microcontroller that only knows `set`: what was asked is all that can be known
-    online: bool | None = None  # None: nobody has said
+    online: bool | None = None  # None: not known
     on: bool = False
     effect_type: str = ""
     intensity: float = 0.0
@@ -249,12 +249,12 @@ class Room:
 
 
 def text(value: Any, limit: int = _NAME) -> str:
-    """Somebody's text, safe for a terminal; "" where it is none."""
+    """A published text, safe for a terminal; "" if it is not text."""
     return style.clean(value, limit) if isinstance(value, str) else ""
 
 
 def _fields(payload: bytes) -> dict[str, Any]:
-    """The payload as an object; {} where it is anything else."""
+    """The payload as an object; {} if it is anything else."""
     try:
         value = msgspec.json.decode(payload)
     except (ValueError, RecursionError):
