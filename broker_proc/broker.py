@@ -43,7 +43,7 @@ class Broker(Registry):
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
         self._dirty: list[Outgoing] = []
-        self.will_flush = False  # somebody has promised to call `flush` in this turn
+        self.will_flush = False  # a caller has promised to call `flush` in this turn
 
     async def stop(self) -> None:
         """Send every will, say goodbye, let go."""

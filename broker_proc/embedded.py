@@ -152,7 +152,7 @@ class Embedded:
             await self._try("websocket", web.host, web.port, lambda: listen_web(self._broker, web, self._tls))
 
     async def _try(self, key: str, host: str, port: int, listen: Callable[[], Awaitable[asyncio.Server]]) -> None:
-        """Listen there, or note why not. Raises ConfigError where it can never be."""
+        """Listen there, or note why not. Raises ConfigError if it can never be."""
         try:
             self._listening[key] = await listen()
         except OSError as error:

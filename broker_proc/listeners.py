@@ -51,7 +51,7 @@ def tls_context(files: Tls | None, *, home: Path) -> ssl.SSLContext | None:
 
 
 class SocketFile:
-    """`run/broker.sock`, bound by rename as gates are: that it exists means that somebody listens.
+    """`run/broker.sock`, bound by rename as gates are: if it exists, it is listened on.
 
     Whatever takes the path away, it is there again within half a second.
     """

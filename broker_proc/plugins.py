@@ -40,7 +40,7 @@ UNUSABLE = (PluginError, PluginLoadError)
 
 
 class Plugins:
-    """The plugins of one broker. Raises one of UNUSABLE where one cannot be loaded."""
+    """The plugins of one broker. Raises one of UNUSABLE if one cannot be loaded."""
 
     def __init__(self, wanted: Mapping[str, Mapping[str, Any] | None]) -> None:
         self._context = BrokerContext(_Facade())

@@ -31,7 +31,7 @@ class Lock:
         return self._socket is not None
 
     def take(self, wait_s: float = 0.0) -> bool:
-        """Whether it is ours now; False where another process still has it after `wait_s` seconds."""
+        """Whether it is ours now; False if another process still has it after `wait_s` seconds."""
         end = time.monotonic() + wait_s
         taker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         while True:
@@ -64,7 +64,7 @@ class HomeLock:
         self._kept: dict[int, tuple[int, int]] = {}  # our descriptors, and what they are
 
     def take(self) -> bool:
-        """False where another supervisord has the home. At a reload supervisord closes its descriptors by number."""
+        """False if another supervisord has the home. At a reload supervisord closes its descriptors by number."""
         if self._kept and all(_identity(fd) == what for fd, what in self._kept.items()):
             return True
         self._lock = Lock(self._home, SUPERVISORD)  # what is left of the last one is closed already

@@ -213,7 +213,7 @@ def build_error(tree: Config, name: str) -> ConfigError | None:
             kinds.build(name, tree)
     except ConfigError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
         return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
     return None
 

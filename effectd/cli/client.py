@@ -93,7 +93,7 @@ class Client:
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Run the loop until `condition` holds; False where it does not within `seconds`."""
+        """Run the loop until `condition` holds; False if it does not within `seconds`."""
         end = self.loop.call_later(seconds, lambda: None)
         while not condition():
             if self.loop.time() >= end.when:

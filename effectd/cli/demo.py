@@ -95,7 +95,7 @@ class Demo:
         return self._failures
 
     def _device(self, effect_type: str) -> str:
-        """A device for the effect type whose driver runs here; "" where there is none."""
+        """A device for the effect type whose driver runs here; "" if there is none."""
         devices = self._tree.devices.items()
         return next((n for n, d in devices if effect_type in d.effects and d.kind != "remote"), "")
 

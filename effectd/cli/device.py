@@ -138,7 +138,7 @@ def _driver(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
     try:
         driver = kinds.find(kind)
         return driver.effects, kinds.options_of(driver)
-    except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
         raise Refused(f"--kind: {kind!r}: {error}") from None
 
 

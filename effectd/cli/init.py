@@ -40,7 +40,7 @@ def run(folder: Path, port: int | None) -> int:
   {effectd_} up                  start it and wait until all is ready (port {port})
   {effectd_} send wind 60        the first effect
   {effectd_} device add fan --kind virtual --effect wind
-  {effectd_} down                end it all""")
+  {effectd_} down                shut everything down""")
     return 0
 
 

@@ -26,7 +26,7 @@ _COLOURS = {
     ),
 }
 _PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}
-SHOWN = 160  # characters of somebody's payload in a line
+SHOWN = 160  # characters of a payload shown in a line
 
 
 def colour(word: str) -> str | None:
@@ -35,7 +35,7 @@ def colour(word: str) -> str | None:
 
 
 def paint(word: str, width: int = 0) -> str:
-    """`word` in its colour, padded to `width`; typer.echo takes the colour out again where there is no terminal."""
+    """`word` in its colour, padded to `width`; typer.echo takes the colour out again if there is no terminal."""
     shown = None if os.environ.get("NO_COLOR") else colour(word)
     return typer.style(f"{word:<{width}}", fg=shown, dim=shown is not None and word == "off")
 

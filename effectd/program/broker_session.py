@@ -1,6 +1,6 @@
 """Connects while the broker is ready, and reports which broker run we are ready under.
 
-A dependent never exits because the broker is away: it says `waiting` and is back by itself, so every order of start,
+A dependent never exits because the broker is away: it says `waiting` and is back without help, so every order of start,
 stop and restart converges (docs/decisions/0002-readiness.md).
 """
 

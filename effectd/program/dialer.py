@@ -18,7 +18,7 @@ Done = Callable[[socket.socket | None, str], None]
 
 
 class Dialer:
-    """One attempt at a time: a lookup that never returns keeps one thread, however often somebody asks again."""
+    """One attempt at a time: a lookup that never returns keeps one thread, however often it is asked for."""
 
     def __init__(self, loop: AnyLoop, address: Address) -> None:
         self._loop, self._address = loop, address

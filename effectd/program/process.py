@@ -45,7 +45,7 @@ class Process:
         self.gate = Gate(self.run, name)
         self.config = reader.Config(home, "", Broker(), {}, {}, ())
         self.crashes = Crashes(self.run, name)
-        self.hung_up = False  # SIGHUP came before anybody could act on it
+        self.hung_up = False  # SIGHUP came before it could be acted on
         self.wait_s = 0.0  # how long it has to wait before it works, because it keeps crashing
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit

@@ -3,7 +3,7 @@
 A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. Who connects gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
 younger than 2 s by the reader's clock. End of file comes from the kernel, so a dead owner leaves no "ready" behind; no
-file is ever believed (docs/decisions/0001-gate.md). A gate that somebody removed or replaced is bound again with the
+file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or replaced is bound again with the
 next heartbeat. Who connects may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class GateHeld(Exception):
-    """Another process of this home owns the gate: `pid` (0 where it cannot be seen)."""
+    """Another process of this home owns the gate: `pid` (0 if it cannot be seen)."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(f"another {name} (pid {pid or 'unknown'}) runs in this home")
@@ -78,7 +78,7 @@ class Gate:
         self._beat: Cancellable | None = None
 
     def open(self, *, wait: bool) -> None:
-        """Take the lock, then the socket. Raises GateHeld where another holds it and `wait` is false.
+        """Take the lock, then the socket. Raises GateHeld if another holds it and `wait` is false.
 
         The order matters: the lock makes the take-over race-free, the rename makes "exists" imply "listening". The
         socket is never unlinked at exit: an old run would remove its successor's.
@@ -173,7 +173,7 @@ class Gate:
     def _mend(self) -> None:
         """Restore what was removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
         assert self._loop is not None
-        if not self.held:  # supervisord's watchdog goes on without a gate where another has it
+        if not self.held:  # supervisord's watchdog goes on without a gate if another has it
             return
         try:
             if _identity(self.path) != self._marks.get(self.path):

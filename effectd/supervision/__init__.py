@@ -1,1 +1,1 @@
-"""Code that runs inside supervisord (wake, watchdog, upkeep, ...) and supervisorctl (health), and their client (control)."""
+"""Code inside supervisord (wake, watchdog, upkeep, ...) and supervisorctl (health), and a client of both (control)."""

@@ -18,7 +18,7 @@ from effectd.config.reader import SUPERVISOR_FILE
 from effectd.program.standstill import stopped
 from effectd.supervision import living
 
-LIMIT_S = 5.0  # a call; its socket, when somebody removed that, is bound again sooner
+LIMIT_S = 5.0  # a call; its socket, if that was removed, is bound again sooner
 _AGAIN_S = 0.1
 _STOP_S = 60.0
 

@@ -90,13 +90,13 @@ def _reopen(handler: Any) -> None:
     if not stat.S_ISREG(ours.st_mode) or _identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
         return
     if Path(handler.baseFilename).is_symlink() and Path(handler.baseFilename).exists():
-        return  # somebody's own arrangement
+        return  # an arrangement of the user's
     old, handler.stream = handler.stream, open(handler.baseFilename, "ab")  # noqa: SIM115 - the handler closes it
     old.close()
 
 
 def _move(fresh: str, path: str) -> None:
-    """As os.rename, but no folder that somebody put there is in the way."""
+    """As os.rename, but a folder in the way does not stop it."""
     if os.path.isdir(path) and not os.path.islink(path):
         os.rename(path, f"{path}.moved-{time.time_ns()}")
     os.rename(fresh, path)

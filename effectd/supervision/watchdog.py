@@ -141,7 +141,7 @@ class Watchdog:
         return ""
 
     def _hangs(self, process: Any, guarded: Guarded, now: float) -> str:
-        """Why the program counts as hung, in words; "" where it does not."""
+        """Why the program counts as hung, in words; "" if it does not."""
         line = guarded.watch.line
         if line is not None and line.pid == process.pid:
             if guarded.watch.stale:

@@ -22,7 +22,7 @@ _ASKED = 64  # effects a device that are remembered for their duration: a state 
 _TROUBLES = 100
 _RATE_S = 2.0  # over which effects per second are averaged
 _PRESENT = {b"online": True, b"offline": False}
-_NAME = 64  # characters of somebody's word that are kept
+_NAME = 64  # characters of a published word that are kept
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Device:
     asked: OrderedDict[str, int] = field(default_factory=OrderedDict)  # effect id -> duration, ms
 
     def running(self, now: float) -> bool:
-        """Whether the actuator is felt now, as far as anybody can know."""
+        """Whether the actuator is felt now, as far as can be known."""
         over = self.silent and self.ends is not None and now >= self.ends
         return self.on and self.intensity > 0 and self.online is not False and not over
 
@@ -60,7 +60,7 @@ class Device:
         return self.ran + (now - self.changed) * self.intensity / 100 if self.running(now) else self.ran
 
     def left(self, now: float) -> float | None:
-        """Seconds until it goes off by itself, where that is known."""
+        """Seconds until it goes off without help, if that is known."""
         return max(0.0, self.ends - now) if self.on and self.ends is not None else None
 
     def ask(self, effect_id: str, duration: int) -> None:
@@ -130,7 +130,7 @@ class Room:
         self._effects: deque[float] = deque(maxlen=100_000)
         self._most_devices, self._most_programs = len(self.devices) + _MOST, len(self.programs) + _MOST
         topics = config.topics
-        # what `take` understands; never `#`: on somebody else's broker that may be a lot
+        # what `take` understands; never `#`: on a shared broker that may be a lot
         self.subscriptions = (
             *(topics.effects, topics.stop_all, topics.every_stop, topics.receipt("+"), topics.dead_letter("+")),
             *(topics.set("+"), topics.state("+"), topics.availability("+"), topics.config("+"), topics.system("+")),
@@ -266,4 +266,4 @@ def _settle(device: Device, where: str) -> None:
     try:
         device.place, device.where = location.parse(where), style.clean(where)
     except ValueError:
-        pass  # somebody else's words for a place: it stays where it was
+        pass  # not a location of ours: it stays where it was
