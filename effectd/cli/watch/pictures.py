@@ -22,41 +22,40 @@ _TURNS_A_SECOND = 1.5  # of a fan at 100 %; with three blades more than 2.5 woul
 _STEPS = 24  # pictures of a fan, over the third of a turn after which it looks the same
 _SHAKE = (1.0, -0.7, 0.8, -1.0, 0.6, -0.9)
 _RISE_S = 2.4  # a scent's way from the bottom to the top
-_KINDS = {
-    **dict.fromkeys(("light", "flash", "lamp", "strobe"), "lamp"),
-    **dict.fromkeys(("wind", "fan", "air"), "fan"),
-    **dict.fromkeys(("vibration", "rumble", "haptic", "tactile", "shake"), "shaker"),
-    **dict.fromkeys(("scent", "smell", "odor", "aroma"), "scent"),
+_LOOKS = {  # effect type -> shape, colour
+    **dict.fromkeys(("light", "flash", "lamp", "strobe"), ("lamp", "white")),
+    **dict.fromkeys(("wind", "fan", "air"), ("fan", "cyan")),
+    **dict.fromkeys(("vibration", "rumble", "haptic", "tactile", "shake"), ("shaker", "magenta")),
+    **dict.fromkeys(("scent", "smell", "odor", "aroma"), ("scent", "green")),
+    **dict.fromkeys(("temperature", "heat", "heating"), ("level", "red")),
+    **dict.fromkeys(("cold", "water", "spray", "spraying"), ("level", "blue")),
+    **dict.fromkeys(("fog", "smoke"), ("level", "white")),
+    "cooling": ("level", "bright_blue"),
 }
-_COLOURS = {"fan": "cyan", "shaker": "magenta", "scent": "green", "level": "yellow"}
-_LEVELS = {"temperature": "red", "heat": "red", "heating": "red", "cold": "blue", "cooling": "bright_blue"}
-_LEVELS |= {"fog": "white", "smoke": "white", "water": "blue", "spray": "blue", "spraying": "blue"}
 OFF = Style(dim=True)
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def kind(device: Device) -> str:
-    """lamp, fan, shaker, scent or level: by what it does now, else by what it can do."""
+def _look(device: Device) -> tuple[str, str]:
+    """Shape and colour: by what it does now, else by what it can do."""
     wanted = device.effect_type or (device.effects[0] if device.effects else device.name)
-    return _KINDS.get(wanted, "level")
+    return _LOOKS.get(wanted, ("level", "yellow"))
 
 
 def moves(device: Device) -> bool:
     """Whether its picture is another one each moment while it is on."""
-    return kind(device) in ("fan", "shaker", "scent")
+    return _look(device)[0] in ("fan", "shaker", "scent")
 
 
 def style(device: Device) -> Style:
     """The colour of what it does."""
-    shape = kind(device)
-    if shape == "lamp":
-        return Style(color=Color.from_rgb(*_shown(device, 1.0)))
-    return Style.parse(_LEVELS.get(device.effect_type, _COLOURS[shape]))
+    shape, colour = _look(device)
+    return Style(color=Color.from_rgb(*_shown(device, 1.0))) if shape == "lamp" else Style.parse(colour)
 
 
 def picture(device: Device, now: float, height: int, *, colour: bool) -> list[Line]:
     """What it looks like now. Without `colour` a lamp's brightness shows in how dense it is."""
-    return _DRAW[kind(device)](device, now, height, colour)
+    return _DRAW[_look(device)[0]](device, now, height, colour)
 
 
 def _lamp(device: Device, now: float, height: int, colour: bool) -> list[Line]:
