@@ -124,7 +124,7 @@ class Broker(Registry):
         connection.hold()
 
     def is_foreign(self, client: Client, asked: Connect) -> bool:
-        """Whether somebody comes under the broker's own id who is not this home's, and would cut its check off."""
+        """Whether a client that is not this home's uses the broker's own id, and would cut off its self-check."""
         return asked.client_id == f"{self._own}broker" and client.kind != "unix"
 
     def authenticate(self, client: Client, asked: Connect) -> bool:

@@ -40,7 +40,7 @@ class JournalFile:
         self._emptied = False  # it was truncated: it never was without a length
 
     def open(self, *, anew: bool = False) -> None:
-        """Open or create it, with its space. `anew`: in place of whatever bears its name, which stays as it is."""
+        """Open or create it, with its space. `anew`: in place of whatever has its name, which stays as it is."""
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         if anew:
             self.path.unlink(missing_ok=True)

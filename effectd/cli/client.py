@@ -45,7 +45,7 @@ class Sent:
 class Client:
     """`with Client(tree, "watch", topics) as client: client.connect(3.0)`; nothing moves but inside its methods.
 
-    Who sends effects subscribes to their receipts.
+    A sender of effects subscribes to their receipts.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Client:
         on_down: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self.loop = Loop()
-        # who may not look into run/, because the home is another user's, comes by the port like everybody else
+        # run/ of another user's home cannot be entered: connect to the port like any other client
         self.address = tree.address if os.access(tree.home / "run", os.X_OK) else tree.broker.address
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down

@@ -1,10 +1,10 @@
 """The readiness gate of this process (gate_watcher.py watches those of others).
 
-A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. Who connects gets one JSON line at
+A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. A client gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
 younger than 2 s by the reader's clock. End of file comes from the kernel, so a dead owner leaves no "ready" behind; no
 file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or replaced is bound again with the
-next heartbeat. Who connects may also send a request, one JSON object a line (`{"do": "stop"}`).
+next heartbeat. A client may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
 import errno
@@ -209,7 +209,7 @@ class Gate:
             reader, _ = self._server.accept()
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                # out of descriptors: who waits sees no line, which is the truth; do not spin on the backlog
+                # out of descriptors: clients that wait see no line, which is true; do not spin on the backlog
                 self._loop.remove_reader(self._server.fileno())
                 self._loop.call_later(HEARTBEAT_S, self._loop.add_reader, self._server.fileno(), self._accept)
                 log.warning("the gate cannot be read now: %s", error.strerror)

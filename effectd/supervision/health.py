@@ -1,4 +1,4 @@
-"""Who is really ready: the gates of a home read together with what supervisord says; one answer for every asker."""
+"""Who is really ready: the gates of a home read together with supervisord's view; the same answer for every caller."""
 
 import time
 from collections.abc import Callable
