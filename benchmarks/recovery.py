@@ -35,7 +35,7 @@ class Gates:
         end = self._loop.call_later(limit, lambda: None)
         while not condition():
             self._loop.turn()
-            assert time.monotonic() < end.when, {name: watch.lack for name, watch in self.watches.items()}
+            assert time.monotonic() < end.when, {name: watch.blocker for name, watch in self.watches.items()}
 
     def all_ready(self) -> bool:
         broker = self.watches["broker"].line

@@ -43,7 +43,7 @@ class Broker(Registry):
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
         self._dirty: list[Outgoing] = []
-        self.will_flush = False  # somebody has promised to call `flush` in this turn
+        self.will_flush = False  # a caller has promised to call `flush` in this turn
 
     async def stop(self) -> None:
         """Send every will, say goodbye, let go."""
@@ -124,7 +124,7 @@ class Broker(Registry):
         connection.hold()
 
     def is_foreign(self, client: Client, asked: Connect) -> bool:
-        """Whether somebody comes under the broker's own id who is not this home's, and would cut its check off."""
+        """Whether a client that is not this home's uses the broker's own id, and would cut off its self-check."""
         return asked.client_id == f"{self._own}broker" and client.kind != "unix"
 
     def authenticate(self, client: Client, asked: Connect) -> bool:

@@ -39,7 +39,7 @@ class Client(Connection):
     """One client of the broker; most of what it does falls to its session."""
 
     will: Will | None = None
-    allowed: bool | None = None  # by the plugins that look at who connects
+    allowed: bool | None = None  # by the plugins that check connecting clients
     accepted = False
     plugin_session: Any = None
     aliases_in: dict[int, bytes]  # topics by the numbers that a client of MQTT 5 has given them

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """`say` a line; what was too much is told as a number once the time is over."""
+    """`say` a line; lines beyond the limit are reported as a number once the time is over."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

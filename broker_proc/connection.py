@@ -279,6 +279,6 @@ class Connection(Outgoing, asyncio.Protocol):
 
 
 def _address(transport: Any) -> tuple[str, int]:
-    """Of the client; empty on a UNIX socket, and where it is gone already."""
+    """Of the client; empty on a UNIX socket, or if it is gone already."""
     peer = transport.get_extra_info("peername")
     return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) and len(peer) >= 2 else ("", 0)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from broker_proc.connection import Connection
     from broker_proc.outgoing import Outgoing
 
-LOOK_S = 0.05  # between two looks while somebody is behind or a large packet is half here
+LOOK_S = 0.05  # between two looks while a client is behind or a large packet is half here
 ALWAYS_S = 1.0  # and otherwise, for what is not acknowledged
 
 

@@ -22,7 +22,7 @@ from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
 from effectd.program.process import Process
 
-RETRY_S = 0.5  # a port that becomes free tells nobody
+RETRY_S = 0.5  # a port that becomes free sends no notice
 HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
 SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
 SPARE = 200  # descriptors beside those of clients
@@ -73,7 +73,7 @@ class Embedded:
         self._process, self._loop, self._stopping = process, loop, stopping
         self._settings = process.config.broker
         self._listening: dict[str, asyncio.Server] = {}  # by key in the configuration: host, websocket
-        self._absent: dict[str, str] = {}  # the same -> why nobody listens there
+        self._absent: dict[str, str] = {}  # the same -> why it is not listened on
         self._holders: dict[int, tuple[float, str]] = {}  # port -> when it was asked, and who holds it
         self._giving_up: asyncio.TimerHandle | None = None
         self._trouble: str | None = None  # what the check says: "" = all is well, None = nothing yet
@@ -144,7 +144,7 @@ class Embedded:
     # -- listening
 
     async def _listen(self) -> None:
-        """Listen wherever nobody does yet."""
+        """Listen on every address that is not listened on yet."""
         settings, web = self._settings, self._settings.websocket
         if "host" not in self._listening:
             await self._try("host", settings.host, settings.port, lambda: listen_tcp(self._broker, settings, self._tls))
@@ -152,7 +152,7 @@ class Embedded:
             await self._try("websocket", web.host, web.port, lambda: listen_web(self._broker, web, self._tls))
 
     async def _try(self, key: str, host: str, port: int, listen: Callable[[], Awaitable[asyncio.Server]]) -> None:
-        """Listen there, or note why not. Raises ConfigError where it can never be."""
+        """Listen there, or note why not. Raises ConfigError if it can never be."""
         try:
             self._listening[key] = await listen()
         except OSError as error:

@@ -51,7 +51,7 @@ class Exchange:
     def route(self, name: bytes, session: Session) -> tuple[Route | None, int]:
         """Where a message of this session goes; None and the reason where it may not.
 
-        Raises WireError where nothing can be published to `name`, MustAsk where a plugin has to say.
+        Raises WireError if nothing can be published to `name`, MustAsk where a plugin has to say.
         """
         route = self.routing.routes.get(name)
         topic = route.topic if route is not None else read_topic(name)

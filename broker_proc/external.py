@@ -1,7 +1,7 @@
 """Watch an external broker: own the gate for it, try out at each connection what it can do, keep two homes apart.
 
 Each connection is a new run of the broker as far as this home is concerned: an outage gives the gate a new generation,
-so that everybody subscribes again and nobody is believed ready on the strength of the old connection.
+so that all programs subscribe again and none counts as ready by the old connection.
 """
 
 import itertools
@@ -31,8 +31,9 @@ class External:
         self._process, self._gate, self._loop = process, process.gate, loop
         self._address = process.config.broker.address
         self._runs = itertools.count(1)
+        self._generation = ""
         self._probe: Probe | None = None
-        self._lacks = ""
+        self._missing = ""
         self._tried = False
         self._others: dict[str, str] = {}  # topic of another home -> why we cannot live beside it
         self._claim = "none"  # our announcement of this connection: none, made, heard
@@ -74,12 +75,12 @@ class External:
         if not self._link.up:
             self._gate.say("waiting", why)
 
-    def _probed(self, lacks: str) -> None:
-        """The probe is over; `lacks` names what the broker cannot do, "" where it can do all."""
+    def _probed(self, missing: str) -> None:
+        """The probe is over; `missing` names what the broker cannot do; "" = nothing."""
         self._end_probe()
-        self._tried, self._lacks = True, lacks
-        if lacks:
-            log.error("%s cannot do what effectd needs: %s", self._address, lacks)
+        self._tried, self._missing = True, missing
+        if missing:
+            log.error("%s cannot do what effectd needs: %s", self._address, missing)
         self._decide()
 
     def _decide(self) -> None:
@@ -100,19 +101,19 @@ class External:
             self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
         if config.dispatcher and self._claim != "heard":
             return  # a home of drivers only lives under the root of another home, on purpose, and needs no claim
-        if self._lacks:
-            self._gate.say("degraded", f"{self._address}: {self._lacks}", generation=self._generation)
+        if self._missing:
+            self._gate.say("degraded", f"{self._address}: {self._missing}", generation=self._generation)
         else:
             self._gate.say("ready", generation=self._generation, broker_generation=self._generation)
 
     def _withdraw(self) -> None:
-        """Another home was first: nobody must take ours for one that lives here."""
+        """Another home was first: withdraw our announcement."""
         if self._claim != "none":
             self._claim = "none"
             self._link.publish(self._home, b"", qos=1, retain=True)
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
-        """A home has told that it lives on this broker, or that it does not any more."""
+        """A home announced itself on this broker, or withdrew."""
         if not self._process.config.dispatcher:
             return
         if topic == self._home:
@@ -131,5 +132,3 @@ class External:
         if self._probe is not None:
             self._probe.close()
             self._probe = None
-
-    _generation = ""

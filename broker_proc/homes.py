@@ -7,17 +7,17 @@ from effectd.config.reader import Config, home_id
 
 
 def topic(config: Config) -> str:
-    """Where this home tells that it lives here (retained)."""
+    """Where this home announces itself (retained)."""
     return config.topics.home(home_id(config.home))
 
 
 def announcement(config: Config) -> bytes:
-    told = {"root": config.topic_root, "host": socket.gethostname(), "home": str(config.home)}
-    return json.dumps(told).encode()
+    announced = {"root": config.topic_root, "host": socket.gethostname(), "home": str(config.home)}
+    return json.dumps(announced).encode()
 
 
 def clash(config: Config, payload: bytes) -> str:
-    """Why this home cannot live beside the one that has told `payload`, with the cure; "" where it can."""
+    """Why this home cannot share the broker with the one that announced `payload`, and the cure; "" if it can."""
     try:
         other = json.loads(payload) if payload else None
     except (ValueError, RecursionError):

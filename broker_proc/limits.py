@@ -1,11 +1,11 @@
-"""What clients cost the broker, counted by mosquitto's names; and the limits: each bite is counted and told once."""
+"""What clients cost the broker, counted by mosquitto's names; and the limits: each hit is counted and logged once."""
 
 import logging
 import time
 
 from effectd.config.schema import BrokerLimits
 
-TOLD_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute for each client
+LOGGED_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute for each client
 LINES = 10  # and at most so many in that time for all of them
 
 log = logging.getLogger(__name__)
@@ -29,17 +29,17 @@ class Limits:
     def __init__(self, settings: BrokerLimits) -> None:
         self.settings = settings
         self.bites: dict[str, int] = dict.fromkeys(BrokerLimits.__struct_fields__, 0)
-        self._told: dict[str, dict[str, float]] = {name: {} for name in self.bites}  # limit -> of whom, when
+        self._logged: dict[str, dict[str, float]] = {name: {} for name in self.bites}  # limit -> of whom, when
 
     def bite(self, limit: str, who: str, what: str) -> None:
         """`limit` is in the way of `who`: counted, and said if it has not been said of this one for a while."""
         self.bites[limit] += 1
         now = time.monotonic()
-        told = self._told[limit]
-        if who in told or len(told) >= LINES:
-            if now - min(told.values()) < TOLD_AGAIN_S:
+        logged = self._logged[limit]
+        if who in logged or len(logged) >= LINES:
+            if now - min(logged.values()) < LOGGED_AGAIN_S:
                 return
-            told.clear()
-        told[who] = now
+            logged.clear()
+        logged[who] = now
         who = who[:60] if who.isprintable() else repr(who[:60])
         log.warning("%s: %s (broker.limits.%s: %d)", who, what, limit, getattr(self.settings, limit))

@@ -25,7 +25,7 @@ async def listen_tcp(broker: Broker, where: Any, tls: ssl.SSLContext | None) -> 
 
 async def listen_web(broker: Broker, where: WebSocket, tls: ssl.SSLContext | None) -> asyncio.Server:
     """The same for browsers."""
-    from broker_proc.websocket import WebSocketProtocol  # only where it is asked for: websockets
+    from broker_proc.websocket import WebSocketProtocol  # only if configured: websockets
 
     return await _listen(lambda: WebSocketProtocol(broker, where.path, where.origins), where, tls)
 
@@ -51,7 +51,7 @@ def tls_context(files: Tls | None, *, home: Path) -> ssl.SSLContext | None:
 
 
 class SocketFile:
-    """`run/broker.sock`, bound by rename as gates are: that it exists means that somebody listens.
+    """`run/broker.sock`, bound by rename as gates are: if it exists, it is listened on.
 
     Whatever takes the path away, it is there again within half a second.
     """

@@ -96,7 +96,7 @@ def read_connect(data: bytes, at: int, end: int) -> Connect:
 
 
 def check_response_topic(properties: Properties) -> None:
-    """Raises WireError where the response topic of a message is one to which nobody can publish."""
+    """Raises WireError where the response topic of a message cannot be published to."""
     if (topic := properties.get(props.RESPONSE_TOPIC)) is not None:
         topic_name(topic)
 

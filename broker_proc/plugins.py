@@ -40,7 +40,7 @@ UNUSABLE = (PluginError, PluginLoadError)
 
 
 class Plugins:
-    """The plugins of one broker. Raises one of UNUSABLE where one cannot be loaded."""
+    """The plugins of one broker. Raises one of UNUSABLE if one cannot be loaded."""
 
     def __init__(self, wanted: Mapping[str, Mapping[str, Any] | None]) -> None:
         self._context = BrokerContext(_Facade())
@@ -98,11 +98,11 @@ class Plugins:
         """The same, of a message that is published."""
         for kind in (BrokerEvents.MESSAGE_RECEIVED, BrokerEvents.MESSAGE_BROADCAST):
             if kind in self._hears:
-                told = IncomingApplicationMessage(None, topic, message.qos, message.payload, message.retain)
-                self._fire(kind, client_id=session.client_id, message=told)
+                shown = IncomingApplicationMessage(None, topic, message.qos, message.payload, message.retain)
+                self._fire(kind, client_id=session.client_id, message=shown)
         if message.retain and BrokerEvents.RETAINED_MESSAGE in self._hears:
-            told = IncomingApplicationMessage(None, topic, message.qos, message.payload, True)
-            self._fire(BrokerEvents.RETAINED_MESSAGE, client_id=None, retained_message=told)
+            shown = IncomingApplicationMessage(None, topic, message.qos, message.payload, True)
+            self._fire(BrokerEvents.RETAINED_MESSAGE, client_id=None, retained_message=shown)
 
     def _fire(self, event: BrokerEvents, **about: Any) -> None:
         task = asyncio.ensure_future(self._manager.fire_event(event, **about))

@@ -60,7 +60,7 @@ class Retained:
         return node.message if node is not None else None
 
     def matching(self, topic_filter: str) -> Iterator[Message | None]:
-        """Those that a filter matches; None now and then, where it has taken a while to find the next."""
+        """Those that a filter matches; None now and then, when it has taken a while to find the next."""
         levels = topic_filter.split("/")
         todo, seen = [(self._root, 0)], 0
         while todo:

@@ -40,7 +40,7 @@ class Rights:
         return session.answers.get((action, topic))
 
     def check(self, questions: Sequence[Question]) -> list[bool]:
-        """The answers to all of them. Raises MustAsk where one is not known yet."""
+        """The answers to all of them. Raises MustAsk if one is not known yet."""
         answers = [self.may(*question) for question in questions]
         if None in answers:
             unknown = [question for question, answer in zip(questions, answers, strict=True) if answer is None]

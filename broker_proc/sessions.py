@@ -110,7 +110,7 @@ class Session:
             self.pump()
 
     def received_by_client(self, packet_id: int) -> bool:
-        """PUBREC: the message can be forgotten, its id not yet. False where there is no such id."""
+        """PUBREC: the message can be forgotten, its id not yet. False if there is no such id."""
         delivery = self.inflight.get(packet_id)
         if delivery is None:
             return False

@@ -1,4 +1,4 @@
-"""`$SYS/broker/...`: the counters, by mosquitto's names (mosquitto(8)); worked out only while somebody listens."""
+"""`$SYS/broker/...`: the counters, by mosquitto's names (mosquitto(8)); computed only while subscribed to."""
 
 import time
 from typing import TYPE_CHECKING

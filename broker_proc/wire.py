@@ -145,5 +145,5 @@ def read_publish(data: bytes, start: int, stop: int, head: int) -> tuple[bytes, 
 
 
 def read_topic(topic: bytes) -> str:
-    """The topic of a PUBLISH. Raises WireError where nothing can be published to it."""
+    """The topic of a PUBLISH. Raises WireError if nothing can be published to it."""
     return topic_name(text(topic))

@@ -87,9 +87,9 @@ class Presence(Part):
             return
         follower = self._broker
         if not follower.link.up:
-            self._delivery.not_ready(watch.name, watch.lack or "the dispatcher has no connection to the broker")
+            self._delivery.not_ready(watch.name, watch.blocker or "the dispatcher has no connection to the broker")
         elif not watch.ready or watch.line is None:
-            self._delivery.not_ready(watch.name, watch.lack)
+            self._delivery.not_ready(watch.name, watch.blocker)
         elif watch.line.broker_generation != follower.generation:
             self._delivery.not_ready(watch.name, f"{watch.name} has not found the broker's new run yet")
         else:

@@ -1,13 +1,8 @@
 """`python -m drivers DEVICE [--home DIR]`: run the driver of one device."""
 
-import os
 import sys
 
-# started from within this folder, its serial.py and http.py would stand in for pyserial and for Python's own http
-HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder) != HERE]
-
-from effectd.program import process  # noqa: E402
+from effectd.program import process
 
 
 def main(this: process.Process) -> int:

@@ -14,7 +14,7 @@ class GpioOptions(Options):
     mode: Literal["pwm", "relay"] = "pwm"
     active_high: bool = True  # false: the pin is low when on, as most relay boards are
     frequency: Annotated[int, Meta(ge=1, le=10_000)] = 100  # PWM, Hz
-    min_duty: Percent = 0  # PWM: anything above off is at least this, for a fan that does not start below it
+    min_duty: Percent = 0  # PWM, of homes before `range`: anything above off is at least this
     threshold: Annotated[float, Meta(gt=0, le=100)] = 1  # relay: on from this intensity up
 
 
@@ -25,6 +25,9 @@ class Gpio(Driver):
 
     def open(self) -> None:
         """The pin becomes an output that is off."""
+        if self.options.min_duty:
+            least = f"{self.options.min_duty:g}"
+            self.log.warning("min_duty still works; `range: [%s, 100]` of the device does more and replaces it", least)
         if self.options.mode == "pwm":
             self._pin = gpiozero.PWMOutputDevice(
                 self.options.pin,

@@ -13,6 +13,7 @@ from effectd.config.reader import Config
 from effectd.driver import Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
+FILES = {"serial": "serial_line", "http": "web"}  # kinds whose own word is the name of a module that their file imports
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
 
 
@@ -39,11 +40,12 @@ def build(name: str, tree: Config) -> Driver:
 
 
 def find(kind: str) -> type[Driver]:
-    """`virtual` is drivers/virtual.py; else an entry point of that name; else a dotted module, `a.b` or `a.b:Class`.
+    """A word is the driver of this package in FILES or of that name, else an entry point; `a.b`, `a.b:Class` a module.
 
     Raises ImportError, LookupError, or whatever a driver file does when it is loaded.
     """
     module_name, _, class_name = kind.partition(":")
+    module_name = FILES.get(module_name, module_name)
     is_name = all(word.isidentifier() for word in module_name.split("."))
     if is_name and "." not in kind and importlib.util.find_spec(f"drivers.{module_name}"):
         module_name = f"drivers.{module_name}"

@@ -1,1 +1,1 @@
-"""What everything stands on and what knows nothing of effects: errors, the loop, logs, locks, journals."""
+"""The base layer, which knows nothing about effects: errors, the loop, logs, locks, journals."""

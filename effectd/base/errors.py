@@ -1,10 +1,10 @@
-"""The ways in which something can be wrong, each with what to do next."""
+"""Exceptions, and how callers handle each."""
 
 from pathlib import Path
 
 
 class ConfigError(Exception):
-    """The configuration is wrong: mend the named line; the process exits with 78 (EX_CONFIG of sysexits.h).
+    """The configuration is wrong: correct the named line; the process exits with 78 (EX_CONFIG of sysexits.h).
 
     Printed as `FILE:LINE: KEY: what is wrong and what is allowed`. `device` is the device whose section is wrong,
     or None where the error concerns every program.
@@ -23,7 +23,7 @@ class NotYours(Exception):
 
 
 class EffectRefused(Exception):
-    """The publisher asked for what is not allowed: it is told the field and the rule; nothing else changes."""
+    """The effect breaks a rule: the publisher gets the field and the rule in a receipt; nothing else changes."""
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}")
@@ -31,12 +31,12 @@ class EffectRefused(Exception):
 
 
 class EffectMalformed(Exception):
-    """The bytes are no effect at all (not UTF-8 JSON, too large, too deep): a dead letter, no receipt."""
+    """The payload is not an effect (not UTF-8 JSON, too large, too deep): a dead letter, no receipt."""
 
 
 class BrokerLost(Exception):
-    """There is no connection to the broker now: hold what you have and wait for it; never exit because of this."""
+    """No connection to the broker: keep pending work and wait for it; never exit because of this."""
 
 
 class DeviceFailed(Exception):
-    """The device did not do it: the host says so to the publisher, opens the device again, and goes on."""
+    """The device failed: the host reports it to the publisher, reopens the device and goes on."""

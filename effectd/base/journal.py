@@ -1,4 +1,4 @@
-"""What must survive the death of a process: an append-only store of keys and values, bounded, preallocated.
+"""A bounded, preallocated, append-only key-value store whose records survive the death of a process.
 
 Two files of one size, `NAME` and `NAME.old`. A record goes to the end of the newer one by one write(): the kernel has
 it then, whatever becomes of the process (no fsync: a power cut is not what it is for). With each record some of what is
@@ -19,7 +19,7 @@ from effectd.base.journal_file import HEAD_BYTES, JournalFile, length
 from effectd.base.loop import AnyLoop, Cancellable
 
 CHECK_EVERY_S = 0.5
-LOST_SHOWN_S = 2.0  # for so long `trouble` tells of what could not be read at the start
+LOST_SHOWN_S = 2.0  # how long `trouble` reports records that could not be read at the start
 _COPIED = 3  # bytes copied for each byte put: with at most 3/4 alive the older file is empty in time
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Journal:
         self._most = (size - HEAD_BYTES) * _COPIED // (_COPIED + 1)
         self.trouble = ""
         self.lost = self.new = False
-        self._tell: Callable[[str], None] = lambda _trouble: None
+        self._on_trouble: Callable[[str], None] = lambda _trouble: None
         self._timer: Cancellable | None = None
         self._away = False  # its files are not in place: what is put now would not be found
         self._now, self._old = JournalFile(path, size), JournalFile(path.with_name(path.name + ".old"), size)
@@ -45,7 +45,7 @@ class Journal:
         self._lost_until = time.monotonic() + LOST_SHOWN_S
 
     def put(self, key: str, value: bytes) -> bool:
-        """Write it; whether it is safe now. Not safe: more is alive than fits, or the disk fails: `trouble` says so."""
+        """Write it; True once it is safe. If more is alive than fits, or the disk fails, `trouble` says so."""
         if not self.fits(key, value):
             self._say(f"run/{self._path.name} is full: more has to be remembered than {self._most} bytes")
             return False
@@ -74,21 +74,21 @@ class Journal:
         return self._now.alive_bytes + self._old.alive_bytes + length(key, value) <= self._most
 
     def forget(self, key: str) -> None:
-        """It need not be carried on. It may still be `found` after a death soon; its value has to tell its age."""
+        """Stop carrying it on. It may still be `found` after a death soon; its value must show its age."""
         self._now.drop(key)
         self._old.drop(key)
 
     def retain(self, keys: Iterable[str]) -> None:
-        """Of what was found only these are still alive; to be called once, before anything is put."""
+        """Only these of the found records are still alive; called once, before the first `put`."""
         dead = self.found.keys() - set(keys)
         for key in dead:
             self.forget(key)
 
-    def watch(self, loop: AnyLoop, tell: Callable[[str], None]) -> None:
-        """Look after the files from `loop`; `tell` hears of `trouble`: now, if there is any, and at each change."""
-        self._tell = tell
+    def watch(self, loop: AnyLoop, on_trouble: Callable[[str], None]) -> None:
+        """Check the files from `loop`; `on_trouble` gets `trouble`: now, if there is any, and at each change."""
+        self._on_trouble = on_trouble
         if self.trouble:
-            tell(self.trouble)
+            on_trouble(self.trouble)
 
         def look() -> None:
             self.check()
@@ -161,7 +161,7 @@ class Journal:
         self._now, self._old = self._old, self._now
 
     def _copy(self, wanted: int) -> None:
-        """Carry on at least so many bytes of what is alive in the older file, where there are as many."""
+        """Carry on at least that many bytes of the older file's live records, if there are that many."""
         batch: list[tuple[str, bytes]] = []
         while wanted > 0 and self._old.alive:
             batch.append(self._old.alive.popitem())
@@ -176,7 +176,7 @@ class Journal:
         self._old.alive_bytes -= sum(length(key, value) for key, value in batch)
 
     def _write_anew(self) -> None:
-        """A fresh file with all that is alive takes the place of one that is not where it should be."""
+        """Replace a file that was removed or exchanged by a new one with all live records."""
         self._away = True  # until it is done
         now, old = self._now, self._old
         spoilt, other = (old, now) if now.in_place() else (now, old)
@@ -221,4 +221,4 @@ class Journal:
         else:
             log.info("run/%s can be written again", self._path.name)
         self.trouble = trouble
-        self._tell(trouble)
+        self._on_trouble(trouble)

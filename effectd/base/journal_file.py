@@ -37,10 +37,10 @@ class JournalFile:
         self.alive: dict[str, bytes] = {}
         self.alive_bytes = 0
         self._head = b""  # as it was last written
-        self._emptied = False  # somebody cut it off: it never was without a length
+        self._emptied = False  # it was truncated: it never was without a length
 
     def open(self, *, anew: bool = False) -> None:
-        """Open or create it, with its space. `anew`: in place of whatever bears its name, which stays as it is."""
+        """Open or create it, with its space. `anew`: in place of whatever has its name, which stays as it is."""
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         if anew:
             self.path.unlink(missing_ok=True)
@@ -134,7 +134,7 @@ class JournalFile:
             self._write_head(self.number, self.salt, self.end)
 
     def probe(self) -> None:
-        """Raise OSError where nothing can be written, or there is no room for what may come."""
+        """Raise OSError if nothing can be written, or there is no room for what may come."""
         self.reserve()
         if os.pwrite(self.fd, self._head, 0) != len(self._head):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

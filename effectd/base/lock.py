@@ -1,4 +1,4 @@
-"""Locks of a home that no cleaner of files can take away: names that only the kernel keeps (decision 0012).
+"""Locks of a home that deleting files cannot break: the kernel keeps their names (decision 0012).
 
 A lock is a UNIX socket bound to an abstract name (unix(7)) made of the home folder's device and inode: it ends with its
 process, whatever ends that, and there is no file to remove or to replace. supervisord holds a flock of the home folder
@@ -31,7 +31,7 @@ class Lock:
         return self._socket is not None
 
     def take(self, wait_s: float = 0.0) -> bool:
-        """Whether it is ours now; False where another process still has it after `wait_s` seconds."""
+        """Whether it is ours now; False if another process still has it after `wait_s` seconds."""
         end = time.monotonic() + wait_s
         taker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         while True:
@@ -56,7 +56,7 @@ class Lock:
 
 
 class HomeLock:
-    """supervisord's: there is one in a home. It outlives the fork of a daemon, and is taken again at a reload."""
+    """supervisord's lock, one a home. It outlives the daemon's fork and is taken again at a reload."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -64,7 +64,7 @@ class HomeLock:
         self._kept: dict[int, tuple[int, int]] = {}  # our descriptors, and what they are
 
     def take(self) -> bool:
-        """False where another supervisord has the home. At a reload supervisord closes its descriptors by number."""
+        """False if another supervisord has the home. At a reload supervisord closes its descriptors by number."""
         if self._kept and all(_identity(fd) == what for fd, what in self._kept.items()):
             return True
         self._lock = Lock(self._home, SUPERVISORD)  # what is left of the last one is closed already
@@ -95,7 +95,7 @@ def held(home: Path, name: str, wait_s: float) -> Iterator[bool]:
 
 
 def holders(home: Path) -> dict[str, int]:
-    """The locks of a home that are taken, each with its holder's pid; 0 where it is another user's or container's."""
+    """The held locks of a home, each with its holder's pid; 0 if that is another user's or container's."""
     prefix = "@" + _address(home, "")[1:]
     by_inode: dict[str, str] = {}
     with open("/proc/net/unix", errors="replace") as table:

@@ -1,4 +1,4 @@
-"""One human line an event to stdout, which supervisord keeps; a full or broken pipe never blocks the loop."""
+"""One readable line an event to stdout, which supervisord keeps; a full or broken pipe never blocks the loop."""
 
 import logging
 import os
@@ -34,7 +34,7 @@ class PipeHandler(logging.Handler):
 class Flood(logging.Filter):
     """Lets at most `LIMIT` lines a second of one message through, and says how many it kept back."""
 
-    LIMIT: ClassVar = {logging.INFO: 1000}  # an effect's own line; of warnings and errors fewer tell as much
+    LIMIT: ClassVar = {logging.INFO: 1000}  # an effect's own line; fewer warnings and errors say as much
     OTHERS = 10
 
     def __init__(self) -> None:

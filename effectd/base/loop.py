@@ -1,6 +1,6 @@
 """One event loop for the light processes: sockets, timers, signals, calls from a thread.
 
-Its methods bear asyncio's names and meanings, so that a Gate or a Link runs on this loop and on the broker's asyncio
+Its methods have asyncio's names and meanings, so that a Gate or a Link runs on this loop and on the broker's asyncio
 loop alike. A driver process that imported asyncio would weigh 7 MB more (measured: docs/measured.md).
 An exception in a callback ends the loop: the process dies loudly and supervisord brings it back.
 """
@@ -25,7 +25,7 @@ class Cancellable(Protocol):
 
 
 class AnyLoop(Protocol):
-    """What a Gate, a GateWatcher and a Link ask of a loop: asyncio's loop has it, and so has Loop below."""
+    """What a Gate, a GateWatcher and a Link need of a loop: both asyncio's loop and Loop below provide it."""
 
     def time(self) -> float: ...
     def call_later(self, delay: float, callback: Callback, *args: Any) -> Cancellable: ...
@@ -57,7 +57,7 @@ def _nothing() -> None:
 
 
 class Loop:
-    """See the module; single-threaded but for `call_soon_threadsafe`."""
+    """The module's loop; single-threaded except for `call_soon_threadsafe`."""
 
     def __init__(self) -> None:
         self._selector = selectors.EpollSelector()
@@ -121,7 +121,7 @@ class Loop:
         self._wake()
 
     def close(self) -> None:
-        """Give the descriptors back; nothing may be called afterwards."""
+        """Close the descriptors; nothing may be called afterwards."""
         self._selector.close()
         self._wake_in.close()
         self._wake_out.close()

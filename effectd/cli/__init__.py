@@ -28,7 +28,7 @@ effectd watch                         the room, live (Ctrl-C ends it)
 
 effectd stop                          everything off, now
 
-effectd down                          end it all""",
+effectd down                          shut everything down""",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -134,7 +134,7 @@ def _check(home: Home = HOME) -> None:
 effectd init my-room --port auto             then: effectd --home my-room up""",
 )
 def _init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; it is made where it is not there.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; created if missing.")],
     port: Annotated[
         str | None, typer.Option(metavar="N", help="The broker's; `auto`: a free one. Default: 1883.")
     ] = None,

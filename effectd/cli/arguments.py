@@ -1,4 +1,4 @@
-"""What stands on the command line as text, as values; what cannot be one is told as typer tells a wrong argument."""
+"""Turn command line text into values; bad text is reported the way typer reports a bad argument."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ import typer
 
 
 def number(text: str) -> int | float | str:
-    """A number where it is one, else a label."""
+    """A number if it is one, else a label."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return text
     return float(text) if "." in text else int(text)
@@ -31,7 +31,7 @@ def pair(text: str, option: str) -> tuple[str, str]:
 
 
 def parameter(text: str) -> tuple[str, Any]:
-    """`K=V`, with V as JSON where it is JSON."""
+    """`K=V`, with V as JSON if it parses."""
     import msgspec
 
     key, value = pair(text, "--param")

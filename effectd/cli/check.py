@@ -1,4 +1,4 @@
-"""`effectd check`: config.yaml and supervisor.conf, each for itself and compared both ways; one line an error."""
+"""`effectd check`: config.yaml and supervisor.conf, each on its own and against the other; one line an error."""
 
 import configparser
 import contextlib
@@ -9,18 +9,16 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
+from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
-# sections of which supervisord asks for each key by name, and those that belong to others
-_READ = ("supervisord", "unix_http_server", "inet_http_server", "program:", "eventlistener:", "fcgi-program:", "group:")
-_FREE = ("supervisorctl", "rpcinterface:", "ctlplugin:", "include")
 _SECTION = """[program:{name}]
 command=python -m {command} --home "%(here)s"
 directory=%(here)s
@@ -40,7 +38,7 @@ environment=PYTHONUNBUFFERED="1"
 
 
 class Problem(NamedTuple):
-    """`paste` is a section that would mend it, ready to paste into supervisor.conf."""
+    """`paste` is a section that would fix it, ready to paste into supervisor.conf."""
 
     error: ConfigError
     paste: str = ""
@@ -63,7 +61,7 @@ def run(home: Path) -> int:
 
 
 def problems(home: Path) -> list[Problem]:
-    """Everything that is wrong, in the order of the files; [] where `up` may start."""
+    """Everything that is wrong, in the order of the files; [] if `up` may start."""
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
         tree = reader.load(home)
@@ -127,7 +125,7 @@ class SupervisorFile:
         self.problems.append(Problem(ConfigError(self.path, line, "", what)))
 
     def _scan(self, text: str) -> None:
-        """Find the lines; a section or key that is repeated is told, for supervisor would silently take the last."""
+        """Find the lines; report repeated sections and keys, of which supervisor would silently take the last."""
         section_ = ""
         for number, line in enumerate(text.splitlines(), 1):
             if header := re.match(r"\[([^]]+)\]", line):
@@ -148,31 +146,19 @@ class SupervisorFile:
                 self.problems.append(self.problem(name, "startsecs", what))
 
     def line(self, section_: str) -> int | None:
-        """The line of [section_]; None where there is none."""
+        """The line of [section_], or None."""
         return self._lines.get((section_, ""))
 
     def _ask_supervisor(self, text: str) -> None:
-        """supervisor's own reader knows every key; it wants the folder of the logs to be there, which `up` makes.
-
-        It ignores an unknown one without a word; a try to change that was closed (its pull request 301, see also its
-        issue 990). So its parser is replaced by one that notes for which keys it is asked.
-        """
-        from supervisor import options as theirs  # heavy
+        """supervisor's own reader judges the values; it needs the folder of the logs, which `up` makes."""
+        from supervisor.options import ServerOptions  # heavy
 
         if not (self.path.parent / "run" / "log").is_dir():
             return
-        asked = set[tuple[str, str]]()
-
-        class Parser(theirs.UnhosedConfigParser):  # type: ignore[misc]
-            def get(self, section: str, option: str, **more: Any) -> Any:
-                asked.add((section, option))
-                return super().get(section, option, **more)
-
         file = io.StringIO(text)
         file.name = str(self.path)  # where the files that it includes are looked for
-        options = theirs.ServerOptions()
+        options = ServerOptions()
         options.here, options.configfile = str(self.path.parent), file
-        original, theirs.UnhosedConfigParser = theirs.UnhosedConfigParser, Parser
         try:
             options.process_config_file(do_usage=False)
         except (ValueError, configparser.Error) as error:
@@ -180,21 +166,19 @@ class SupervisorFile:
             named = [s for s in self.parser.sections() if re.search(rf"\b{re.escape(s)}\b", text)]
             self.problems.append(self.problem(max(named, key=len, default=""), "", text))
         else:
-            self._find_unknown(asked)
-        finally:
-            theirs.UnhosedConfigParser = original
+            self._find_unknown()
 
-    def _find_unknown(self, asked: set[tuple[str, str]]) -> None:
-        """What supervisor would ignore without a word: whatever it did not ask its parser for."""
+    def _find_unknown(self) -> None:
+        """What supervisor would ignore without a word."""
         for section_ in self.parser.sections():
-            kind = section_.partition(":")[0] + ":" * (":" in section_)
-            if kind not in (*_READ, *_FREE):
-                what = "unknown section; known are " + ", ".join(f"[{name}]" for name in (*_READ, *_FREE))
+            name, colon, _ = section_.partition(":")
+            kind = name + colon
+            if kind not in (*KEYS, *OTHERS):
+                what = "unknown section; known are " + ", ".join(f"[{name}]" for name in (*KEYS, *OTHERS))
                 self.problems.append(self.problem(section_, "", what))
-            for key in self.parser.options(section_) if kind in _READ else ():
-                if (section_, key) not in asked:
-                    allowed = {option for named, option in asked if named == section_}
-                    near = difflib.get_close_matches(key, allowed, 1)
+            for key in self.parser.options(section_) if kind in KEYS else ():
+                if key not in KEYS[kind]:
+                    near = difflib.get_close_matches(key, KEYS[kind], 1)
                     what = "unknown key; supervisor would ignore it" + (f"; did you mean {near[0]}?" if near else "")
                     self.problems.append(self.problem(section_, key, what))
 
@@ -202,7 +186,7 @@ class SupervisorFile:
 def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
-    except ValueError:  # an open quote: supervisor's reader tells it
+    except ValueError:  # an open quote: supervisor's reader reports it
         return command.split()
 
 
@@ -229,7 +213,7 @@ def build_error(tree: Config, name: str) -> ConfigError | None:
             kinds.build(name, tree)
     except ConfigError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
         return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
     return None
 

@@ -19,6 +19,9 @@ from effectd.program.link import Link
 CONNECT_S = 3.0
 AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
 
+# a command says itself why it gives up; without this, Python would print the link's warnings into its output
+logging.getLogger("effectd").addHandler(logging.NullHandler())
+
 
 class Message(NamedTuple):
     topic: str
@@ -42,7 +45,7 @@ class Sent:
 class Client:
     """`with Client(tree, "watch", topics) as client: client.connect(3.0)`; nothing moves but inside its methods.
 
-    Who sends effects subscribes to their receipts.
+    A sender of effects subscribes to their receipts.
     """
 
     def __init__(
@@ -55,12 +58,12 @@ class Client:
         on_down: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self.loop = Loop()
-        # who may not look into run/, because the home is another user's, comes by the port like everybody else
+        # run/ of another user's home cannot be entered: connect to the port like any other client
         self.address = tree.address if os.access(tree.home / "run", os.X_OK) else tree.broker.address
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
-        self._said = _LastWord()
+        self._last_failure = ""
         self.link = Link(
             self.loop,
             self.address,
@@ -70,6 +73,7 @@ class Client:
             on_up=self._up,
             on_down=self._down,
         )
+        self.link.on_failure = self._failed
 
     def __enter__(self) -> "Client":
         return self
@@ -80,7 +84,7 @@ class Client:
     @property
     def trouble(self) -> str:
         """Why there is no connection, as far as it is known; "" while there is one."""
-        return "" if self.link.up else self._said.text
+        return "" if self.link.up else self._last_failure
 
     def connect(self, seconds: float) -> None:
         """Raises BrokerLost where no broker has answered within `seconds`."""
@@ -89,7 +93,7 @@ class Client:
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Run the loop until `condition` holds; False where it does not within `seconds`."""
+        """Run the loop until `condition` holds; False if it does not within `seconds`."""
         end = self.loop.call_later(seconds, lambda: None)
         while not condition():
             if self.loop.time() >= end.when:
@@ -124,7 +128,11 @@ class Client:
 
     def _down(self, why: str) -> None:
         if why:  # else it is our own goodbye
+            self._failed(why)
             self._on_down(why)
+
+    def _failed(self, why: str) -> None:
+        self._last_failure = why
 
     def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         self._inbox.append(Message(topic, payload, retained))
@@ -135,18 +143,3 @@ class Client:
                 receipt = json.loads(payload)
                 if isinstance(receipt, dict):
                     sent.receipt, sent.raw = receipt, payload
-
-
-class _LastWord(logging.Handler):
-    """Keeps what the link last said: the command names it where it gives up, instead of a log in between."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
-        log = logging.getLogger(Link.__module__)
-        log.propagate = False
-        log.setLevel(logging.DEBUG)
-        log.handlers[:] = [self]
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage()

@@ -33,7 +33,7 @@ _COLOURS = {"wind": "cyan", "vibration": "magenta", "scent": "green"}  # a light
 
 
 def run(home: Path, *, down: bool) -> int:
-    """0: every effect was done, and the killed driver came back; 3: so it was, but another program has the port."""
+    """0: every effect was done and the killed driver came back; 3: the same, but another program has the port."""
     code = up.run(home, _READY_S)
     if code and not _ready(home):
         return code
@@ -70,7 +70,7 @@ class Demo:
         self._began = time.monotonic()
         self._cues: dict[str, storm.Cue] = {}  # by effect id
         self._states: dict[str, dict[str, Any]] = {}  # by device, as last published
-        self._receipts: set[tuple[str, str]] = set()  # id and status, told once
+        self._receipts: set[tuple[str, str]] = set()  # id and status, each shown once
 
     def play(self) -> list[str]:
         missing = [kind for kind in storm.TYPES if not self._device(kind)]
@@ -90,12 +90,12 @@ class Demo:
         self._listen(0.05)
         for effect_id, sent in self._client.sent.items():
             if sent.receipt.get("status") != "done":
-                told = style.receipt(sent.receipt) if sent.receipt else "no receipt"
-                self._failures.append(f"effect {effect_id} ({self._cues[effect_id].effect_type}): {told}")
+                shown = style.receipt(sent.receipt) if sent.receipt else "no receipt"
+                self._failures.append(f"effect {effect_id} ({self._cues[effect_id].effect_type}): {shown}")
         return self._failures
 
     def _device(self, effect_type: str) -> str:
-        """A device for the effect type whose driver runs here; "" where there is none."""
+        """A device for the effect type whose driver runs here; "" if there is none."""
         devices = self._tree.devices.items()
         return next((n for n, d in devices if effect_type in d.effects and d.kind != "remote"), "")
 
@@ -112,12 +112,12 @@ class Demo:
 
     def _listen(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         for message in self._client.messages(seconds, enough):
-            self._tell(message)
+            self._show(message)
 
     # --- the kill ------------------------------------------------------------------------------------------------
 
     def _kill_wind(self, wind: str, light: str) -> None:
-        """SIGKILL to the wind driver. Its gate tells when it is gone and when it is back; the light must not notice."""
+        """SIGKILL to the wind driver. Its gate shows when it is gone and when it is back; the light must not notice."""
         heard: list[tuple[float, Line | None]] = []
         watcher = GateWatcher(self._client.loop, self._tree.home / "run")
         try:
@@ -125,7 +125,9 @@ class Demo:
             fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
             watches = (broker, lamp, fan)
             if not self._client.until(lambda: all(watch.ready for watch in watches), 2.0):
-                self._failures.append("before the kill: " + "; ".join(watch.lack for watch in watches if watch.lack))
+                self._failures.append(
+                    "before the kill: " + "; ".join(watch.blocker for watch in watches if watch.blocker)
+                )
                 return
             assert fan.line, "ready"
             assert lamp.line, "ready"
@@ -148,7 +150,7 @@ class Demo:
                 self._line(wind, Text(f"gate gone, {(heard[0][0] - killed) * 1000:.1f} ms after the kill", "red"))
             self._listen(_BACK_S, back)
             if not back():
-                self._failures.append(f"{wind} did not come back within {_BACK_S:g} s: {fan.lack}")
+                self._failures.append(f"{wind} did not come back within {_BACK_S:g} s: {fan.blocker}")
                 return
             after_ms = (heard[-1][0] - killed) * 1000
             self._line(wind, Text(f"ready again: back in {after_ms:.0f} ms (pid {fan.line.pid})", "bold green"))
@@ -165,7 +167,7 @@ class Demo:
 
     # --- what the viewer sees ------------------------------------------------------------------------------------
 
-    def _tell(self, message: Message) -> None:
+    def _show(self, message: Message) -> None:
         levels = self._tree.topics.split(message.topic)
         try:
             said = json.loads(message.payload)

@@ -31,7 +31,7 @@ _EDIT_S = 30.0
 
 
 class Refused(Exception):
-    """What was asked for cannot be a device of this home; nothing was changed."""
+    """The requested device is not possible in this home; nothing was changed."""
 
 
 def add(  # noqa: PLR0917 - as they stand on the command line
@@ -60,7 +60,7 @@ def add(  # noqa: PLR0917 - as they stand on the command line
 
 
 def write(changes: dict[Path, bytes]) -> None:
-    """All of them or none: each file is replaced in one step, and put back where a later one cannot be."""
+    """All of them or none: each file is replaced in one step, and put back if a later one fails."""
     with contextlib.ExitStack() as tidy:
         steps = [
             (path, _beside(path, "new", data, tidy), _beside(path, "old", path.read_bytes(), tidy))
@@ -74,7 +74,7 @@ def write(changes: dict[Path, bytes]) -> None:
 
 
 def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) -> Path:
-    """A file with the mode and the owner of `path`, on the disk for sure."""
+    """A file with the mode and the owner of `path`, synced to the disk."""
     fresh = path.with_name(f".{path.name}.{suffix}")
     tidy.callback(fresh.unlink, missing_ok=True)
     with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # a secret may be in it
@@ -90,7 +90,7 @@ def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) ->
 def _changes(  # noqa: PLR0917
     home: Path, name: str, kind: str, effects: Sequence[str], location: str | None, options: Sequence[tuple[str, str]]
 ) -> dict[Path, bytes]:
-    """What the files are to become; raises whatever speaks against it."""
+    """The new text of each file; raises if the change is not possible."""
     if not topics.DEVICE_ID.fullmatch(name):
         raise Refused(f"{name!r}: a device id is 1 to 32 of a-z 0-9 -, beginning with a letter or digit")
     path = (home / FILE).resolve()
@@ -138,12 +138,12 @@ def _driver(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
     try:
         driver = kinds.find(kind)
         return driver.effects, kinds.options_of(driver)
-    except Exception as error:  # noqa: BLE001 - somebody's own driver file may fail in any way when loaded
+    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
         raise Refused(f"--kind: {kind!r}: {error}") from None
 
 
 def _value(text: str, kind: msgspec.inspect.Type | None) -> Any:
-    """Text where the driver takes text, which may look like JSON; else as JSON where it is."""
+    """Text if the option is text, even if it looks like JSON; else JSON if it parses."""
     kinds_ = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
     if not any(isinstance(each, msgspec.inspect.StrType) for each in kinds_):
         with contextlib.suppress(msgspec.DecodeError):
@@ -152,7 +152,7 @@ def _value(text: str, kind: msgspec.inspect.Type | None) -> Any:
 
 
 def _check(home: Path, name: str, grown: bytes) -> None:
-    """As the driver's own process would; other devices may be wrong, they stop nobody but themselves."""
+    """Build it as the driver's own process would; errors in other devices do not matter here."""
     try:
         tree = reader.load(home, grown)
         tree.device(name)
@@ -160,7 +160,7 @@ def _check(home: Path, name: str, grown: bytes) -> None:
             raise error
     except ConfigError as error:
         if error.device != name:
-            reader.load(home)  # it was wrong before: told at the line that the user sees
+            reader.load(home)  # it was wrong before: reported at the line that the user sees
         raise Refused(f"{error.key}: {error.problem}") from None
 
 
@@ -176,7 +176,7 @@ def _with_section(path: Path, name: str) -> bytes:
 
 
 def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
-    """Have the one program run and the dispatcher read config.yaml again; nothing else is touched."""
+    """Start this one program and have the dispatcher reload config.yaml; nothing else is touched."""
     began = time.monotonic()
     supervisor = Supervisor(home)
     try:

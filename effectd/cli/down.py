@@ -19,7 +19,7 @@ _LOOK_S = 0.02
 
 
 def run(home: Path) -> int:
-    """0: nothing of this home lives. 1: something is still there, and named."""
+    """0: no process of this home is left. 1: some are, and are named."""
     began = time.monotonic()
     supervisor = Supervisor(home)
     with lock.held(home, lock.LAUNCH, _LIMIT_S):  # an `up` that is just starting supervisord comes first
@@ -50,7 +50,7 @@ def run(home: Path) -> int:
 
 
 def _ask(supervisor: Supervisor, everyone: list[psutil.Process]) -> bool:
-    """Have it end: supervisord by its socket, else by SIGTERM, which means the same to it: then True."""
+    """Ask it to end: supervisord over its socket, else by SIGTERM, which means the same to it; True if signalled."""
     try:
         supervisor.shutdown()
     except ShuttingDown:

@@ -1,4 +1,4 @@
-"""`effectd init DIR`: a new home, made of the very files that are the home of effectd's own checkout."""
+"""`effectd init DIR`: a new home, made from the files that make the checkout itself a home."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ _AUTO_FROM, _AUTO = 20000, 10000  # ports below those that Linux lends to client
 
 
 def run(folder: Path, port: int | None) -> int:
-    """`port` None: that of the template; 0: one that is free now, and another one for another home."""
+    """`port` None: the template's; 0: one that is free now and differs between homes."""
     home = folder.resolve()
     reader.check_path(home)
     if port == 0:
@@ -40,12 +40,12 @@ def run(folder: Path, port: int | None) -> int:
   {effectd_} up                  start it and wait until all is ready (port {port})
   {effectd_} send wind 60        the first effect
   {effectd_} device add fan --kind virtual --effect wind
-  {effectd_} down                end it all""")
+  {effectd_} down                shut everything down""")
     return 0
 
 
 def _config(port: int | None) -> str:
-    """config.yaml of a new home, whose comments name what is there to be read."""
+    """config.yaml of a new home; its comments point to what can be read there."""
     path = TEMPLATE / FILE
     text = path.read_text().replace("docs/configuration.md", str(TEMPLATE / "configuration.md"))
     if port is None:
@@ -58,7 +58,7 @@ def _config(port: int | None) -> str:
 
 
 def _make(home: Path, files: dict[str, str]) -> None:
-    """All of it or nothing; a file that is there is never touched."""
+    """All of it or nothing; an existing file is never touched."""
     with contextlib.ExitStack() as undo:
         missing = [folder for folder in (home, *home.parents) if not folder.exists()]
         for folder in (*reversed(missing), home / "run", home / "run" / "log"):

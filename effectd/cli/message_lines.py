@@ -14,7 +14,7 @@ _QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
 
 
 def as_line(message: Message) -> str:
-    """`{"at","topic","payload"}`: the payload as JSON where it is, else text, else `payload_base64`."""
+    """`{"at","topic","payload"}`: the payload as JSON if it parses, else text, else `payload_base64`."""
     line: dict[str, Any] = {"at": answers.unix_ms(), "topic": message.topic}
     try:
         text = message.payload.decode()
@@ -59,7 +59,7 @@ def in_words(message: Message, topics: Topics) -> str:
 
 
 def _value(text: str) -> Any:
-    """The text as a JSON value where it is JSON, else itself."""
+    """The text as a JSON value if it parses, else itself."""
     try:
         return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
     except (ValueError, RecursionError):

@@ -32,7 +32,7 @@ class _Sent(msgspec.Struct):
 
 
 def run(home: Path, file: str, seconds: float | None) -> int:
-    """0 at Ctrl-C, SIGTERM, after `seconds`, or when nobody reads the pipe any more."""
+    """0 at Ctrl-C, SIGTERM, after `seconds`, or when the reader of the pipe is gone."""
     tree = reader.load(home)
     try:
         out = 1 if file == "-" else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -50,13 +50,13 @@ def run(home: Path, file: str, seconds: float | None) -> int:
 
 
 class _Recorder:
-    """Writes each event by one write() of its own: a reader, or a death, finds whole lines."""
+    """Writes each event with one write(): a reader sees whole lines, also after a death."""
 
     def __init__(self, tree: Config, out: int) -> None:
         self._tree, self._out = tree, out
         self._ended = False
-        self._states: dict[str, bytes] = {}  # the last state that each device told: a connection brings it again
-        self._broker: str | None = None  # the run of the broker that the gate told of
+        self._states: dict[str, bytes] = {}  # each device's last state: a new connection brings it again
+        self._broker: str | None = None  # the run of the broker, from its gate
         self._client = Client(tree, "record", (tree.topics.everything,), on_up=self._up, on_down=self._down)
 
     def run(self, seconds: float | None) -> None:
@@ -66,7 +66,7 @@ class _Recorder:
         if seconds is not None:
             loop.call_later(seconds, self._end)
         if stat.S_ISFIFO(os.fstat(self._out).st_mode):
-            loop.add_reader(self._out, self._nobody_reads)  # a pipe that we write to tells only that
+            loop.add_reader(self._out, self._reader_gone)  # a pipe that we write to reports only that
         watcher = GateWatcher(loop, self._tree.home / "run")
         with self._client as client:
             for name in (*self._tree.programs, programs.WATCHDOG):
@@ -122,12 +122,12 @@ class _Recorder:
     def _end(self) -> None:
         self._ended = True
 
-    def _nobody_reads(self) -> None:
+    def _reader_gone(self) -> None:
         raise BrokenPipeError
 
 
 def _event(message: Message, topics: Topics) -> history.Event | None:
-    """What a message tells; None for one that is no part of a history, or cannot be read."""
+    """The event in a message; None if it is not part of a history or cannot be read."""
     try:
         return _read(topics.split(message.topic), message)
     except (msgspec.DecodeError, RecursionError):
@@ -145,7 +145,7 @@ def _read(levels: list[str], message: Message) -> history.Event | None:
             known = given if isinstance(given, str) else None
             event = history.Published(id=known, topic=message.topic, payload=value)
         case ["receipts", _]:
-            event = history.told(msgspec.json.decode(payload, type=Receipt))
+            event = history.from_receipt(msgspec.json.decode(payload, type=Receipt))
         case ["devices", device, "set"]:
             event = history.Set(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=_Sent)))
         case ["devices", device, "ack"]:
@@ -170,7 +170,7 @@ def _read(levels: list[str], message: Message) -> history.Event | None:
 
 
 def _value(payload: bytes) -> Any:
-    """The payload as the JSON that it is; else as text; of bytes that are no text, as much as can be shown."""
+    """The payload as JSON if it parses, else as text, with bytes that are not text replaced."""
     try:
         return msgspec.json.decode(payload)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

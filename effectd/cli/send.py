@@ -1,4 +1,4 @@
-"""`effectd send`: one effect by MQTT, published again until it is receipted; its final receipt; or its plan."""
+"""`effectd send`: publish one effect until it is receipted and print its final receipt; or print its plan."""
 
 import json
 from pathlib import Path
@@ -23,14 +23,14 @@ _SLACK_S = 5.0  # on top of what the contract allows an effect, for a broker tha
 
 
 def run(home: Path, effect_type: str, fields: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
-    """`fields`: the payload's, those that were given; the exit code of section 4 of the contract."""
+    """`fields`: those of the payload that were given. Returns the exit code of section 4 of the contract."""
     tree = reader.load(home)
     fields = {"id": effect.new_id()} | fields
     payload = json.dumps(fields).encode()
     try:
         wanted = published.decode(payload, effect_type.partition("/")[0])
     except (EffectRefused, EffectMalformed) as error:  # the dispatcher would say the same; it need not be asked
-        _tell(_refusal(fields, effect_type, str(error)), as_json=as_json)
+        _print(_refusal(fields, effect_type, str(error)), as_json=as_json)
         return EX_OTHER
     if dry_run:
         return _plan(tree, wanted, as_json=as_json)
@@ -48,16 +48,16 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
             typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
             return EX_UNAVAILABLE
         sent = client.send(wanted.id, topic, payload)
-        told = False
+        announced = False
         for message in client.messages((wanted.ttl_ms + max_apply_ms) / 1000 + _SLACK_S):
             if sent.final:
-                _tell(sent.raw, as_json=as_json)
+                _print(sent.raw, as_json=as_json)
                 return 0 if sent.receipt["status"] == "done" else EX_OTHER
             if message.topic == topics.dead_letter("refused") and (why := _ours(message.payload, wanted.id, payload)):
-                _tell(_refusal({"id": wanted.id}, wanted.effect_type, why), as_json=as_json)
+                _print(_refusal({"id": wanted.id}, wanted.effect_type, why), as_json=as_json)
                 return EX_OTHER
-            if sent.receipt and not told and not as_json:
-                told = True
+            if sent.receipt and not announced and not as_json:
+                announced = True
                 typer.echo(style.receipt(sent.receipt), err=True)  # accepted, and what it waits for
     word = f"accepted, but no final receipt of {wanted.id}" if sent.receipt else f"no receipt of {wanted.id}"
     typer.echo(f"{word}{f' ({client.trouble})' if client.trouble else ''}; see: effectd health", err=True)
@@ -74,28 +74,28 @@ def _ours(dead_letter: bytes, effect_id: str, payload: bytes) -> str:
 
 
 def _refusal(fields: dict[str, Any], effect_type: str, why: str) -> bytes:
-    """A refusal in the shape of the dispatcher's."""
+    """A refusal as the dispatcher would publish it."""
     return answers.encode(Receipt(id=str(fields["id"]), effect_type=effect_type, status="refused", reason=why))
 
 
-def _tell(receipt: bytes, *, as_json: bool) -> None:
+def _print(receipt: bytes, *, as_json: bool) -> None:
     typer.echo(receipt if as_json else style.receipt(json.loads(receipt)))
 
 
 def _plan(tree: Config, wanted: Effect, *, as_json: bool) -> int:
-    """What the dispatcher would decide and the drivers would do with it, told without a broker."""
+    """What the dispatcher would decide and the drivers would do, without a broker."""
     for error in tree.errors:
         typer.echo(str(error), err=True)
     try:
         plan = routing.plan(wanted, tree)
     except EffectRefused as error:
-        _tell(_refusal({"id": wanted.id}, wanted.effect_type, str(error)), as_json=as_json)
+        _print(_refusal({"id": wanted.id}, wanted.effect_type, str(error)), as_json=as_json)
         return EX_OTHER
     if not plan.devices:
         undeliverable = Receipt(
             id=wanted.id, effect_type=wanted.effect_type, status="undeliverable", reason=plan.note, latency_ms=0
         )
-        _tell(answers.encode(undeliverable), as_json=as_json)
+        _print(answers.encode(undeliverable), as_json=as_json)
         return EX_OTHER
     if as_json:
         devices = {k: {"intensity": e.intensity, "duration": e.duration} for k, e in plan.devices.items()}

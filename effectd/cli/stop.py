@@ -1,4 +1,4 @@
-"""`effectd stop`: everything off, or one device; by MQTT and straight to the drivers, whoever else is dead."""
+"""`effectd stop`: switch everything off, or one device; by MQTT and straight to the drivers, whatever else is dead."""
 
 import contextlib
 import json
@@ -24,12 +24,12 @@ def run(home: Path, device: str | None) -> int:
     """0: every driver of this home confirmed that its actuator is off."""
     try:
         tree = reader.load(home)
-    except ConfigError as error:  # a stop must work all the same: every gate that is there is told
+    except ConfigError as error:  # a stop must work all the same: ask every gate that exists
         typer.echo(str(error), err=True)
         loop = Loop()
         asked = [Gate(loop, home, name, {"do": "stop"}) for name in _gates(home) if device in (None, name)]
         _wait(loop, asked)
-        _tell(asked)
+        _print(asked)
         return 78
     local = [name for name in tree.programs if programs.is_device(name)]
     remote = [name for name, found in tree.devices.items() if found.kind == "remote"]
@@ -56,16 +56,16 @@ def run(home: Path, device: str | None) -> int:
         for message in client.messages(CONFIRMED_WITHIN_S, enough):
             if not message.retained:  # its state after the stop; the retained one is from before
                 _hear(tree, drivers, message)
-    _tell(drivers)
-    told = "told by MQTT; its driver is elsewhere and cannot be asked"
-    untold = [name for name in remote if device in (None, name)]
-    for name in untold:
-        typer.echo(f"{name}  {told if published else style.paint('unconfirmed') + ': no broker to tell it'}")
+    _print(drivers)
+    sent = "sent by MQTT; its driver is elsewhere and cannot confirm"
+    elsewhere = [name for name in remote if device in (None, name)]
+    for name in elsewhere:
+        typer.echo(f"{name}  {sent if published else style.paint('unconfirmed') + ': no broker to send it'}")
     if not published:
-        typer.echo(f"not told by MQTT: {client.trouble or 'no broker answers'}", err=True)
+        typer.echo(f"not sent by MQTT: {client.trouble or 'no broker answers'}", err=True)
     if not dispatcher.answer:
-        typer.echo(f"dispatcher: {dispatcher.lack}", err=True)
-    if all(gate.off for gate in drivers) and (published or not untold):
+        typer.echo(f"dispatcher: {dispatcher.failure}", err=True)
+    if all(gate.off for gate in drivers) and (published or not elsewhere):
         return 0
     try:
         run_folder.check(home)
@@ -76,7 +76,7 @@ def run(home: Path, device: str | None) -> int:
 
 
 def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
-    """A driver whose gate is missing says by MQTT as well that its device is off: published after it did it."""
+    """A driver without a gate still confirms by its state topic, which it publishes once the device is off."""
     for gate in drivers:
         if message.topic == tree.topics.state(gate.name):
             with contextlib.suppress(ValueError):
@@ -85,15 +85,15 @@ def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
 
 
 class Gate:
-    """A program's gate, with our request sent; `answer` is what it replied, `lack` why it did not.
+    """A program's gate, with our request sent; `answer` is what it replied, `failure` why it did not.
 
-    `said_off`: its state topic has said so, after the stop.
+    `said_off`: its state topic showed it off after the stop.
     """
 
     def __init__(self, loop: Loop, home: Path, name: str, request: dict[str, Any]) -> None:
         self.name = name
         self.answer: dict[str, Any] = {}
-        self.lack = f"no answer within {CONFIRMED_WITHIN_S:g} s"
+        self.failure = f"no answer within {CONFIRMED_WITHIN_S:g} s"
         self.said_off = False
         self._lives = False  # though its gate cannot be reached
         self._loop, self._buffer = loop, b""
@@ -138,8 +138,8 @@ class Gate:
         if not data:
             self._end("it ended before it answered")
 
-    def _end(self, lack: str) -> None:
-        self.lack = lack
+    def _end(self, failure: str) -> None:
+        self.failure = failure
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
@@ -151,9 +151,9 @@ def _wait(loop: Loop, asked: list[Gate]) -> None:
         loop.turn()
 
 
-def _tell(asked: list[Gate]) -> None:
+def _print(asked: list[Gate]) -> None:
     for gate in asked:
-        why = gate.answer.get("error") or gate.lack
+        why = gate.answer.get("error") or gate.failure
         typer.echo(f"{gate.name}  {style.paint('off') if gate.off else style.paint('unconfirmed') + f': {why}'}")
 
 

@@ -1,4 +1,4 @@
-"""What a person reads: one line a receipt, a state, a row of health; colours where the output is a terminal."""
+"""Text for people: a line per receipt, state and row of health; in colour on a terminal."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _COLOURS = {
     ),
 }
 _PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}
-SHOWN = 160  # characters of somebody's payload in a line
+SHOWN = 160  # characters of a payload shown in a line
 
 
 def colour(word: str) -> str | None:
@@ -35,7 +35,7 @@ def colour(word: str) -> str | None:
 
 
 def paint(word: str, width: int = 0) -> str:
-    """`word` in its colour, padded to `width`; typer.echo takes the colour out again where there is no terminal."""
+    """`word` in its colour, padded to `width`; typer.echo takes the colour out again if there is no terminal."""
     shown = None if os.environ.get("NO_COLOR") else colour(word)
     return typer.style(f"{word:<{width}}", fg=shown, dim=shown is not None and word == "off")
 
@@ -107,7 +107,7 @@ def tool(name: str, home: Path | None = None) -> str:
 
 
 def _text(value: Any) -> str:
-    """A published value as text; one that is nested so deep that it could just be read cannot be written any more."""
+    """A published value as text; one nested almost too deep to read is too deep to write."""
     try:
         return str(value)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""`effectd up`: check both files, start what does not run, wait until everything is ready, telling each step."""
+"""`effectd up`: check both files, start what does not run, wait until everything is ready, and show each step."""
 
 import contextlib
 import re
@@ -29,11 +29,11 @@ Told = Callable[[dict[str, Row]], None]
 
 
 class _CannotStart(Exception):
-    """supervisord says no: its own words."""
+    """supervisord refused; in its own words."""
 
 
 def run(home: Path, wait: float) -> int:
-    """The exit code; 3 also where all works but others cannot come in, for another program holds the broker's port."""
+    """The exit code; 3 also if everything works but another program holds the port that clients connect to."""
     began = time.monotonic()
     run_folder.prepare(home)
     if found := check.problems(home):
@@ -51,8 +51,8 @@ def run(home: Path, wait: float) -> int:
         typer.echo(str(error), err=True)
         return EX_NOT_READY
     with Health(home) as look:
-        with _progress(home) as told:
-            rows = look.wait(wait, told, hopeless=lambda: look.alone)
+        with _progress(home) as show:
+            rows = look.wait(wait, show, hopeless=lambda: look.alone)
         if health.all_ready(rows):
             typer.echo(f"all {len(rows)} programs are {style.paint('ready')} ({time.monotonic() - began:.1f} s)")
             return EX_NOT_READY if _port_trouble(rows) else 0
@@ -60,12 +60,12 @@ def run(home: Path, wait: float) -> int:
             typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
             return EX_NOT_READY
         typer.echo(style.health(health.table(_brief(rows), look.restarts())))
-        _tell_lacks(home, rows, time.monotonic() - began)
+        _report_late(home, rows, time.monotonic() - began)
     return EX_NOT_READY
 
 
 def _start(home: Path) -> None:
-    """Have supervisord run with every program of its file started; one that is just ending is waited for."""
+    """Make supervisord run with all its programs started; wait for one that is just ending."""
     supervisor = Supervisor(home)
     end = time.monotonic() + _ALONE_S
     while True:
@@ -121,14 +121,14 @@ def _launch(home: Path, supervisor: Supervisor) -> None:
 
 @contextlib.contextmanager
 def _progress(home: Path) -> Iterator[Told]:
-    """Tell by program what each waits for: a live table on a terminal, else a line a change; and the ways out, once."""
+    """Show what each program waits for: a live table on a terminal, else a line a change; advise once."""
     before: dict[str, str] = {}
     advice: list[str] = []
 
-    def advise(rows: dict[str, Row], tell: Callable[[str], None]) -> None:
+    def advise(rows: dict[str, Row], say: Callable[[str], None]) -> None:
         if not advice and _port_trouble(rows):
             advice.append(_ways_out(home, rows[programs.BROKER].reason))
-            tell(advice[0])
+            say(advice[0])
 
     def tell_lines(rows: dict[str, Row]) -> None:
         for name, row in _brief(rows).items():
@@ -160,7 +160,7 @@ def _line(name: str, row: Row) -> str:
 
 
 def _brief(rows: dict[str, Row]) -> dict[str, Row]:
-    """Without the broker's own reason in the line of each that waits for it."""
+    """Leave the broker's reason out of the rows that wait for it."""
     return {
         name: msgspec.structs.replace(row, reason=re.sub(r"^(broker is waiting): .*", r"\1", row.reason))
         for name, row in rows.items()
@@ -192,11 +192,11 @@ def free_port(taken: int) -> int:
     return 1884
 
 
-def _tell_lacks(home: Path, rows: dict[str, Row], waited: float) -> None:
+def _report_late(home: Path, rows: dict[str, Row], waited: float) -> None:
     """Who is not ready (the table says why), and the last words of each program whose gate says nothing."""
-    lacking = [name for name, row in rows.items() if not row.ready]
-    typer.echo(f"not ready within {waited:.0f} s: {', '.join(lacking)}", err=True)
-    for name in lacking:
+    late = [name for name, row in rows.items() if not row.ready]
+    typer.echo(f"not ready within {waited:.0f} s: {', '.join(late)}", err=True)
+    for name in late:
         log = home / "run" / "log" / f"{name}.log"
         last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
         if last and rows[name].generation is None:

@@ -40,7 +40,7 @@ class Published(Event, tag="published"):
 
 
 class Accepted(Event, tag="accepted"):
-    """Its receipt `accepted`: the dispatcher will tell its end; `reason` names what it waits for."""
+    """Its receipt `accepted`: the dispatcher will report its end; `reason` names what it waits for."""
 
     id: str
     reason: str = ""
@@ -97,7 +97,7 @@ class Stopped(Event, tag="stopped"):
 
 
 class Program(Event, tag="program"):
-    """A program's gate says another thing, read from the gate itself; `gone`: nobody answers there.
+    """A program's gate says another thing, read from the gate itself; `gone`: it is gone.
 
     The recorder's own connection to the broker is the program `record`: what it did not hear, it says.
     """
@@ -124,8 +124,8 @@ AnyEvent = Published | Accepted | Set | Actuated | Acked | Ended | Stopped | Pro
 _encoder = msgspec.json.Encoder()
 
 
-def told(receipt: Receipt, source: str = "record") -> Accepted | Ended:
-    """What a receipt tells."""
+def from_receipt(receipt: Receipt, source: str = "record") -> Accepted | Ended:
+    """The event that a receipt stands for."""
     if receipt.status not in answers.FINAL:
         return Accepted(id=receipt.id, reason=receipt.reason, source=source)
     return Ended(

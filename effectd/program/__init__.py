@@ -1,1 +1,1 @@
-"""What every program of a home is made of: its process, its connection to the broker, its brake, its guard."""
+"""What every program of a home shares: its process, its broker connection, the crash brake, the supervisord guard."""

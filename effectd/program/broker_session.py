@@ -1,6 +1,6 @@
-"""Follow the broker: connected while its gate says ready, and our own gate says, truly, under which run of it.
+"""Connects while the broker is ready, and reports which broker run we are ready under.
 
-A dependent never exits because the broker is away: it says `waiting` and is back by itself, so every order of start,
+A dependent never exits because the broker is away: it says `waiting` and is back without help, so every order of start,
 stop and restart converges (docs/decisions/0002-readiness.md).
 """
 
@@ -62,7 +62,7 @@ class BrokerSession:
         self._say()
 
     def journal_trouble(self, reason: str) -> None:
-        """What has to be noted cannot be: gate `degraded`, whatever else is well. "" = it can be again."""
+        """The journal cannot be written: gate `degraded`, whatever else is well. "" = it can again."""
         self._unnoted = reason
         self._say()
 
@@ -109,6 +109,6 @@ class BrokerSession:
         elif self.link.up:
             self._gate.say("ready", broker_generation=self.generation)
         elif self._broker is None or not self._broker.ready:
-            self._gate.say("waiting", self._broker.lack if self._broker else "broker")
+            self._gate.say("waiting", self._broker.blocker if self._broker else "broker")
         else:
             self._gate.say("waiting", "connecting to the broker")

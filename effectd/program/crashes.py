@@ -31,7 +31,7 @@ class Crashes:
             if crashed:
                 self._times.append(now)
         except (OSError, ValueError, KeyError, TypeError):
-            self._times = []  # the first run, or a file that somebody else has written
+            self._times = []  # the first run, or a file that is not ours
         self._write(running=True)
         above = len(self._times) - FREE
         return min(LONGEST_S, 2.0 ** (above - 1)) if crashed and above > 0 else 0.0

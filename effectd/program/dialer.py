@@ -18,7 +18,7 @@ Done = Callable[[socket.socket | None, str], None]
 
 
 class Dialer:
-    """One attempt at a time: a lookup that never returns keeps one thread, however often somebody asks again."""
+    """One attempt at a time: a lookup that never returns keeps one thread, however often it is asked for."""
 
     def __init__(self, loop: AnyLoop, address: Address) -> None:
         self._loop, self._address = loop, address
@@ -35,7 +35,7 @@ class Dialer:
             threading.Thread(target=self._attempt, name="dial", daemon=True).start()
 
     def cancel(self) -> None:
-        """Nobody waits any more; a socket that comes yet is closed."""
+        """The caller no longer waits; a socket that still comes is closed."""
         self._done = None
 
     def _attempt(self) -> None:

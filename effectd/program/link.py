@@ -54,7 +54,7 @@ class Link:
         self._subscriptions, self._will = subscriptions, will
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
-        self.on_failure: Callable[[str], None] | None = None  # told why each attempt to connect has failed
+        self.on_failure: Callable[[str], None] | None = None  # gets the reason of each failed attempt to connect
         self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
         self._dialer = Dialer(loop, address)
         self._wanted = False
@@ -65,7 +65,7 @@ class Link:
         self._pipe: Pipe | None = None
         self._timers: list[Cancellable] = []
         self._events: list[Callable[[], None]] = []
-        self._unacked: dict[int, tuple[int, Callable[[], None] | None]] = {}  # by packet id: its bytes, whom to tell
+        self._unacked: dict[int, tuple[int, Callable[[], None] | None]] = {}  # by packet id: its bytes, the callback
         self._unacked_bytes = 0
         self._last_id = _FIRST_ID
         self._tight = False
@@ -252,7 +252,7 @@ class Link:
             log.exception("a message on %s could not be handled", topic)
 
     def _look(self) -> None:
-        """Something has left: tell who waits for room."""
+        """Something was sent: call `on_room` if it is waited for."""
         if self._tight and self._room(1):
             self._tight = False
             if self.on_room is not None:

@@ -1,4 +1,4 @@
-"""Be one program of a home under supervisord: gate first, then work, then a true exit code.
+"""Run one effectd program under supervisord: gate first, then work, then a true exit code.
 
 Exit codes (sysexits.h): 0 asked to stop, 1 a defect (traceback in the log), 75 another one runs already (only when
 started by hand), 77 the home is another user's, 78 the configuration is wrong.
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Process:
-    """What `main` is given: the home, the configuration, the gate and a way to be told to stop."""
+    """What `main` is given: the home, the configuration, the gate, and how it is stopped."""
 
     def __init__(self, name: str, home: Path) -> None:
         if not topics.DEVICE_ID.fullmatch(name):
@@ -45,7 +45,7 @@ class Process:
         self.gate = Gate(self.run, name)
         self.config = reader.Config(home, "", Broker(), {}, {}, ())
         self.crashes = Crashes(self.run, name)
-        self.hung_up = False  # SIGHUP came before anybody could act on it
+        self.hung_up = False  # SIGHUP came before it could be acted on
         self.wait_s = 0.0  # how long it has to wait before it works, because it keeps crashing
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit
@@ -145,7 +145,7 @@ def run(
     except GateHeld as error:
         logger.error("%s", error)
         return EX_TEMPFAIL
-    except Exception:  # the one place where a defect ends: told with its traceback, then a fresh start
+    except Exception:  # the one place where a defect ends: logged with its traceback, then a fresh start
         logger.exception("%s failed", name)
         return 1
 

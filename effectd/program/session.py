@@ -1,4 +1,4 @@
-"""paho over a connection that is there already: it opens and keeps the session, and touches no socket."""
+"""paho over an existing connection: it opens and keeps the session, and touches no socket."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class Pipe:
 
 
 class Session(paho.Client):
-    """paho over a connection that is there already: `_create_socket` is the only private name of it that we use.
+    """paho over an existing connection: `_create_socket` is the only private name of it that we use.
 
     paho opens its socket there itself, blocks until it is connected, and takes none from its caller; we found no issue
     of paho's that asks for that.

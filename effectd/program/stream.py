@@ -170,7 +170,7 @@ def _packet(data: bytearray, at: int) -> tuple[bytes, int] | None:
 
 
 def _header(data: bytearray, at: int) -> tuple[int, int] | None:
-    """Lengths of the fixed header at `at` and of what follows it; None where it is not whole, or longer than MQTT's."""
+    """Lengths of the fixed header at `at` and of what follows it; None if it is not whole, or longer than MQTT's."""
     length = shift = 0
     for position in range(at + 1, min(at + _HEADER, len(data))):
         byte = data[position]

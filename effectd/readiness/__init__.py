@@ -1,1 +1,1 @@
-"""Who is ready: a gate of one's own, and a view of the gates of others."""
+"""Readiness: this process's own gate, and a view of other programs' gates."""

@@ -1,10 +1,10 @@
-"""The readiness gate: own one (watcher.py watches those of others).
+"""The readiness gate of this process (gate_watcher.py watches those of others).
 
-A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. Who connects gets one JSON line at
+A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. A client gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
 younger than 2 s by the reader's clock. End of file comes from the kernel, so a dead owner leaves no "ready" behind; no
-file is ever believed (docs/decisions/0001-gate.md). A gate that somebody removed or replaced is bound again with the
-next heartbeat. Who connects may also send a request, one JSON object a line (`{"do": "stop"}`).
+file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or replaced is bound again with the
+next heartbeat. A client may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
 import errno
@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class GateHeld(Exception):
-    """Another process of this home owns the gate: `pid` (0 where it cannot be seen)."""
+    """Another process of this home owns the gate: `pid` (0 if it cannot be seen)."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(f"another {name} (pid {pid or 'unknown'}) runs in this home")
@@ -67,7 +67,7 @@ class Gate:
         self.path = run / f"{name}.gate"
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
-        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the clock that nobody sets
+        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the monotonic clock
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -78,7 +78,7 @@ class Gate:
         self._beat: Cancellable | None = None
 
     def open(self, *, wait: bool) -> None:
-        """Take the lock, then the socket. Raises GateHeld where another holds it and `wait` is false.
+        """Take the lock, then the socket. Raises GateHeld if another holds it and `wait` is false.
 
         The order matters: the lock makes the take-over race-free, the rename makes "exists" imply "listening". The
         socket is never unlinked at exit: an old run would remove its successor's.
@@ -106,7 +106,7 @@ class Gate:
     def say(
         self, state: str, reason: str = "", *, broker_generation: str | None = None, generation: str | None = None
     ) -> None:
-        """Change what the gate says, and push it to everybody who listens; after `stopping` nothing else is said."""
+        """Change the gate's line and push it to all readers; after `stopping` it does not change again."""
         if self.line.state == "stopping":
             return
         line = Line(
@@ -128,7 +128,7 @@ class Gate:
         self._write_mirror()
 
     def leave_word(self, reason: str) -> None:
-        """The reason of an end that comes before anybody can connect: in the mirror, for who looks why it ended."""
+        """Write the reason of an early end, before a reader can connect, into the mirror."""
         self.line = msgspec.structs.replace(self.line, state="stopping", reason=reason)
         self._write_mirror()
 
@@ -171,9 +171,9 @@ class Gate:
         return server
 
     def _mend(self) -> None:
-        """Put back what somebody removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
+        """Restore what was removed or replaced: `run/` itself, the socket, the mirror. Connections go on."""
         assert self._loop is not None
-        if not self.held:  # supervisord's watchdog goes on without a gate where another has it
+        if not self.held:  # supervisord's watchdog goes on without a gate if another has it
             return
         try:
             if _identity(self.path) != self._marks.get(self.path):
@@ -209,7 +209,7 @@ class Gate:
             reader, _ = self._server.accept()
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                # out of descriptors: who waits sees no line, which is the truth; do not spin on the backlog
+                # out of descriptors: clients that wait see no line, which is true; do not spin on the backlog
                 self._loop.remove_reader(self._server.fileno())
                 self._loop.call_later(HEARTBEAT_S, self._loop.add_reader, self._server.fileno(), self._accept)
                 log.warning("the gate cannot be read now: %s", error.strerror)
@@ -284,7 +284,7 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 
 def _content(path: Path) -> tuple[int, ...]:
-    """Changes when somebody writes into the file, too."""
+    """Changes also when the file is written to."""
     try:
         found = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""GateView the gates of other programs: who is ready, told at once and without polling.
+"""Watch the gates of other programs: who is ready, at once and without polling.
 
 Up is seen by inotify (the gate's socket is moved into `run/`), changes by the lines, death by end of file, a hang by
 silence: 2 s without a heartbeat, by this process's own clock.
@@ -22,7 +22,7 @@ _FOLDER_S = 1.0  # how often it is looked whether `run/` is still the folder tha
 
 
 class GateView:
-    """Somebody else's gate, seen from here. `line` is None while nobody is connected there."""
+    """Another program's gate, seen from here. `line` is None while there is no connection to it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -42,8 +42,8 @@ class GateView:
         return self.line is not None and self.line.state == "ready" and not self.stale
 
     @property
-    def lack(self) -> str:
-        """Why it is not ready, in words for a receipt; "" where it is."""
+    def blocker(self) -> str:
+        """Why it is not ready, in words for a receipt; "" if it is."""
         if self.ready:
             return ""
         if self.line is None:
@@ -57,7 +57,7 @@ class GateWatcher:
     """Watches any number of gates of one home from one loop; never polls a gate while `run/` is there."""
 
     def __init__(self, loop: AnyLoop, run: Path, *, stale_s: float = STALE_S, late_s: float = _CHECK_S) -> None:
-        """`late_s`: a check that is later than this says that this process was held up, and judges nobody."""
+        """`late_s`: a check later than this means that this process was held up; it judges no gate."""
         self._loop, self._run, self._stale_s, self._late_s = loop, run, stale_s, late_s
         self._watches: dict[str, GateView] = {}
         self._inotify: Inotify | None = None
@@ -73,7 +73,7 @@ class GateWatcher:
             watch = self._watches[name] = GateView(name)
             self._connect(watch)
         elif watch.line is not None:
-            self._loop.call_soon(on_change, watch)  # a second listener is told what the first one knows
+            self._loop.call_soon(on_change, watch)  # a second listener gets what the first one knows
         watch.listeners.append(on_change)
         return watch
 
@@ -111,7 +111,7 @@ class GateWatcher:
         self._find(names)
 
     def _find(self, names: set[str] | None = None) -> None:
-        """Connect where nobody has spoken yet; `names`: only to gates that were just moved in."""
+        """Connect to the gates that are not connected; `names`: only to gates that were just moved in."""
         for watch in list(self._watches.values()):
             if watch.line is None and (f"{watch.name}.gate" in names if names is not None else watch.sock is None):
                 self._disconnect(watch)  # what is connected and silent may be a foreign socket that lay at its path
@@ -138,7 +138,7 @@ class GateWatcher:
             sock.close()
             self._loop.call_later(_RETRY_S, self._connect_if_known, watch)
             return
-        except OSError:  # nobody there: the rename of a new gate will tell
+        except OSError:  # not listening: the rename of a new gate will show it
             sock.close()
             return
         watch.sock, watch.buffer, watch.heard = sock, b"", self._loop.time()

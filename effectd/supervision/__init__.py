@@ -1,1 +1,1 @@
-"""What lives inside supervisord (wake, tail) and supervisorctl (health), and how to talk to them (control, survey)."""
+"""Code inside supervisord (wake, watchdog, upkeep, ...) and supervisorctl (health), and a client of both (control)."""

@@ -18,21 +18,21 @@ from effectd.config.reader import SUPERVISOR_FILE
 from effectd.program.standstill import stopped
 from effectd.supervision import living
 
-LIMIT_S = 5.0  # a call; its socket, when somebody removed that, is bound again sooner
+LIMIT_S = 5.0  # a call; its socket, if that was removed, is bound again sooner
 _AGAIN_S = 0.1
 _STOP_S = 60.0
 
 
 class NotRunning(Exception):
-    """No supervisord lives in this home: start it with `effectd up`."""
+    """No supervisord runs in this home: start it with `effectd up`."""
 
 
 class ShuttingDown(NotRunning):
-    """It ends its programs now and takes no more orders: wait until nobody answers."""
+    """It is ending its programs and takes no more orders: wait until it is gone."""
 
 
 class NoAnswer(Exception):
-    """supervisord lives, as `pid`, but cannot be spoken to: says why."""
+    """supervisord runs, as `pid`, but does not answer; the message says why."""
 
     def __init__(self, pid: int, why: str) -> None:
         super().__init__(f"supervisord (pid {pid or 'unknown'}) runs, but {why}")
@@ -74,19 +74,19 @@ class Supervisor:
             time.sleep(_AGAIN_S)
 
     def take_in_new(self) -> list[str]:
-        """Start to run the programs that supervisor.conf has gained; the names of those changed or removed there."""
+        """Start the programs added to supervisor.conf; returns the names of those changed or removed there."""
         [[added, changed, removed]] = self._call("supervisor.reloadConfig")
         for name in added:
             self._add(name)
         return [*changed, *removed]
 
     def take_in(self, program: str) -> None:
-        """Start to run one program that supervisor.conf has gained; nothing else of that file is taken in."""
+        """Start one program added to supervisor.conf; other changes to that file stay unapplied."""
         self._call("supervisor.reloadConfig")
         self._add(program)
 
     def reread(self) -> None:
-        """Have the dispatcher read config.yaml again; one that does not run will read it when it starts."""
+        """Make the dispatcher reload config.yaml; one that does not run reads it at its start."""
         try:
             self._call("supervisor.signalProcess", programs.DISPATCHER, "HUP")
         except xmlrpc.client.Fault as fault:

@@ -1,4 +1,4 @@
-"""Who is really ready: the gates of a home read together with what supervisord says; one answer for every asker."""
+"""Who is really ready: the gates of a home read together with supervisord's view; the same answer for every caller."""
 
 import time
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Row(msgspec.Struct, kw_only=True):
 
 
 class Health:
-    """A look at every program of the configuration; `with Health(home) as survey: survey.look()`."""
+    """A look at every program of the configuration; `with Health(home) as health: health.look()`."""
 
     def __init__(self, home: Path, names: list[str] | None = None) -> None:
         self._supervisor = Supervisor(home)
@@ -63,13 +63,13 @@ class Health:
     def wait(
         self,
         seconds: float,
-        told: Callable[[dict[str, Row]], None] = lambda _: None,
+        on_change: Callable[[dict[str, Row]], None] = lambda _: None,
         *,
         hopeless: Callable[[], bool] = lambda: False,
     ) -> dict[str, Row]:
-        """Until all are ready or it is hopeless, for at most `seconds`; `told` is called at each change."""
+        """Until all are ready or it is hopeless, for at most `seconds`; `on_change` is called at each change."""
         rows = self.look()
-        told(rows)
+        on_change(rows)
         end = time.monotonic() + seconds
         while not all_ready(rows) and not hopeless() and time.monotonic() < end:
             self._changed = False
@@ -77,7 +77,7 @@ class Health:
             fresh = self._rows()
             if fresh != rows:
                 rows = fresh
-                told(rows)
+                on_change(rows)
         return rows
 
     def restarts(self) -> dict[str, int]:

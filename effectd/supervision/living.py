@@ -14,7 +14,7 @@ _CONFIG_OPTIONS = ("-c", "--configuration")
 
 
 def supervisord(home: Path) -> int:
-    """Its pid; 0 where none lives. One that is only just starting has no lock yet, but a command line."""
+    """Its pid; 0 if none runs. One that is only just starting has no lock yet, but a command line."""
     locks = holders(home)
     if SUPERVISORD in locks and (pid := locks[SUPERVISORD] or locks.get(programs.WATCHDOG, 0)):
         return pid
@@ -71,7 +71,7 @@ def _runs_program(process: psutil.Process, words: list[str], home: Path) -> bool
 
 
 def _option(words: list[str], names: tuple[str, ...]) -> str:
-    """The value of an option, written `-c X`, `-cX`, `--name X` or `--name=X`; "" where it is not there."""
+    """The value of an option, written `-c X`, `-cX`, `--name X` or `--name=X`; "" if absent."""
     for i, word in enumerate(words):
         for name in names:
             if word == name:

@@ -20,7 +20,7 @@ class Upkeep:
     def __init__(self, supervisord: Any, home: Path) -> None:
         self._supervisord, self._home, self._options = supervisord, home, supervisord.options
         self._sockets = {path: _identity(path) for path, _, _ in self._servers()}
-        self._told: dict[str, str] = {}  # by what is wanted: why it was not possible
+        self._reported: dict[str, str] = {}  # by what is wanted: why it was not possible
 
     def look(self) -> None:
         for folder in (self._home / "run", self._home / "run" / "log"):
@@ -78,11 +78,11 @@ class Upkeep:
         try:
             step()
         except (OSError, ValueError) as error:
-            if self._told.get(what) != str(error):
-                self._told[what] = str(error)
+            if self._reported.get(what) != str(error):
+                self._reported[what] = str(error)
                 self._options.logger.critical(f"{what} cannot be put back: {error}")
         else:
-            self._told.pop(what, None)
+            self._reported.pop(what, None)
 
 
 def _reopen(handler: Any) -> None:
@@ -91,13 +91,13 @@ def _reopen(handler: Any) -> None:
     if not stat.S_ISREG(ours.st_mode) or _identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
         return
     if Path(handler.baseFilename).is_symlink() and Path(handler.baseFilename).exists():
-        return  # somebody's own arrangement
+        return  # an arrangement of the user's
     old, handler.stream = handler.stream, open(handler.baseFilename, "ab")  # noqa: SIM115 - the handler closes it
     old.close()
 
 
 def _move(fresh: str, path: str) -> None:
-    """As os.rename, but no folder that somebody put there is in the way."""
+    """As os.rename, but a folder in the way does not stop it."""
     if os.path.isdir(path) and not os.path.islink(path):
         os.rename(path, f"{path}.moved-{time.time_ns()}")
     os.rename(fresh, path)

@@ -41,13 +41,13 @@ class Guarded:
         self.refilled = time.monotonic()
         self.kills = 0
         self.exit_code: int | None = None
-        self.wrong = ""  # its own words, where its last run ended because its configuration is wrong
-        self.told = ""
+        self.wrong = ""  # its own words, if its last run ended because its configuration is wrong
+        self.reported = ""
         self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
         self._since: tuple[str, int, float] = ("", 0, 0.0)
 
     def for_s(self, what: str, pid: int, now: float) -> float:
-        """For how long this process has been in this condition, by a clock that nobody sets."""
+        """For how long this process has been in this condition, by the monotonic clock."""
         if self._since[:2] != (what, pid):
             self._since = (what, pid, now)
         return now - self._since[2]
@@ -126,10 +126,10 @@ class Watchdog:
             return ""
         why = self._hangs(process, guarded, now)
         if not why:
-            guarded.told = ""
+            guarded.reported = ""
             return ""
         if not guarded.may_kill(now):
-            self._tell(
+            self._report(
                 guarded, f"watchdog: {process.config.name} {why}; killed {KILLS} times already, waiting to try again"
             )
             return f"{process.config.name} {why}, again and again"
@@ -141,7 +141,7 @@ class Watchdog:
         return ""
 
     def _hangs(self, process: Any, guarded: Guarded, now: float) -> str:
-        """Why the program counts as hung, in words; "" where it does not."""
+        """Why the program counts as hung, in words; "" if it does not."""
         line = guarded.watch.line
         if line is not None and line.pid == process.pid:
             if guarded.watch.stale:
@@ -203,9 +203,9 @@ class Watchdog:
     def kills(self) -> dict[str, int]:
         return {name: guarded.kills for name, guarded in self._guarded.items() if guarded.kills}
 
-    def _tell(self, guarded: Guarded, text: str) -> None:
-        if guarded.told != text:
-            guarded.told = text
+    def _report(self, guarded: Guarded, text: str) -> None:
+        if guarded.reported != text:
+            guarded.reported = text
             self._log.critical(text)
 
 
@@ -217,8 +217,23 @@ def _kill(process: Any) -> None:
         process.signal(signal.SIGKILL)
 
 
-class Patrol:
-    """The watchdog's place in supervisord's poll map: `readable` is asked at each round, after it has daemonized."""
+class Alarm:
+    """An entry of supervisord's poll map that ends its wait, no more: the next round of the loop does the work."""
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        """What was said is heard by the next `tick`."""
+
+    handle_write_event = handle_error = handle_read_event
+
+
+class Patrol(Alarm):
+    """The watchdog's place in supervisord's poll map: `readable` is asked once a round, after it has daemonized."""
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
@@ -238,24 +253,16 @@ class Patrol:
             return True
         if self.watchdog is None:
             self.watchdog = Watchdog(self._supervisord, self._home)
-            self._map[self.watchdog.fileno()] = self  # a gate that speaks wakes supervisord's loop
+            self._map[self.watchdog.fileno()] = Alarm()  # a gate that speaks wakes supervisord's loop
         self.watchdog.tick()
         return True
-
-    def writable(self) -> bool:
-        return False
-
-    def handle_read_event(self) -> None:
-        """What the gates say is heard by the next `readable`, before supervisord polls again."""
-
-    handle_write_event = handle_error = handle_read_event
 
     def leave(self) -> None:
         """supervisord is ending, or reads its file again."""
         self._on_duty = False
-        for fd in [fd for fd, place in self._map.items() if place is self]:
-            del self._map[fd]
+        self._map.pop(self._fd, None)
         if self.watchdog is not None:
+            self._map.pop(self.watchdog.fileno(), None)
             self.watchdog.close()
 
     def _reaped(self) -> Any:

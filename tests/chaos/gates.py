@@ -58,4 +58,4 @@ class Gates:
         return line.reason if line else ""
 
     def __str__(self) -> str:
-        return "; ".join(watch.lack for watch in self._watches.values() if watch.lack) or "all ready"
+        return "; ".join(watch.blocker for watch in self._watches.values() if watch.blocker) or "all ready"

@@ -177,7 +177,7 @@ class Generator:
                 self._log.write(Fenced(device=topic.split("/")[1], token=payload.decode(), source="harness"))
             return
         try:
-            event = history.told(msgspec.json.decode(payload, type=Receipt), "harness")
+            event = history.from_receipt(msgspec.json.decode(payload, type=Receipt), "harness")
         except (msgspec.DecodeError, RecursionError):
             return  # rubbish of the nemesis: anybody may publish there
         self._log.write(event)

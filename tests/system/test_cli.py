@@ -424,7 +424,7 @@ def test_stop_works_with_broker_and_dispatcher_dead(up_home: Home) -> None:
     done = up_home.effectd("stop")
     assert done.returncode == 0
     assert "wind  off" in done.stdout
-    assert "not told by MQTT: cannot connect" in done.stderr
+    assert "not sent by MQTT: cannot connect" in done.stderr
     assert "dispatcher: it does not run" in done.stderr
     assert re.findall(r"(wind 70 %|off)", up_home.log("wind"))[-1] == "off"
 

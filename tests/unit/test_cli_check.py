@@ -1,5 +1,6 @@
 """`effectd check`: the two files of a home, each for itself and compared both ways."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import supervisor
+import supervisor.options
 
 from effectd.cli import check
+from effectd.cli.supervisor_keys import KEYS
 
 CONFIG = """\
 devices:
@@ -278,6 +281,12 @@ def test_a_section_that_supervisor_would_ignore_is_told(home):
     edit(home, "[supervisorctl]", "[progam:x]\ncommand=cat\n[supervisorctl]")
     (problem,) = found(home)
     assert problem.startswith(f"supervisor.conf:{conf_line(home, '[progam:x]')}: progam:x: unknown section; known are")
+
+
+def test_each_key_that_supervisors_reader_asks_for_by_name_is_known():
+    source = inspect.getsource(supervisor.options)
+    asked = set(re.findall(r"\bget\(\s*(?:section,\s*)?'(\w+)'", source)) - {"include", "expansions", "PATH"}
+    assert {"command", "socket_mode", "chown"} <= asked <= frozenset.union(*KEYS.values())
 
 
 def test_no_key_of_supervisors_own_sample_is_unknown(home):

@@ -395,8 +395,8 @@ def test_a_second_owner_that_waits_takes_over_at_the_death_of_the_first(run, loo
 
 def test_an_owner_that_appears_later_is_found_without_polling(run, loop, watcher):
     seen = list[str]()
-    watch = watcher.watch("fan", lambda watch: seen.append(watch.lack))
-    assert watch.lack == "fan is not running"
+    watch = watcher.watch("fan", lambda watch: seen.append(watch.blocker))
+    assert watch.blocker == "fan is not running"
     loop.spend(0.02)
     gate = Gate(run, "fan")
     gate.open(wait=False)
@@ -420,7 +420,7 @@ def test_a_killed_owner_is_not_ready_at_once_and_its_successor_is_found(run, loo
     first.kill()
     loop.until(lambda: not watch.ready)
     assert time.monotonic() - began < 0.5  # 50 ms is the contract's word; a busy machine gets more here
-    assert watch.lack == "fan is not running"
+    assert watch.blocker == "fan is not running"
 
     assert (run / "fan.gate").is_socket()  # the dead one's socket still lies there: nobody believes it
     late = watcher.watch("fan2", ignore)
@@ -456,14 +456,14 @@ def test_a_successor_that_moves_its_gate_in_while_the_dying_one_is_still_connect
 
 def test_an_owner_that_is_stopped_is_not_ready_within_2500_ms_and_ready_again_when_it_goes_on(loop, watcher, owner):
     seen = list[str]()
-    watch = watcher.watch("fan", lambda watch: seen.append(watch.lack))
+    watch = watcher.watch("fan", lambda watch: seen.append(watch.blocker))
     process = owner()
     loop.until(lambda: watch.ready)
     began = time.monotonic()
     process.send_signal(signal.SIGSTOP)
     loop.until(lambda: not watch.ready)
     assert 1.4 < time.monotonic() - began < 2.5  # the last heartbeat may have been half a second old
-    assert watch.lack == "fan does not answer"
+    assert watch.blocker == "fan does not answer"
     process.send_signal(signal.SIGCONT)
     loop.until(lambda: watch.ready)
     assert seen[-2:] == ["fan does not answer", ""]
@@ -490,7 +490,7 @@ def test_a_watcher_that_was_itself_held_up_does_not_take_its_own_silence_for_a_h
     loop.advance(1.9)
     assert watch.ready
     loop.advance(0.4)
-    assert watch.lack == "fan does not answer"
+    assert watch.blocker == "fan does not answer"
     watcher.close()
 
 
@@ -536,7 +536,7 @@ def test_gates_are_found_again_after_the_folder_itself_was_removed(run, loop, mo
 
 def test_a_gate_that_is_watched_no_more_is_heard_no_more(loop, gate, watcher):
     seen = list[str]()
-    watch = watcher.watch("fan", lambda watch: seen.append(watch.lack))
+    watch = watcher.watch("fan", lambda watch: seen.append(watch.blocker))
     loop.until(lambda: watch.line)
     watcher.unwatch("fan")
     told = len(seen)

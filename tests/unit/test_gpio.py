@@ -84,3 +84,10 @@ def test_a_pin_that_is_not_there_or_taken_raises(opened):
     for pin, told in [(99, "99"), (18, "18")]:
         with pytest.raises(gpiozero.GPIOZeroError, match=told):
             opened(pin=pin)
+
+
+def test_min_duty_of_an_older_home_goes_on_working_and_names_the_range_that_replaces_it(pins, opened, caplog):
+    driver = opened(pin=18, min_duty=30)
+    driver.apply(wind(5))
+    assert pins.pin("GPIO18").state == 0.3
+    assert "`range: [30, 100]`" in caplog.text

@@ -114,7 +114,7 @@ def test_while_the_broker_is_away_nothing_is_known_and_the_room_says_why():
     story.on("wind", duration=60000)
     story.room.lost("connection lost")
     assert story.room.away == "connection lost"
-    assert not story.room.told
+    assert not story.room.announced
     assert {device.online for device in story.room.devices.values()} == {None}
     assert {program.state for program in story.room.programs.values()} == {""}
     assert not story.room.devices["wind"].running(story.room.now())
@@ -124,9 +124,9 @@ def test_while_the_broker_is_away_nothing_is_known_and_the_room_says_why():
 
 def test_nobody_tells_the_states_of_programs_while_the_dispatcher_is_gone():
     story = Story().ready()
-    assert story.room.told
+    assert story.room.announced
     story.say("system/dispatcher/state", {"name": "dispatcher", "state": "gone"})
-    assert not story.room.told
+    assert not story.room.announced
 
 
 def test_a_program_has_its_state_reason_and_since_when():

@@ -18,11 +18,11 @@ from effectd.config import reader
 from effectd.config.reader import Config
 
 _WAIT_S = 10.0  # not longer: each wait leaves a timer behind for that long
-_FIRST_S = 0.3  # for what the broker has kept: a first picture of a room in which nobody has said a word is none
+_FIRST_S = 0.3  # for retained messages: without them the first picture would be empty
 
 
 def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
-    """0 at Ctrl-C, or when nobody reads any more (`effectd watch | head`)."""
+    """0 at Ctrl-C, or when the reader is gone (`effectd watch | head`)."""
     tree = reader.load(home)
     if not as_lines and not as_json and screen.usable():
         return _picture(tree)
@@ -41,7 +41,7 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     try:
         with Client(tree, "watch", (tree.topics.everything,), on_up=up, on_down=down) as client:
             if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-                client.loop.add_reader(sys.stdout.fileno(), _nobody_reads)  # a pipe that we write to tells only that
+                client.loop.add_reader(sys.stdout.fileno(), _reader_gone)  # a pipe that we write to reports only that
             client.link.open()
             if not client.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
@@ -57,51 +57,34 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
         return 0
 
 
-def _nobody_reads() -> None:
+def _reader_gone() -> None:
     raise BrokenPipeError
 
 
 def _picture(tree: Config) -> int:
+    """Take the messages as they come and draw: at the pace of what moves, and soon after each message."""
     room = Room(tree)
     with Client(tree, "watch", room.subscriptions, on_up=room.connected, on_down=room.lost) as client:
         client.link.open()
-        with Screen(client.loop) as terminal:
-            _Pictures(client, room, terminal).show()
+        loop = client.loop
+        with Screen(loop) as terminal:
+            drawn = loop.time()
+            due = drawn + _FIRST_S
+
+            def over() -> bool:
+                return terminal.ended or terminal.resized or loop.time() >= due
+
+            while not terminal.ended:
+                for message in client.messages(due - loop.time(), over):
+                    room.take(*message)
+                    if due > (soon := drawn + 1 / FRAMES_HZ):  # it may have changed the picture
+                        due = soon
+                        loop.call_later(soon - loop.time(), lambda: None)  # so that the wait ends
+                if over():
+                    if not client.link.up:
+                        room.away = client.trouble or "no answer yet"
+                    terminal.resized = False
+                    terminal.show(draw.draw(room, *terminal.size, colour=terminal.colour))
+                    drawn = loop.time()
+                    due = drawn + draw.pace(room)
     return 0
-
-
-class _Pictures:
-    """Takes the messages as they come and draws: at the pace of what moves, and soon after each message."""
-
-    def __init__(self, client: Client, room: Room, terminal: Screen) -> None:
-        self._client, self._room, self._screen = client, room, terminal
-        self._drawn = client.loop.time()
-        self._next = self._drawn + _FIRST_S
-
-    def show(self) -> None:
-        """Until the screen is told to end."""
-        while not self._screen.ended:
-            for message in self._client.messages(self._next - self._client.loop.time(), self._due):
-                self._room.take(*message)
-                self._hasten()
-            if self._due():
-                self._draw()
-
-    def _due(self) -> bool:
-        return self._screen.ended or self._screen.resized or self._client.loop.time() >= self._next
-
-    def _hasten(self) -> None:
-        """A message may have changed the picture: draw it within the time of one frame."""
-        soon = self._drawn + 1 / FRAMES_HZ
-        if self._next > soon:
-            self._next = soon
-            self._client.loop.call_later(soon - self._client.loop.time(), lambda: None)  # so that the wait ends
-
-    def _draw(self) -> None:
-        if not self._client.link.up:
-            self._room.away = self._client.trouble or "no answer yet"
-        self._screen.resized = False
-        width, height = self._screen.size
-        self._screen.show(draw.draw(self._room, width, height, colour=self._screen.colour))
-        self._drawn = self._client.loop.time()
-        self._next = self._drawn + draw.pace(self._room)

@@ -3,20 +3,18 @@
 import time
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from effectd.cli.watch import device_panel as cells
 from effectd.cli.watch import pictures
-from effectd.cli.watch.device_panel import BOLD, DIM, ago, fit, length
+from effectd.cli.watch.device_panel import BOLD, DIM, HEIGHTS, fit, length, panel, program_line, size, word_style
 from effectd.cli.watch.pictures import FRAMES_HZ, Line
 from effectd.cli.watch.room import Device, Program, Room
 
 _COLUMNS = ("left", "center", "right")
-_COLUMN_OF = (0, 0, 1, 2, 2)  # of a term of X
+_COLUMN_OF = {None: None, 0: 0, 1: 0, 2: 1, 3: 2, 4: 2}  # of a term of X
 _TALL = 30  # lines from which programs and troubles get more of them
 _ALERT = Style.parse("bold white on red")
 
@@ -46,30 +44,27 @@ def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
     tall, low = height >= _TALL, height < 14
     top = [_header(room, width)]
     if room.away:
-        top.append(fit([Segment(f" no connection to the broker: {room.away} ", _ALERT)], width))
+        top.append([Segment(f" no connection to the broker: {room.away} ", _ALERT)])
     programs = [] if low else [_rule("programs", width), *_programs(room, width, 5 if tall else 2)]
     free = height - len(top) - len(programs)
     reserved = 0 if low else 5 if tall else 3
     devices = list(_Floor(room, width, free - reserved, colour=colour).lines()) or [[Segment(" no devices", DIM)]]
     troubles = [] if low else _troubles(room, width, free - len(devices))
-    blank = max(free - len(devices) - len(troubles), 0)
-    lines = [*top, *devices, *[list[Segment]()] * blank, *programs, *troubles]
+    blank: list[Line] = [[]] * (free - len(devices) - len(troubles))
+    lines = [*top, *devices, *blank, *programs, *troubles]
     return Frame([fit(line, width) for line in lines[:height]])
 
 
 def _header(room: Room, width: int) -> Line:
     clock = time.strftime("%H:%M:%S", time.localtime(room.wall() / 1000))
     right = [Segment(f"{room.rate():.1f}", BOLD), Segment(f" effects/s  {clock} ", DIM)]
-    mark = Segment("●", Style.parse("red" if room.away else "green"))
-    left = [Segment(" effectd ", Style(bold=True, reverse=True)), Segment(" "), mark, Segment(f" {room.address}")]
+    mark = Segment(" ● ", Style.parse("red" if room.away else "green"))
+    left = [Segment(" effectd ", Style(bold=True, reverse=True)), mark, Segment(room.address)]
     return [*fit([*left, Segment(f"  {room.home}", DIM)], width - length(right)), *right]
 
 
 def _rule(title: str, width: int, end: str = "") -> Line:
-    return [Segment(f"── {title} {'─' * max(width - len(title) - len(end) - 4, 0)}{end}", DIM)]
-
-
-# --- devices ---------------------------------------------------------------------------------------------------------
+    return [Segment(f"── {title} {'─' * (width - len(title) - len(end) - 4)}{end}", DIM)]
 
 
 class _Floor:
@@ -77,79 +72,50 @@ class _Floor:
 
     def __init__(self, room: Room, width: int, height: int, *, colour: bool) -> None:
         self._room, self._width, self._height, self._colour = room, width, height, colour
-        self._devices = list(room.devices.values())
 
     def lines(self) -> Iterator[Line]:
-        """As large as all of them fit; where they do not, those that are on or amiss, and a count of the others."""
-        columns = [[d for d in self._devices if _column(d) == index] for index in range(len(_COLUMNS))]
-        everywhere = [d for d in self._devices if _column(d) is None]
-        for form in _FORMS if any(columns) else ():
-            rows = max(map(len, columns)) + -(-len(everywhere) // len(_COLUMNS))
-            titles = 2 if everywhere else 1
-            if self._width // len(_COLUMNS) >= form.least and rows * form.tall + titles <= self._height:
+        """As large as all of them fit; where they do not, those that are on or offline, and a count of the others."""
+        devices = list(self._room.devices.values())
+        columns = [[d for d in devices if _COLUMN_OF[d.place[0]] == index] for index in range(3)]
+        everywhere = [d for d in devices if d.place[0] is None]
+        for form in HEIGHTS if any(columns) else ():
+            least, tall = size(form)
+            rows = max(map(len, columns)) + -(-len(everywhere) // 3)
+            if self._width // 3 >= least and rows * tall + 1 + bool(everywhere) <= self._height:
                 return self._placed(columns, everywhere, form)
-        for form in _FORMS:
-            across = -(-len(self._devices) // max(self._height // form.tall, 1))
-            if self._width // max(across, 1) >= form.least and form.tall <= self._height:
-                return self._grid(self._devices, form, max(across, 1), self._width)
-        return self._some()
+        for form in HEIGHTS:
+            least, tall = size(form)
+            across = max(-(-len(devices) // max(self._height // tall, 1)), 1)
+            if self._width // across >= least and tall <= self._height:
+                return self._grid(devices, form, across, self._width)
+        return self._some(devices)
 
-    def _some(self) -> Iterator[Line]:
-        form, now = _FORMS[-1], self._room.now()
-        across = max(self._width // form.least, 1)
+    def _some(self, devices: list[Device]) -> Iterator[Line]:
+        now, across = self._room.now(), max(self._width // size(1)[0], 1)
         shown = max(self._height - 1, 0) * across
-        devices = sorted(self._devices, key=lambda d: not d.running(now) and d.online is not False)
-        yield from self._grid(devices[:shown], form, across, self._width)
+        devices.sort(key=lambda d: not d.running(now) and d.online is not False)
+        yield from self._grid(devices[:shown], 1, across, self._width)
         running = sum(device.running(now) for device in devices[shown:])
         yield [Segment(f" and {len(devices) - shown} more devices, {running} of them on", DIM)]
 
-    def _placed(self, columns: list[list[Device]], everywhere: list[Device], form: "_Form") -> Iterator[Line]:
+    def _placed(self, columns: list[list[Device]], everywhere: list[Device], form: int) -> Iterator[Line]:
         """Three columns, the top of the room above and its back before its front; below them what has no place."""
-        wide = self._width // len(_COLUMNS)
+        wide = self._width // 3
         yield [part for title in _COLUMNS for part in fit(_rule(title, wide - 1), wide)]
-        drawn = list[list[Line]]()
         for column in columns:
             column.sort(key=lambda d: (-(1 if d.place[1] is None else d.place[1]), d.place[2] or 0))
-            drawn.append(list(self._grid(column, form, 1, wide)))
-        for row in zip_longest(*drawn, fillvalue=list[Segment]()):
+        for row in zip_longest(*(self._grid(column, form, 1, wide) for column in columns), fillvalue=list[Segment]()):
             yield [part for line in row for part in fit(line, wide)]
         if everywhere:
             yield _rule("everywhere", self._width)
-            yield from self._grid(everywhere, form, len(_COLUMNS), self._width)
+            yield from self._grid(everywhere, form, 3, self._width)
 
-    def _grid(self, devices: list[Device], form: "_Form", across: int, width: int) -> Iterator[Line]:
-        wide = min(width // across, form.least + 40)
+    def _grid(self, devices: list[Device], form: int, across: int, width: int) -> Iterator[Line]:
+        wide = min(width // across, size(form)[0] + 40)
         for first in range(0, len(devices), across):
             row = devices[first : first + across]
-            drawn = [cells.cell(self._room, device, form.size, wide, colour=self._colour) for device in row]
-            for lines in zip(*drawn, strict=True):
+            for lines in zip(*(panel(self._room, d, form, wide, colour=self._colour) for d in row), strict=True):
                 yield [part for line in lines for part in line]
-            yield from ([] for _ in range(form.gap))
-
-
-class _Form(NamedTuple):
-    """Pictures of `size` lines with `gap` blank lines below: without a box a gap keeps two lamps apart."""
-
-    size: int
-    gap: int
-
-    @property
-    def least(self) -> int:
-        return cells.size(self.size)[0]
-
-    @property
-    def tall(self) -> int:
-        return cells.size(self.size)[1] + self.gap
-
-
-_FORMS = [_Form(size, gap) for size in cells.HEIGHTS for gap in ((1, 0) if size in (2, 3) else (0,))]
-
-
-def _column(device: Device) -> int | None:
-    return None if device.place[0] is None else _COLUMN_OF[device.place[0]]
-
-
-# --- programs and troubles -------------------------------------------------------------------------------------------
 
 
 def _programs(room: Room, width: int, rows: int) -> list[Line]:
@@ -161,11 +127,12 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
     wide = min(max(len(name) for name in room.programs) + 14, 40)
     across = max(width // wide, 1)
     if len(wrong) + -(-len(ready) // across) <= rows:
-        lines = [_program(room, program) for program in wrong]
-        for first in range(0, len(ready), across):
-            row = [fit(_program(room, program), wide) for program in ready[first : first + across]]
-            lines.append([part for line in row for part in line])
-        return lines
+        cells = [fit(_program(room, program), wide) for program in ready]
+        rows_of = (cells[first : first + across] for first in range(0, len(cells), across))
+        return [
+            *(_program(room, program) for program in wrong),
+            *([p for cell in row for p in cell] for row in rows_of),
+        ]
     rest = [f"{program.name} {program.state or 'no word'}" for program in wrong[rows - 1 :]]
     counted = Segment(f" {', '.join([*rest, f'{len(ready)} ready: '])}")
     names = Segment(", ".join(program.name for program in ready), DIM)
@@ -173,9 +140,7 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
 
 
 def _program(room: Room, program: Program) -> Line:
-    since = "" if program.since is None else f"  {ago(room.now() - program.since)}"
-    said = [Segment(f" {program.name}  "), cells.state(program, told=room.told), Segment(since, DIM)]
-    return [*said, Segment(f"  {program.reason}")] if program.reason else said
+    return [Segment(f" {program.name}  "), *program_line(room, program, gap="  ")]
 
 
 def _troubles(room: Room, width: int, height: int) -> list[Line]:
@@ -183,7 +148,7 @@ def _troubles(room: Room, width: int, height: int) -> list[Line]:
     lines = [_rule(title, width, " q ends ")]
     for trouble in room.troubles[: max(height - 1, 0)]:
         at = time.strftime("%H:%M:%S", time.localtime(trouble.at / 1000))
-        word = Segment(f"{trouble.word:<13} ", cells.word_style(trouble.word))
+        word = Segment(f"{trouble.word:<13} ", word_style(trouble.word))
         said = Segment(f"{trouble.what}  {trouble.reason}  ")
         lines.append([Segment(f" {at}  ", DIM), word, said, Segment(trouble.effect_id, DIM)])
     return lines[: max(height, 0)]

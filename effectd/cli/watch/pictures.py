@@ -1,4 +1,4 @@
-"""The pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; each `height` lines of twice as many cells.
+"""The pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; 8, 6, 4 or 1 lines high, and twice as wide.
 
 A fan and a bar are drawn in braille dots, two by four a cell, which makes a dot as wide as it is high.
 """
@@ -22,78 +22,64 @@ _TURNS_A_SECOND = 1.5  # of a fan at 100 %; with three blades more than 2.5 woul
 _STEPS = 24  # pictures of a fan, over the third of a turn after which it looks the same
 _SHAKE = (1.0, -0.7, 0.8, -1.0, 0.6, -0.9)
 _RISE_S = 2.4  # a scent's way from the bottom to the top
-_KINDS = {
-    **dict.fromkeys(("light", "flash", "lamp", "strobe"), "lamp"),
-    **dict.fromkeys(("wind", "fan", "air"), "fan"),
-    **dict.fromkeys(("vibration", "rumble", "haptic", "tactile", "shake"), "shaker"),
-    **dict.fromkeys(("scent", "smell", "odor", "aroma"), "scent"),
+_LOOKS = {  # effect type -> shape, colour
+    **dict.fromkeys(("light", "flash", "lamp", "strobe"), ("lamp", "white")),
+    **dict.fromkeys(("wind", "fan", "air"), ("fan", "cyan")),
+    **dict.fromkeys(("vibration", "rumble", "haptic", "tactile", "shake"), ("shaker", "magenta")),
+    **dict.fromkeys(("scent", "smell", "odor", "aroma"), ("scent", "green")),
+    **dict.fromkeys(("temperature", "heat", "heating"), ("level", "red")),
+    **dict.fromkeys(("cold", "water", "spray", "spraying"), ("level", "blue")),
+    **dict.fromkeys(("fog", "smoke"), ("level", "white")),
+    "cooling": ("level", "bright_blue"),
 }
-_COLOURS = {"fan": "cyan", "shaker": "magenta", "scent": "green", "level": "yellow"}
-_LEVELS = {"temperature": "red", "heat": "red", "heating": "red", "cold": "blue", "cooling": "bright_blue"}
-_LEVELS |= {"fog": "white", "smoke": "white", "water": "blue", "spray": "blue", "spraying": "blue"}
 OFF = Style(dim=True)
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def kind(device: Device) -> str:
-    """lamp, fan, shaker, scent or level: by what it does now, else by what it can do."""
+def _look(device: Device) -> tuple[str, str]:
+    """Shape and colour: by what it does now, else by what it can do."""
     wanted = device.effect_type or (device.effects[0] if device.effects else device.name)
-    return _KINDS.get(wanted, "level")
+    return _LOOKS.get(wanted, ("level", "yellow"))
 
 
 def moves(device: Device) -> bool:
     """Whether its picture is another one each moment while it is on."""
-    return kind(device) in ("fan", "shaker", "scent")
+    return _look(device)[0] in ("fan", "shaker", "scent")
 
 
 def style(device: Device) -> Style:
     """The colour of what it does."""
-    shape = kind(device)
-    if shape == "lamp":
-        return Style(color=Color.from_rgb(*_shown(device, 1.0)))
-    return Style.parse(_LEVELS.get(device.effect_type, _COLOURS[shape]))
+    shape, colour = _look(device)
+    return Style(color=Color.from_rgb(*_shown(device, 1.0))) if shape == "lamp" else Style.parse(colour)
 
 
 def picture(device: Device, now: float, height: int, *, colour: bool) -> list[Line]:
-    """What it looks like now. Without `colour` a lamp's brightness is told by how dense it is."""
-    return _DRAW[kind(device)](device, now, height, colour)
-
-
-# --- lamp ------------------------------------------------------------------------------------------------------------
+    """What it looks like now. Without `colour` a lamp's brightness shows in how dense it is."""
+    return _DRAW[_look(device)[0]](device, now, height, colour)
 
 
 def _lamp(device: Device, now: float, height: int, colour: bool) -> list[Line]:
-    if not device.running(now):
-        return _hollow(height)
     width = 2 * height
+    if not device.running(now):
+        if height == 1:
+            return [[Segment("░░", OFF)]]
+        inside = width - 2
+        rows = ["╭" + "─" * inside + "╮", *["│" + " " * inside + "│"] * (height - 2), "╰" + "─" * inside + "╯"]
+        return [[Segment(row, OFF)] for row in rows]
     block = "█" if colour else "░▒▓█"[min(int(device.intensity / 25), 3)]
-    glow = {1: (1.0,), 2: (0.6, 1.0), 3: (0.45, 0.75, 1.0)}[min((height + 2) // 4, 3) if height > 3 else 1]
-    looks = [Style(color=Color.from_rgb(*_shown(device, share))) for share in glow]
-    lines = list[Line]()
-    for row in range(height):
-        rim = [min(ring, row, height - 1 - row) for ring in range(len(looks) - 1)]  # the edge is darker, as a glow is
-        middle = Segment(block * (width - 4 * len(rim)), looks[min(len(rim), row, height - 1 - row)])
-        sides = [Segment(block * 2, looks[ring]) for ring in rim]
-        lines.append([*sides, middle, *reversed(sides)])
-    return lines
+    full, rim = (Style(color=Color.from_rgb(*_shown(device, share))) for share in (1.0, 0.6))
+    if height < 8:
+        return [[Segment(block * width, full)]] * height
+    edge, side = [Segment(block * width, rim)], Segment(block * 2, rim)  # the edge is darker, as a glow is
+    return [edge, *[[side, Segment(block * (width - 4), full), side]] * (height - 2), edge]
 
 
 def _shown(device: Device, share: float) -> tuple[int, int, int]:
     """Its colour at its brightness. The eye takes a quarter of the light for half as bright, hence the root."""
-    rgb = Effect(id="", effect_type="", parameters=device.parameters).rgb()
     bright = math.sqrt(device.intensity / 100) * share if device.on else share
+    rgb = Effect(id="", effect_type="", parameters=device.parameters).rgb()
     red, green, blue = (round(part * bright) for part in rgb)
     return red, green, blue
-
-
-def _hollow(height: int) -> list[Line]:
-    width = 2 * height
-    if height < 3:
-        return [[Segment("░" * width, OFF)] for _ in range(height)]
-    rows = ["╭" + "─" * (width - 2) + "╮", *["│" + " " * (width - 2) + "│"] * (height - 2)]
-    return [[Segment(row, OFF)] for row in [*rows, "╰" + "─" * (width - 2) + "╯"]]
-
-
-# --- fan -------------------------------------------------------------------------------------------------------------
 
 
 def _fan(device: Device, now: float, height: int, _colour: bool) -> list[Line]:
@@ -102,9 +88,9 @@ def _fan(device: Device, now: float, height: int, _colour: bool) -> list[Line]:
     return [[Segment(row, look)] for row in _blades(height, step)]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _blades(height: int, step: int) -> list[str]:
-    """Three swept blades, a hub, and a ring around them where there is room for one."""
+    """Three swept blades, a hub, and a ring around them, but for the smallest."""
     middle, third = 2 * height - 0.5, math.tau / 3
     turned = third * step / _STEPS
 
@@ -112,7 +98,7 @@ def _blades(height: int, step: int) -> list[str]:
         across, down = x - middle, y - middle
         reach = math.hypot(across, down) / (middle + 0.5)
         if reach > 0.88:
-            return height >= 5 and 1 - 1.1 / middle < reach <= 1.0
+            return height > 1 and 1 - 1.1 / middle < reach <= 1.0
         if reach < 0.16:
             return True
         angle = (math.atan2(down, across) - turned - 0.9 * reach) % third
@@ -121,13 +107,10 @@ def _blades(height: int, step: int) -> list[str]:
     return _dots(height, solid)
 
 
-# --- shaking bar -----------------------------------------------------------------------------------------------------
-
-
 def _shaker(device: Device, now: float, height: int, _colour: bool) -> list[Line]:
     running, share = device.running(now), device.intensity / 100
     swing = max(1.0, share * 0.65 * height) * _SHAKE[int(now * FRAMES_HZ) % len(_SHAKE)] if running else 0.0
-    waves = math.ceil(share * 2) if running and height >= 4 else 0
+    waves = math.ceil(share * 2) if running and height > 1 else 0
     rows = _bar(height, round(swing), waves)
     return [[Segment(row, style(device) if running else OFF)] for row in rows]
 
@@ -142,7 +125,7 @@ def _bar(height: int, shift: int, waves: int) -> list[str]:
         across, down = x - middle, y - middle
         if abs(across - shift) <= half and abs(down) <= tall:
             return True
-        edges = (1.72 * height, 1.97 * height)[2 - waves :] if waves else ()
+        edges = (1.72 * height, 1.97 * height)[2 - waves :]
         return any(abs(abs(across) - edge) < 0.5 and abs(down) < tall * 0.55 for edge in edges)
 
     return _dots(height, solid)
@@ -160,50 +143,36 @@ def _dots(height: int, solid: Callable[[int, int], bool]) -> list[str]:
     ]
 
 
-# --- scent -----------------------------------------------------------------------------------------------------------
-
-
 def _scent(device: Device, now: float, height: int, _colour: bool) -> list[Line]:
-    """The letters of its name rise in one swaying plume, above half intensity in two, and fade into dots."""
+    """The letters of its name rise in a swaying plume, the more the stronger, and fade into dots."""
     running, width = device.running(now), 2 * height
     looks = [style(device) + Style(bold=True), style(device), style(device) + Style(dim=True)]
     cells: list[Line] = [[Segment(" ")] * width for _ in range(height)]
-    if height > 2:
+    if height > 1:
         cells[-1][height - 2 : height + 2] = [Segment(part, looks[1] if running else OFF) for part in "╰──╯"]
     if not running:
         return cells
     name = room.text(device.parameters.get("scent")) or device.effect_type or "scent"
     letters = [letter for letter in name if letter.isprintable() and letter.isascii() and letter != " "] or ["~"]
-    rows = height - (height > 2)
-    for side in (1, -1):
-        share = device.intensity / 50 - (side < 0)
-        count = max(side, round(min(share, 1.0) * height))
-        for number in range(count):
-            risen = (now / _RISE_S + number / count) % 1.0
-            sway = side * math.sin(now * 1.3 + risen * 5) * height * (0.15 + 0.7 * risen)
-            row, column = rows - 1 - int(risen * rows), min(max(round(height - 0.5 + sway), 0), width - 1)
-            letter = "·" if risen > 0.85 and height > 2 else letters[-number % len(letters)]
-            cells[row][column] = Segment(letter, looks[int(risen * 3)])
+    rows, count = max(height - 1, 1), max(1, round(device.intensity / 60 * height))
+    for number in range(count):
+        risen = (now / _RISE_S + number / count) % 1.0
+        sway = math.sin(now * 1.3 + risen * 5) * height * (0.15 + 0.7 * risen)
+        row, column = rows - 1 - int(risen * rows), min(max(round(height - 0.5 + sway), 0), width - 1)
+        letter = "·" if risen > 0.85 and height > 1 else letters[-number % len(letters)]
+        cells[row][column] = Segment(letter, looks[int(risen * 3)])
     return cells
-
-
-# --- level -----------------------------------------------------------------------------------------------------------
 
 
 def _level(device: Device, now: float, height: int, _colour: bool) -> list[Line]:
     """A vessel filled to the intensity, in eighths of a line."""
-    walls = height > 2
-    inside, rows = 2 * height - 2 * walls, height - walls
-    full = device.intensity / 100 * rows if device.running(now) else 0.0
-    wall = [Segment("│", OFF)] * walls
-    lines = list[Line]()
-    for row in reversed(range(rows)):
-        eighths = min(max(round((full - row) * 8), 0), 8)
-        level = (
-            Segment(" ▁▂▃▄▅▆▇█"[eighths] * inside, style(device)) if eighths or walls else Segment("░" * inside, OFF)
-        )
-        lines.append([*wall, level, *wall])
-    return [*lines, [Segment("╰" + "─" * inside + "╯", OFF)]] if walls else lines
+    share = device.intensity / 100 if device.running(now) else 0.0
+    if height == 1:
+        return [[Segment(_EIGHTHS[round(share * 8)] * 2, style(device)) if share else Segment("░░", OFF)]]
+    inside, wall = 2 * height - 2, Segment("│", OFF)
+    parts = [min(max(round((share * (height - 1) - row) * 8), 0), 8) for row in reversed(range(height - 1))]
+    lines = [[wall, Segment(_EIGHTHS[part] * inside, style(device)), wall] for part in parts]
+    return [*lines, [Segment("╰" + "─" * inside + "╯", OFF)]]
 
 
 _DRAW = {"lamp": _lamp, "fan": _fan, "shaker": _shaker, "scent": _scent, "level": _level}

@@ -1,7 +1,7 @@
-"""The room as its messages tell it: what each device and each program does now, and what went wrong lately.
+"""A model of the room built from its messages: what each device and program does, and what went wrong lately.
 
 No input or output: messages and a clock come in, `draw` reads the result. Whoever may publish may publish anything, so
-every field is taken only where it is what the contract says, and nothing here grows without a bound.
+a field is used only if it is as the contract says, and everything here is bounded.
 """
 
 import time
@@ -22,7 +22,8 @@ _MOST = 256  # devices, and programs, beyond those of the configuration
 _ASKED = 64  # effects a device that are remembered for their duration: a state may come 50 ms after its `set`
 _TROUBLES = 100
 _RATE_S = 2.0  # over which effects per second are averaged
-_NAME = 64  # characters of somebody's word that are kept
+_PRESENT = {b"online": True, b"offline": False}
+_NAME = 64  # characters of a published word that are kept
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Device:
     where: str = ""
     place: location.Place = location.EVERYWHERE
     silent: bool = False  # a microcontroller that only knows `set`: what was asked is all that can be known
-    online: bool | None = None  # None: nobody has said
+    online: bool | None = None  # None: not known
     on: bool = False
     effect_type: str = ""
     intensity: float = 0.0
@@ -51,7 +52,7 @@ class Device:
     asked: OrderedDict[str, int] = field(default_factory=OrderedDict)  # effect id -> duration, ms
 
     def running(self, now: float) -> bool:
-        """Whether the actuator is felt now, as far as anybody can know."""
+        """Whether the actuator is felt now, as far as can be known."""
         over = self.silent and self.ends is not None and now >= self.ends
         return self.on and self.intensity > 0 and self.online is not False and not over
 
@@ -60,7 +61,7 @@ class Device:
         return self.ran + (now - self.changed) * self.intensity / 100 if self.running(now) else self.ran
 
     def left(self, now: float) -> float | None:
-        """Seconds until it goes off by itself, where that is known."""
+        """Seconds until it goes off without help, if that is known."""
         return max(0.0, self.ends - now) if self.on and self.ends is not None else None
 
     def ask(self, effect_id: str, duration: int) -> None:
@@ -130,7 +131,7 @@ class Room:
         self._effects: deque[float] = deque(maxlen=100_000)
         self._most_devices, self._most_programs = len(self.devices) + _MOST, len(self.programs) + _MOST
         topics = config.topics
-        # what `take` understands; never `#`: on somebody else's broker that may be a lot
+        # what `take` understands; never `#`: on a shared broker that may be a lot
         self.subscriptions = (
             *(topics.effects, topics.stop_all, topics.every_stop, topics.receipt("+"), topics.dead_letter("+")),
             *(topics.set("+"), topics.state("+"), topics.availability("+"), topics.config("+"), topics.system("+")),
@@ -142,8 +143,8 @@ class Room:
         return list(reversed(self._troubles.values()))
 
     @property
-    def told(self) -> bool:
-        """Whether anybody tells the states of the programs now: it is the dispatcher who publishes them."""
+    def announced(self) -> bool:
+        """Whether the states of the programs are published now: the dispatcher does it."""
         dispatcher = self.programs.get(programs.DISPATCHER)
         return not self.away and (dispatcher is None or dispatcher.state != "gone")
 
@@ -167,48 +168,44 @@ class Room:
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """One message as it arrived."""
+        fields = _fields(payload)
         match self._topics.split(topic):
             case ["effects", _, *_] if not retained:
                 self._effects.append(self.now())
-            case ["devices", name, word] if word in _DEVICE and payload and (device := self._device(name)):
-                _DEVICE[word](self, device, payload, retained)
+            case ["devices", name, "set"] if not retained and (device := self._device(name)):
+                self._set(device, fields)
+            case ["devices", name, "state"] if fields and (device := self._device(name)):
+                device.do(self.now(), fields)
+            case ["devices", name, "availability"] if payload in _PRESENT and (device := self._device(name)):
+                device.ran, device.changed = device.run(self.now()), self.now()
+                device.online = _PRESENT[payload]
+            case ["devices", name, "config"] if payload and (device := self._device(name)):
+                self._config(device, fields)
             case ["devices", name, "stop"] if not retained and name in self.devices:
                 self._trouble(None, "stop", name, "asked for", "")
             case ["stop-all"] if not retained:
                 self._trouble(None, "stop", "everything", "asked for", "")
             case ["receipts", effect_id] if not retained:
-                self._receipt(text(effect_id), _fields(payload))
+                self._receipt(text(effect_id), fields)
             case ["dead-letters", word] if not retained:
-                fields = _fields(payload)
                 self._dead_letter(text(word), fields, text(fields.get("id")))
             case ["system", name, "state"] if DEVICE_ID.fullmatch(name):
-                self._system(name, _fields(payload))
+                self._system(name, fields)
 
     def _device(self, name: str) -> Device | None:
         if name not in self.devices and DEVICE_ID.fullmatch(name) and len(self.devices) < self._most_devices:
             self.devices[name] = Device(name)
         return self.devices.get(name)
 
-    def _state(self, device: Device, payload: bytes, _retained: bool) -> None:
-        if fields := _fields(payload):
-            device.do(self.now(), fields)
-
-    def _set(self, device: Device, payload: bytes, retained: bool) -> None:
-        fields = _fields(payload)
+    def _set(self, device: Device, fields: dict[str, Any]) -> None:
         duration, effect_id = style.number(fields.get("duration")), text(fields.get("id"))
-        if retained or duration is None or duration < 0:
+        if duration is None or duration < 0:
             return
         device.ask(effect_id, int(duration))
         if device.silent:
             device.do(self.now(), fields | {"on": bool(style.number(fields.get("intensity"))), "effect_id": effect_id})
 
-    def _availability(self, device: Device, payload: bytes, _retained: bool) -> None:
-        if payload in (b"online", b"offline"):
-            device.ran, device.changed = device.run(self.now()), self.now()
-            device.online = payload == b"online"
-
-    def _config(self, device: Device, payload: bytes, _retained: bool) -> None:
-        fields = _fields(payload)
+    def _config(self, device: Device, fields: dict[str, Any]) -> None:
         device.kind = text(fields.get("kind")) or device.kind
         effects = fields.get("effects")
         if isinstance(effects, list):
@@ -252,21 +249,13 @@ class Room:
         program.state, program.reason, program.since = state, text(fields.get("reason"), 400), since
 
 
-_DEVICE: dict[str, Callable[[Room, Device, bytes, bool], None]] = {
-    "state": Room._state,
-    "set": Room._set,
-    "availability": Room._availability,
-    "config": Room._config,
-}
-
-
 def text(value: Any, limit: int = _NAME) -> str:
-    """Somebody's text, safe for a terminal; "" where it is none."""
+    """A published text, safe for a terminal; "" if it is not text."""
     return style.clean(value, limit) if isinstance(value, str) else ""
 
 
 def _fields(payload: bytes) -> dict[str, Any]:
-    """The payload as an object; {} where it is anything else."""
+    """The payload as an object; {} if it is anything else."""
     try:
         value = msgspec.json.decode(payload)
     except (ValueError, RecursionError):
@@ -278,4 +267,4 @@ def _settle(device: Device, where: str) -> None:
     try:
         device.place, device.where = location.parse(where), style.clean(where)
     except ValueError:
-        pass  # somebody else's words for a place: it stays where it was
+        pass  # not a location of ours: it stays where it was

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from serial.tools import list_ports
 
-from drivers import serial as module
-from drivers.serial import Serial, SerialOptions
+from drivers import serial_line as module
+from drivers.serial_line import Serial, SerialOptions
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect

@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from drivers.http import Http, HttpOptions
+from drivers.web import Http, HttpOptions
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect

@@ -1,7 +1,4 @@
-"""A device at the end of a serial cable: Arduino, ESP, whatever listens to lines; PlaySEM's and SER's sketches too.
-
-`import serial` below is pyserial, not this file: imports are absolute.
-"""
+"""A device at the end of a serial cable: Arduino, ESP, whatever listens to lines; PlaySEM's and SER's sketches too."""
 
 import json
 import time
