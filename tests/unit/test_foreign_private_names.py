@@ -38,7 +38,6 @@ REPLACED = {
     "supervisor.http.tail_f_producer.more": "1b6b45f8",
     "supervisor.options.ServerOptions.make_logger": "1780e5b8",
     "supervisor.options.ServerOptions.waitpid": "b8d27ef6",
-    "supervisor.options.UnhosedConfigParser": "e5ec3628",
     "supervisor.xmlrpc.UnixStreamHTTPConnection.connect": "70b2604d",
 }
 
