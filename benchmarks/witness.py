@@ -3,7 +3,7 @@
 import socket
 import time
 
-from drivers.driver import Driver, Effect, Options
+from effectd.driver import Driver, Effect, Options
 
 
 class WitnessOptions(Options):

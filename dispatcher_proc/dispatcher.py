@@ -24,7 +24,7 @@ from effectd.messages import effect
 from effectd.program.broker_session import BrokerSession
 from effectd.program.process import Process
 
-JOURNAL_BYTES = 24 << 20  # 3/4 of it may be alive: 60 s of receipts at the peak load of a room are some 12 MB
+JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
 
 log = logging.getLogger(__name__)
 

@@ -53,7 +53,9 @@ class Effects(Part):
     def _busy(self) -> str:
         if self._outbox.busy:
             return "the broker takes receipts too slowly"
-        return f"{REMEMBERED} effects of the last minute are remembered" if len(self._receipts) >= REMEMBERED else ""
+        if len(self._receipts) >= REMEMBERED or self._receipts.crowded:
+            return f"{len(self._receipts)} effects of the last minute have to be remembered"
+        return ""
 
     def _refuse_unread(self, arrival: Arrival, reason: str) -> None:
         named = arrival.named

@@ -31,6 +31,8 @@ class Notes(Protocol):
 
     found: dict[str, bytes]
 
+    @property
+    def crowded(self) -> bool: ...
     def put(self, key: str, value: bytes) -> bool: ...
     def forget(self, key: str) -> None: ...
 
@@ -54,6 +56,11 @@ class Ledger:
         self._told: list[tuple[str, int]] = []
         reached = max(_number(journal.found.get(_REACHED)), _number(journal.found.get(_FIRST_SEQ), _FIRST_STEP))
         self.seq = self._reserved = max(time.time_ns() // 1000, reached)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the journal is about to be full."""
+        return self._journal.crowded
 
     def next_seq(self) -> int:
         """The number of the next effect."""

@@ -93,6 +93,11 @@ class Receipts:
         """How many ids are remembered."""
         return len(self._told)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether what has to be remembered is about to fill the journal."""
+        return self._ledger.crowded
+
     def knows(self, effect_id: str) -> bool:
         return effect_id in self._told
 

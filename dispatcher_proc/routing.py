@@ -17,10 +17,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(effect: Effect, config: Config) -> Plan:
-    """Resolve labels to numbers, the type's duration, and the location to devices.
+    """Resolve labels to numbers, the type's duration, the target and the location to devices.
 
     Every device of the type whose placement matches gets it; where none does, the nearest (least sum of steps on
-    MPEG-V's three axes, ties all), and the note says so. Raises EffectRefused naming the field.
+    MPEG-V's three axes, ties all), and the note says so. A `target` is a bound: nothing outside it is chosen, and
+    within it the placement has to match. Raises EffectRefused naming the field.
     """
     effect_type = config.effects.get(effect.effect_type)
     if effect_type is None:
@@ -30,6 +31,8 @@ def plan(effect: Effect, config: Config) -> Plan:
         intensity=_number(effect.intensity, effect_type),
         duration=effect_type.duration_ms if effect.duration is None else effect.duration,
     )
+    if effect.fade and resolved.intensity and 0 < (resolved.duration or 0) < effect.fade:
+        raise EffectRefused("fade", f"{effect.fade} ms is longer than the duration of {resolved.duration} ms")
     try:
         wanted = location.parse(effect.location)
     except ValueError as error:
@@ -37,8 +40,26 @@ def plan(effect: Effect, config: Config) -> Plan:
     able = {name: device for name, device in config.devices.items() if effect.effect_type in device.effects}
     if not able:
         return Plan({}, f"no device of this home does {effect.effect_type}")
+    if effect.target is not None:
+        chosen = [name for name in _targeted(effect.target, config) if name in able]
+        if not chosen:
+            return Plan({}, f"no device in {', '.join(effect.target)} does {effect.effect_type}")
+        chosen = [name for name in chosen if not location.distance(wanted, location.parse(able[name].location))]
+        note = "" if chosen else f"no device in {', '.join(effect.target)} is at {effect.location}"
+        return Plan(dict.fromkeys(chosen, resolved), note)
     chosen, note = _nearest(wanted, able, effect.location)
     return Plan(dict.fromkeys(chosen, resolved), note)
+
+
+def _targeted(target: tuple[str, ...], config: Config) -> list[str]:
+    """The devices that the target names, by their ids or their zones, in the order of the configuration."""
+    zones = {zone for device in config.devices.values() for zone in device.zones}
+    unknown = [name for name in target if name not in zones and name not in config.devices]
+    if unknown:
+        known = ", ".join([*config.devices, *sorted(zones)])
+        raise EffectRefused("target", f"{unknown[0][:64]!r} is no device and no zone; known are {known}")
+    wanted = set(target)
+    return [name for name, device in config.devices.items() if name in wanted or wanted.intersection(device.zones)]
 
 
 def _number(intensity: float | str, effect_type: EffectType) -> float:

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import gpiozero
 from msgspec import Meta
 
-from drivers.driver import Driver, Effect, Options
 from effectd.config.schema import Percent
+from effectd.driver import Driver, Effect, Options
 
 
 class GpioOptions(Options):

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, field
 
-from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
+from effectd.driver import Driver, Effect, Options
 
 FORM = "application/x-www-form-urlencoded"
 

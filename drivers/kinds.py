@@ -7,9 +7,10 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from drivers.driver import Driver, Options, dry
+from drivers.dry_run import dry
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.driver import Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
@@ -86,5 +87,5 @@ def _entry_points(kind: str) -> list[Any]:
 
 def _checked(found: Any) -> type[Driver]:
     if not (inspect.isclass(found) and issubclass(found, Driver) and found is not Driver):
-        raise LookupError(f"{found!r} is no class made from drivers.driver.Driver")
+        raise LookupError(f"{found!r} is no class made from effectd.driver.Driver")
     return found

@@ -11,10 +11,10 @@ import paho.mqtt.client as paho
 from msgspec import Meta
 from paho.mqtt.enums import CallbackAPIVersion
 
-from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, values
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address, HomeAddress
+from effectd.driver import Driver, Effect, Options
 from effectd.program.dialer import connect_to
 from effectd.program.stream import no_delay
 

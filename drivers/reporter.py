@@ -30,7 +30,13 @@ class Reporter:
     def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
         self._loop, self._topics, self._name = loop, topics, name
         self._config = answers.encode(
-            {"kind": device.kind, "effects": device.effects, "location": device.location, "limits": device.limits}
+            {
+                "kind": device.kind,
+                "effects": device.effects,
+                "location": device.location,
+                "zones": device.zones,
+                "limits": device.limits,
+            }
         )
         self.link: Link | None = None
         self._state = State(on=False)

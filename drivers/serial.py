@@ -11,10 +11,10 @@ import serial
 from msgspec import Meta
 from serial.tools import list_ports
 
-from drivers.driver import Driver, Effect, Options
 from drivers.template import CONSTANT, Scale, Template, encoded, unescaped, values
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
+from effectd.driver import Driver, Effect, Options
 
 BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # as the two sketches begin
 EXPECT = {"playsem-fan": '"status":"ok"'}  # its answer to each command

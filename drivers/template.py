@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from drivers.driver import Effect
+from effectd.driver import Effect
 
 NAMES = frozenset(
     ["level", "intensity", "r", "g", "b", "hex", "duration_ms", "duration_s", "effect_type", "device", "id"]

@@ -19,10 +19,10 @@ from typing import Any
 import msgspec
 
 from drivers import kinds
-from drivers.driver import Driver
 from effectd.base.errors import ConfigError
 from effectd.config.schema import Address
 from effectd.config.yamlfile import YamlFile
+from effectd.driver import Driver
 from effectd.messages.effect import Effect
 
 DEVICE = "device"  # what a template's $device is

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from drivers.driver import Driver, Effect, Options
+from effectd.driver import Driver, Effect, Options
 
 
 class VirtualOptions(Options):

@@ -64,6 +64,11 @@ class Journal:
             return False
         return True
 
+    @property
+    def crowded(self) -> bool:
+        """Whether seven eighths of what may be alive is: the time to take less, before `put` says no."""
+        return (self._now.alive_bytes + self._old.alive_bytes) * 8 > self._most * 7
+
     def fits(self, key: str, value: bytes) -> bool:
         """Whether there is room for it beside all that is alive."""
         return self._now.alive_bytes + self._old.alive_bytes + length(key, value) <= self._most

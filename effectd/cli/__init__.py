@@ -181,6 +181,8 @@ effectd send wind 60 --duration 2000
 
 effectd send light high --param color=orange --location left
 
+effectd send light high --fade 2000 --duration 10000 --target row-a
+
 effectd send vibration --param 'pattern=\\[1, 0, 1]' --ttl 500 --priority 9
 
 effectd send scent low --dry-run""",
@@ -194,15 +196,11 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     duration: Annotated[
         int | None, typer.Option(metavar="MS", help="Then it is off again; 0 holds it. Default: the type's own.")
     ] = None,
-    location: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="everywhere, or such as left:middle:front.")
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text. May be repeated.")
-    ] = None,
-    ttl: Annotated[
-        int | None, typer.Option(metavar="MS", help="Not started within it: expired. Default: 2000.")
-    ] = None,
+    location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
+    target: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this device or zone.")] = None,
+    fade: Annotated[int | None, typer.Option(metavar="MS", help="Move there in this time. Default: at once.")] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text.")] = None,
+    ttl: Annotated[int | None, typer.Option(metavar="MS", help="Not started by then: expired. Default: 2000.")] = None,
     priority: Annotated[int | None, typer.Option(metavar="0-9", help="The greater wins. Default: 5.")] = None,
     id_: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The same id again is the same effect. Default: a new one.")
@@ -211,7 +209,7 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     as_json: Json = False,
     home: Home = HOME,
 ) -> None:
-    """Publish an effect, wait for its final receipt, show it."""
+    """Publish an effect, wait for its final receipt, show it. --target and --param may be repeated."""
     from effectd.cli import arguments, send
 
     if not re.fullmatch(r"[^+#\0\s/]+(/[^+#\0\s]*)?", effect_type):
@@ -221,6 +219,8 @@ def _send(  # noqa: PLR0917 - typer passes them by name
         "intensity": None if intensity is None else arguments.number(intensity),
         "duration": duration,
         "location": location,
+        "target": target or None,
+        "fade": fade,
         "parameters": dict(arguments.parameter(text) for text in param) if param else None,
         "ttl_ms": ttl,
         "priority": priority,

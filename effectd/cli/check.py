@@ -54,7 +54,11 @@ def run(home: Path) -> int:
             typer.echo(f"\n{problem.paste}")
     if found:
         return 78
-    typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(reader.load(home).devices)} devices")
+    tree = reader.load(home)
+    for name, device in tree.devices.items():
+        if device.delay_ms:
+            typer.echo(str(tree.option_error(name, ("delay_ms",), "has no effect yet: only timelines will use it")))
+    typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     return 0
 
 

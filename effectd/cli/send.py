@@ -115,6 +115,7 @@ def _resolved(wanted: Effect, limits: Limits) -> str:
     intensity, duration = float(wanted.intensity), wanted.duration or limits.max_on_ms
     lasts = f"for {wanted.duration} ms" if wanted.duration else "until replaced or stopped"
     text = f"{wanted.effect_type} {intensity:g} %{style.details(wanted.parameters)}  {lasts if intensity else 'off'}"
+    text += f", a fade of {wanted.fade} ms" if wanted.fade else ""
     cut = []
     if intensity > limits.max_intensity:
         cut.append(f"{limits.max_intensity:g} % (max_intensity)")

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -144,7 +144,7 @@ def load(home: Path, text: bytes | None = None) -> Config:
     devices, errors = dict[str, Device](), list[ConfigError]()
     for name, raw in top.devices.items():
         try:
-            devices[name] = _device(file, name, raw, effects)
+            devices[name] = _device(file, name, raw, effects, top.devices)
         except ConfigError as error:
             errors.append(error)
     return Config(home, top.topic_root, broker, devices, effects, tuple(errors), top.supervision, top.dispatcher, file)
@@ -160,7 +160,8 @@ def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
     return EffectType({**STANDARD_LABELS, **effect_type.labels}, effect_type.duration_ms)
 
 
-def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType]) -> Device:
+def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType], names: Container[str]) -> Device:
+    """`names`: of all devices, with which zones share one set."""
     path = ("devices", name)
     if not programs.is_device(name):
         raise file.error(path, "a device id is " + programs.id_rule(), device=name)
@@ -178,6 +179,12 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType])
     for key in ("range", "curve", "dry_run"):
         if device.remote and key in raw:
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
+    for zone in device.zones:
+        if not programs.is_device(zone):
+            raise file.error((*path, "zones"), f"{zone[:40]!r}: a zone's name is {programs.id_rule()}", device=name)
+        if zone in names:
+            problem = f"{zone!r} is a device; devices and zones share one set of names"
+            raise file.error((*path, "zones"), problem, device=name)
     if device.range[0] >= device.range[1]:
         raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
     try:

@@ -104,6 +104,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Annotated[str, Meta(min_length=1)]
     effects: Annotated[tuple[str, ...], Meta(min_length=1)]
     location: str = "everywhere"
+    zones: tuple[str, ...] = ()  # the user's own names for groups of devices: `target` reaches them
     delay_ms: Annotated[int, Meta(ge=0)] = 0
     limits: Limits = Limits()
     range: tuple[Percent, Percent] = (0, 100)  # the device's own useful percents, for intensities above 0 to 100

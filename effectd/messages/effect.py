@@ -43,6 +43,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     intensity   0-100 or a label of the configuration; a number once it is resolved for a device
     duration    ms, 0 = hold; None = the effect type's own, until it is resolved
+    target      ids of devices and names of zones outside which nothing is driven; None = no such bound
+    fade        ms in which the level moves there from what is on, 0 = at once
     ttl_ms      ms from the dispatcher's receipt; what could not start within it is `expired`
     expires_at  Unix ms, by a publisher with a true clock
     parameters  handed to the driver as they are
@@ -57,6 +59,8 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
     intensity: float | str = 100
     duration: Annotated[int, Meta(ge=0)] | None = None
     location: str = "everywhere"
+    target: tuple[str, ...] | None = None
+    fade: Annotated[int, Meta(ge=0)] = 0
     parameters: dict[str, Any] = {}
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     ttl_ms: Annotated[int, Meta(ge=1, le=60000)] = DEFAULT_TTL_MS
@@ -91,6 +95,7 @@ class _Set(Struct, omit_defaults=True):
     intensity: float
     duration: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     id: str = ""
+    fade: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     parameters: dict[str, Any] = {}
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     seq: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -117,6 +122,7 @@ def to_set(effect: Effect) -> bytes:
             effect_type=effect.effect_type,
             intensity=float(effect.intensity),
             duration=effect.duration or 0,
+            fade=effect.fade,
             parameters=effect.parameters,
             priority=effect.priority,
             seq=effect.seq,

@@ -25,6 +25,8 @@ class _Published(Struct, forbid_unknown_fields=True):
     intensity: Annotated[float, Meta(ge=0, le=100)] | str | None | UnsetType = UNSET
     duration: Annotated[int, Meta(ge=0, le=2**53)] | None | UnsetType = UNSET
     location: Annotated[str, Meta(max_length=200)] | None | UnsetType = UNSET
+    target: str | list[str] | None | UnsetType = UNSET
+    fade: Annotated[int, Meta(ge=0, le=2**53)] | None | UnsetType = UNSET
     parameters: dict[str, Any] | None | UnsetType = UNSET
     priority: Annotated[int, Meta(ge=0, le=9)] | None | UnsetType = UNSET
     ttl_ms: Annotated[int, Meta(ge=1, le=60000)] | None | UnsetType = UNSET
@@ -45,6 +47,8 @@ _RULES = {
     "message_id": "text or a whole number",
     "parameters": "an object",
     "location": "text of at most 200 characters",
+    "target": "the id of a device, the name of a zone, or a list of those",
+    "fade": "a whole number of ms, 0 or more",
     "effect_type": "text of 1 to 64 characters",
 }
 _json = msgspec.json.Decoder()
@@ -76,6 +80,10 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
         given["id"] = new_id()
     elif not ID.fullmatch(given["id"]):
         raise EffectRefused("id", "1 to 64 characters of A-Z a-z 0-9 . _ : -")
+    if "target" in given:
+        given["target"] = (given["target"],) if isinstance(given["target"], str) else tuple(given["target"])
+        if not given["target"]:
+            raise EffectRefused("target", "an empty list chooses nothing; name a device or a zone, or leave it out")
     if isinstance(given.get("intensity"), str) and not LABEL.fullmatch(given["intensity"]):
         raise EffectRefused("intensity", "a number from 0 to 100, or a label such as low")
     parameters = given.get("parameters", {})
@@ -152,4 +160,4 @@ def _refusal(error: msgspec.ValidationError) -> EffectRefused:
     """msgspec says "Expected `int` <= 9 - at `$.priority`": turn that into field and rule."""
     rule, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".") or "payload"
-    return EffectRefused(field, _RULES.get(field) or rule.replace("`", ""))
+    return EffectRefused(field, _RULES.get(field.partition("[")[0]) or rule.replace("`", ""))

@@ -223,21 +223,24 @@ class _Judge:
                     self._find("unexcused", text, end)
 
     def _deaf(self) -> None:
-        """A device whose every effect is superseded for seconds, and no newer one is driven, hears nothing any more."""
-        said: dict[str, list[tuple[float, str, str]]] = defaultdict(list)
-        for id_, effect in self._effects.items():
+        """A device whose every effect is superseded for seconds, though all are ready and no newer one is driven."""
+        said: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        for effect in self._effects.values():
             for device, status in (effect.ended[0].devices if effect.ended else {}).items():
-                said[device].append((effect.ended[0].mono_ms, status, id_))
+                said[device].append((effect.ended[0].mono_ms, status))
         for device, words in said.items():
-            run: list[tuple[float, str, str]] = []
-            for word in [*sorted(words), (self._end, "", "")]:
-                if word[1] == "superseded":
-                    run.append(word)
-                    continue
-                if len(run) >= DEAF_EFFECTS and run[-1][0] - run[0][0] > DEAF_S * 1000:
-                    took = (run[-1][0] - run[0][0]) / 1000
-                    self._find("deaf", f"{device}: {len(run)} effects superseded in a row, for {took:.1f} s", run[0][0])
-                run = []
+            for since, until in self._ready_spans(device):
+                run: list[float] = []
+                for at, status in [*sorted(word for word in words if since <= word[0] <= until), (until, "")]:
+                    if status == "superseded":
+                        run.append(at)
+                        continue
+                    if len(run) >= DEAF_EFFECTS and run[-1] - run[0] > DEAF_S * 1000:
+                        took = (run[-1] - run[0]) / 1000
+                        self._find(
+                            "deaf", f"{device}: {len(run)} effects superseded in a row, for {took:.1f} s", run[0]
+                        )
+                    run = []
 
     def _ready_spans(self, device: str) -> list[tuple[float, float]]:
         """When broker, dispatcher and device were ready together, under the same run of the broker, and none hung."""

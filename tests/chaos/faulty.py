@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from drivers.driver import Effect, Options
 from drivers.mqtt import Mqtt
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
+from effectd.driver import Effect, Options
 
 SLOW_S = 0.15
 

@@ -94,7 +94,8 @@ def superseded(times: range) -> list[Event]:
 
 
 GOOD = {
-    "held by a higher priority for a while": superseded(range(0, 4000, 100)),
+    "held by a higher priority for a while": [*ALL_READY, *superseded(range(10, 4000, 100))],
+    "newest wins while the device is away": superseded(range(0, 7000, 100)),
     "one effect, done": whole("a", 0),
     "asked again and told again": [*whole("a", 0), published(600), published(1100)],
     "told otherwise": [published(0), accepted(100), ended(1000, status="expired", latency_ms=1000)],
@@ -247,7 +248,7 @@ BAD = {
     "unexcused": {
         "everything was ready": [*ALL_READY, published(10), ended(1020, status="expired", latency_ms=1010)],
     },
-    "deaf": {"nothing but superseded for seconds": superseded(range(0, 7000, 100))},
+    "deaf": {"nothing but superseded for seconds": [*ALL_READY, *superseded(range(10, 7000, 100))]},
 }
 EACH_BAD = [(word, name) for word, cases in BAD.items() for name in cases]
 

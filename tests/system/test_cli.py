@@ -361,6 +361,8 @@ def test_a_dry_run_prints_the_plan_without_a_broker(own_home: Home) -> None:
     done = own_home.effectd("send", "wind", "medium", "--location", "left", "--dry-run")
     assert done.returncode == 0
     assert done.stdout == "plan; nothing is sent\n  fan  wind 50 %  for 2000 ms  at most 40 % (max_intensity)\n"
+    done = own_home.effectd("send", "wind", "30", "--target", "wind", "--fade", "500", "--dry-run")
+    assert done.stdout == "plan; nothing is sent\n  wind  wind 30 %  for 2000 ms, a fade of 500 ms\n"
     done = own_home.effectd("send", "wind", "--location", "center", "--dry-run", "--json")
     assert json.loads(done.stdout) == {
         "devices": {"wind": {"intensity": 100, "duration": 2000}},
@@ -576,7 +578,7 @@ def test_help_teaches_with_examples_and_exit_codes_and_needs_no_home(tmp_path: P
 def test_the_version_names_the_contract(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "effectd.cli", "--version"]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "effectd 0.1.0 (contract 1)\n")
+    assert (done.returncode, done.stdout) == (0, "effectd 0.1.0 (contract 2)\n")
 
 
 # --- the demo --------------------------------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ def test_a_dry_run_is_ready_and_does_effects_without_any_device() -> None:
         "own": {"kind": "own", "effects": ["scent"], "dry_run": True},
     }
     with Home({**NO_OTHERS, **devices}) as home:
-        own = "from drivers.driver import Driver\nclass Own(Driver):\n    def open(self): raise OSError\n"
+        own = "from effectd.driver import Driver\nclass Own(Driver):\n    def open(self): raise OSError\n"
         (home.path / "own.py").write_text(own)
         home.start()
         home.wait_ready()

@@ -196,7 +196,7 @@ def test_system_states_are_told_at_each_change(shared_home: Home) -> None:
     wait_for(lambda: client.json("system/wind/state")[-1]["state"] == "gone", what="gone")
     shared_home.ctl("start", "wind")
     line = wait_for(lambda: (line := client.json("system/wind/state")[-1])["state"] == "ready" and line, what="ready")
-    assert line["contract"] == 1
+    assert line["contract"] == 2
     assert line["pid"] == shared_home.pid("wind")
     shared_home.wait_ready()
 

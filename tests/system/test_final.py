@@ -106,7 +106,7 @@ def test_the_children_of_a_driver_that_hangs_are_killed_with_it() -> None:
 
 HELPED = '''"""A device with a helper process."""
 import subprocess
-from drivers.driver import Driver, Effect
+from effectd.driver import Driver, Effect
 
 class Helped(Driver):
     def open(self):

@@ -14,7 +14,7 @@ from tests.system.home import Client, Home, alive, wait_for
 CRASHING = '''"""A device whose driver dies each time it is driven."""
 import os, signal
 from pathlib import Path
-from drivers.driver import Driver, Effect, Options
+from effectd.driver import Driver, Effect, Options
 
 class CrashingOptions(Options):
     folder: str

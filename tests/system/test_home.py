@@ -10,7 +10,7 @@ from tests.system.made import Made
 
 FAN = ("fan", "--kind", "virtual", "--effect", "wind", "--location", "left")
 DRIVER = """\
-from drivers.driver import Driver
+from effectd.driver import Driver
 
 
 class Own(Driver):

@@ -150,7 +150,7 @@ def test_a_run_of_another_user_is_refused_with_77() -> None:
 def test_down_while_up_waits_ends_up_at_once() -> None:
     with Home({"wind": {"kind": "never", "effects": ["wind"]}}) as home:
         (home.path / "never.py").write_text(
-            "import time\nfrom drivers.driver import Driver\n\n\nclass Never(Driver):\n"
+            "import time\nfrom effectd.driver import Driver\n\n\nclass Never(Driver):\n"
             "    def open(self):\n        time.sleep(600)\n    def apply(self, effect): ...\n    def off(self): ...\n"
         )
         with command(home, "up", "--wait", "60") as up:

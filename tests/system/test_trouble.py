@@ -88,7 +88,7 @@ def test_a_wrong_configuration_ends_with_78_and_the_line(program: tuple[str, ...
 
 FLAKY = '''"""A device that fails while a file says so."""
 from pathlib import Path
-from drivers.driver import Driver, Effect, Options
+from effectd.driver import Driver, Effect, Options
 
 class FlakyOptions(Options):
     fail: str

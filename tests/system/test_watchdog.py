@@ -11,7 +11,7 @@ from tests.system.home import Home, wait_for
 STUCK = '''"""A device that can be told, by files, to hang in apply or to stop the whole process."""
 import os, signal, time
 from pathlib import Path
-from drivers.driver import Driver, Effect, Options
+from effectd.driver import Driver, Effect, Options
 
 class StuckOptions(Options):
     folder: str

@@ -7,7 +7,7 @@ class Memory:
     def __init__(self, found: dict[str, bytes] | None = None) -> None:
         self.found = dict(found or {})
         self.kept = dict(found or {})
-        self.full = False
+        self.full = self.crowded = False
         self.trouble = ""
         self.lost = self.new = False
 

@@ -63,6 +63,14 @@ def test_a_good_home_has_no_problem(home):
     assert found(home) == []
 
 
+def test_a_delay_is_accepted_and_said_to_have_no_effect_yet(home, capsys):
+    write(home, CONFIG.replace("effects: [wind]", "effects: [wind]\n    delay_ms: 40"))
+    assert check.run(home) == 0
+    told, good = capsys.readouterr().out.splitlines()
+    assert told.startswith(f"{home}/config.yaml:8: devices.fan.delay_ms: has no effect yet")
+    assert good == "config.yaml and supervisor.conf are good: 2 devices"
+
+
 def test_the_home_of_this_repository_is_good(home):
     write(home, (REPOSITORY / "config.yaml").read_text(), (REPOSITORY / "supervisor.conf").read_text())
     assert found(home) == []

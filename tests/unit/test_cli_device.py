@@ -15,7 +15,7 @@ from effectd.config import reader
 from effectd.config.reader import ConfigError
 
 LAMP = """\
-from drivers.driver import Driver, Options
+from effectd.driver import Driver, Options
 
 
 class LampOptions(Options):

@@ -375,7 +375,12 @@ def test_a_missing_or_unreadable_file_is_told_by_its_name(home):
 @pytest.mark.parametrize(
     ("fan", "line", "key", "told"),
     [
-        ("    limit: {}", 5, "devices.fan.limit", "allowed here are kind, effects, location, delay_ms, limits, "),
+        (
+            "    limit: {}",
+            5,
+            "devices.fan.limit",
+            "allowed here are kind, effects, location, zones, delay_ms, ",
+        ),
         (
             "    limits:\n      max_intensity: 5\n      max_on: 1",
             7,
@@ -391,6 +396,10 @@ def test_a_missing_or_unreadable_file_is_told_by_its_name(home):
         ("    delay_ms: -1", 5, "devices.fan.delay_ms", "0"),
         ("    location: upstairs", 5, "devices.fan.location", "allowed are everywhere"),
         ("    location: left:right", 5, "devices.fan.location", "named already"),
+        ("    zones: row-a", 5, "devices.fan.zones", "array"),
+        ("    zones: [Row A]", 5, "devices.fan.zones", "a zone's name is 1 to 32 of"),
+        ("    zones: [row-a, all]", 5, "devices.fan.zones", "none of all, broker"),
+        ("    zones: [fan]", 5, "devices.fan.zones", "'fan' is a device"),
         ("    options: 5", 5, "devices.fan.options", "object"),
     ],
 )

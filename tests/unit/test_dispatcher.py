@@ -438,9 +438,9 @@ def test_the_state_of_every_program_is_published_retained_at_each_change_and_aga
     house.gate("fan", line)
     house.gate("fan-2", None)
     house.gate("broker", Line("broker", 3, "ready", "b1"))
-    expected = {"name": "fan", "pid": 7, "state": "degraded", "reason": "no such port", "at": 5, "contract": 1}
+    expected = {"name": "fan", "pid": 7, "state": "degraded", "reason": "no such port", "at": 5, "contract": 2}
     assert house.on("system/fan/state")[-1].items() >= expected.items()
-    assert house.on("system/fan-2/state")[-1].items() >= {"name": "fan-2", "state": "gone", "contract": 1}.items()
+    assert house.on("system/fan-2/state")[-1].items() >= {"name": "fan-2", "state": "gone", "contract": 2}.items()
     assert house.on("system/broker/state")[-1].items() >= {"state": "ready", "generation": "b1"}.items()
     house.wire.published.clear()
     house.dispatcher._up()

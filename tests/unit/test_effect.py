@@ -41,6 +41,8 @@ def test_every_field_is_carried_as_it_was_published():
         "intensity": 12.5,
         "duration": 250,
         "location": "left:middle:front",
+        "target": ("row-a", "fan"),
+        "fade": 100,
         "parameters": {"color": "#00ff00", "deep": [{"a": None}]},
         "priority": 9,
         "ttl_ms": 60000,
@@ -559,3 +561,18 @@ def test_a_label_cannot_be_sent_to_a_device():
 def test_what_the_clients_of_python_playsem_publish_is_understood(topic_type, payload, meaning):
     effect = decode(json.dumps(payload).encode(), topic_type)
     assert (effect.effect_type, effect.duration, effect.intensity) == meaning
+
+
+@pytest.mark.parametrize(("given", "meant"), [("fan", ("fan",)), (["row-a", "fan"], ("row-a", "fan")), (None, None)])
+def test_a_target_is_a_name_or_a_list_of_names(given, meant):
+    assert of(target=given).target == meant
+
+
+@pytest.mark.parametrize("target", [[], [1], 5, {}, [["a"]], True])
+def test_what_is_no_target_is_refused_by_its_field(target):
+    assert refusal({"target": target}).field.startswith("target")
+
+
+@pytest.mark.parametrize("fade", [-1, "fast", 1.5, True, []])
+def test_what_is_no_fade_is_refused_by_its_field(fade):
+    assert refusal({"fade": fade}).field == "fade"

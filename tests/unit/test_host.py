@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from drivers import host as host_module
-from drivers.driver import Driver, Options
 from drivers.host import Host
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd.base.journal import Journal
 from effectd.config import reader
+from effectd.driver import Driver, Options
 from effectd.messages import answers
 from effectd.messages.effect import Deadline, Effect, boot_id, to_set
 from effectd.messages.topics import Topics
@@ -764,7 +764,7 @@ def test_after_a_new_connection_everything_retained_is_told_again_and_every_ack_
     stage.until_calls("apply e1", "off")
     stage.set("e2")
     stage.until_calls("apply e2")
-    stage.loop.until(lambda: stage.host._current)
+    stage.loop.until(lambda: stage.host._actuator._on)
     assert stage.wire.published == []
     stage.wire.up = True
     stage.host._reporter.connected()

@@ -386,3 +386,21 @@ def test_a_journal_of_the_first_layout_is_taken_over(path: Path) -> None:
     found = reopened(path)
     assert {key: found[key] for key in "abc"} == {"a": b"j", "b": b"j", "c": b"j.old"}
     assert {file.read_bytes()[:8] for file in path.parent.iterdir()} == {b"effectd2"}
+
+
+def test_a_journal_is_crowded_before_it_is_full(path):
+    journal = Journal(path, 1 << 16)
+    answers = []
+    for number in range(200):
+        before = journal.crowded
+        answers.append((before, journal.put(f"k{number}", bytes(1000))))
+        if not answers[-1][1]:
+            break
+    assert (False, True) in answers
+    assert (True, True) in answers
+    assert answers[-1] == (True, False)
+    journal.forget("k0")
+    for number in range(1, 40):
+        journal.forget(f"k{number}")
+    assert not journal.crowded
+    journal.close()

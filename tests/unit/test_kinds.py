@@ -1,5 +1,6 @@
 """A device's `kind` finds its driver class, its `options` are the class's own; what is wrong is told with its line."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from drivers import kinds, virtual
-from drivers.driver import Driver, Options
 from effectd.base.errors import ConfigError
 from effectd.config import reader
+from effectd.driver import Driver, Options
 
 HOME = """\
 devices:
@@ -36,17 +37,17 @@ class Fan(Driver):
     options: FanOptions
 """,
     "two_drivers.py": """
-from drivers.driver import Driver
+from effectd.driver import Driver
 from one_driver import Fan
 class Left(Driver): ...
 class Right(Driver): ...
 class Other: ...
 """,
-    "no_driver.py": "import drivers.virtual\nfrom drivers.driver import Driver\n",
+    "no_driver.py": "import drivers.virtual\nfrom effectd.driver import Driver\n",
     "a_package/__init__.py": "",
-    "a_package/fans.py": "from drivers.driver import Driver\nclass Fan(Driver): ...\n",
+    "a_package/fans.py": "from effectd.driver import Driver\nclass Fan(Driver): ...\n",
     "needy.py": "import a_module_that_nobody_has\n",
-    "lamps_only.py": "from drivers.driver import Driver\nclass Lamp(Driver):\n    effects = ('light',)\n",
+    "lamps_only.py": "from effectd.driver import Driver\nclass Lamp(Driver):\n    effects = ('light',)\n",
     "effectd_test-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: effectd-test\nVersion: 1\n",
     "effectd_test-1.dist-info/entry_points.txt": """\
 [effectd.drivers]
@@ -113,6 +114,11 @@ def test_a_module_or_a_class_in_it_or_an_entry_point_is_a_kind(home, kind, name)
     assert isinstance(driver, Driver)
 
 
+def test_what_written_drivers_import_is_still_there_and_the_same():
+    old, new = importlib.import_module("drivers.driver"), importlib.import_module("effectd.driver")
+    assert [getattr(old, name) for name in old.__all__] == [getattr(new, name) for name in new.__all__]
+
+
 def test_a_driver_without_options_of_its_own_takes_none(home):
     assert build(home, "two_drivers:Left").options == Options()
     assert wrong(home, "two_drivers:Left", "pin: 4")[:2] == (6, "devices.fan.options.pin")
@@ -130,10 +136,10 @@ def test_a_driver_without_options_of_its_own_takes_none(home):
         ("host", "0 driver classes"),
         ("driver", "0 driver classes"),
         ("json", "0 driver classes"),
-        ("two_drivers:Middle", "no class made from drivers.driver.Driver"),
-        ("two_drivers:Other", "no class made from drivers.driver.Driver"),
-        ("drivers.driver:Driver", "no class made from drivers.driver.Driver"),
-        ("nonsense", "no class made from drivers.driver.Driver"),
+        ("two_drivers:Middle", "no class made from effectd.driver.Driver"),
+        ("two_drivers:Other", "no class made from effectd.driver.Driver"),
+        ("drivers.driver:Driver", "no class made from effectd.driver.Driver"),
+        ("nonsense", "no class made from effectd.driver.Driver"),
         *(
             (kind, "no module of that name")
             for kind in (".", "..x", "a..b", "'x:'", "'a b'", "a/b", "':X'", "'5'", "'-'")

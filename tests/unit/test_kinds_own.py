@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from drivers import kinds
-from drivers.driver import Driver, Options
 from effectd.base.errors import ConfigError
 from effectd.config import reader
 from effectd.config.schema import Address
+from effectd.driver import Driver, Options
 from effectd.messages.effect import Effect
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,9 +20,9 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from drivers import host as host_module
-from drivers.driver import Driver, Options
 from drivers.host import Host
 from effectd.config import reader
+from effectd.driver import Driver, Options
 from effectd.messages.answers import FINAL, Ack
 from effectd.messages.effect import Effect, boot_id, to_set
 from effectd.messages.topics import Topics

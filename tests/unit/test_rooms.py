@@ -9,10 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HOST_FILES = {
+    "actuator",
     "host",
     "deadline",
+    "dry_run",
     "kinds",
     "order",
+    "ramp",
     "reporter",
     "scaling",
     "vectors",

@@ -129,3 +129,63 @@ def test_the_same_question_has_the_same_answer_and_changes_neither_effect_nor_ro
     before = msgspec.json.encode((asked, config.devices, config.effects))
     assert plan(asked, config) == plan(asked, config)
     assert msgspec.json.encode((asked, config.devices, config.effects)) == before
+
+
+# --- target and fade -------------------------------------------------------------------------------------------------
+
+
+def seats() -> Config:
+    """Three fans in two rows, a lamp in the first."""
+    config = room(a="left", b="right", c="left", lamp=("everywhere", ("light",)))
+    zones = {"a": ("row-a",), "b": ("row-a", "aisle"), "c": ("row-b",), "lamp": ("row-a",)}
+    placed = {k: msgspec.structs.replace(v, zones=zones[k]) for k, v in config.devices.items()}
+    return msgspec.structs.replace(config, devices=placed)
+
+
+@pytest.mark.parametrize(
+    ("target", "location", "there"),
+    [
+        (("a",), "everywhere", {"a"}),
+        (("row-a",), "everywhere", {"a", "b"}),
+        (("row-a", "c"), "everywhere", {"a", "b", "c"}),
+        (("row-a",), "left", {"a"}),
+        (("row-a", "row-b"), "left", {"a", "c"}),
+    ],
+)
+def test_a_target_chooses_its_devices_and_zones_where_the_placement_matches(target, location, there):
+    assert set(plan(wind(target=target, location=location), seats()).devices) == there
+
+
+def test_nothing_outside_a_target_is_chosen_also_not_as_the_nearest():
+    made = plan(wind(target=("aisle",), location="left"), seats())
+    assert made.devices == {}
+    assert made.note == "no device in aisle is at left"
+
+
+def test_a_target_without_a_device_of_the_type_is_undeliverable():
+    made = plan(wind(target=("lamp",)), seats())
+    assert (made.devices, made.note) == ({}, "no device in lamp does wind")
+
+
+def test_an_unknown_target_is_refused_with_the_names_that_are_known():
+    with pytest.raises(EffectRefused, match="'row-z' is no device and no zone; known are a, b, c, lamp, aisle, row-a"):
+        plan(wind(target=("a", "row-z")), seats())
+
+
+@pytest.mark.parametrize(
+    ("fields", "fits"),
+    [
+        ({"fade": 500, "duration": 500}, True),
+        ({"fade": 501, "duration": 500}, False),
+        ({"fade": 60_000, "duration": 0}, True),
+        ({"fade": 2000}, True),  # of type wind, whose duration is 2000
+        ({"fade": 2001}, False),
+        ({"fade": 9000, "intensity": 0}, True),  # the way down has no duration
+    ],
+)
+def test_a_fade_may_not_be_longer_than_a_duration_above_0(fields, fits):
+    if fits:
+        assert plan(wind(**fields), seats()).devices["a"].fade == fields["fade"]
+    else:
+        with pytest.raises(EffectRefused, match="fade: "):
+            plan(wind(**fields), seats())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from drivers import kinds, vectors
-from drivers.driver import Driver
+from effectd.driver import Driver
 
 FILES = sorted((Path(__file__).parents[1] / "vectors").glob("*.yaml"))
 CASES = [(file.stem, case) for file in FILES for case in vectors.cases(file)]

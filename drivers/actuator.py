@@ -1,0 +1,274 @@
+"""One actuator: which change it gets next, and what becomes of each effect. No process, no MQTT, no thread.
+
+The program around it asks for the change that is due (`next`), brings it out, and says so (`moved`); after a call that
+failed or was late it says `lost`. An effect that comes changes nothing of this table: it waits, the newest alone, until
+`next` begins it, or it ends at once with the reason.
+
+| state     | stop       | next                       | moved             | lost       | its time is up |
+|-----------|------------|----------------------------|-------------------|------------|----------------|
+| off due   | off due    | going off                  | -                 | off due    | off due        |
+| going off | going off! | going off                  | off               | going off! | going off      |
+| off       | off due    | off / moving               | -                 | off due    | -              |
+| moving    | moving!    | moving                     | on / fading / off | moving!    | moving         |
+| on        | off due    | on / moving                | -                 | off due    | off due        |
+| fading    | off due    | fading / moving / stepping | -                 | off due    | off due        |
+| stepping  | stepping!  | stepping                   | on / fading / off | stepping!  | stepping!      |
+
+With `!` off is due as soon as the call has returned: only `moved` leads out of it, to `off due`. It is `off due` at the
+start: whatever a dead predecessor left on goes off.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from drivers import deadline
+from drivers.fence import Fence
+from drivers.order import Order
+from drivers.ramp import Ramp
+from drivers.reporter import Reporter
+from drivers.scaling import limited
+from drivers.waiting import Waiting
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.config.schema import Device
+from effectd.messages.effect import Effect, boot_id
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is to be brought out: the effect (None = off), the level of this step, and whether it is its first step."""
+
+    effect: Effect | None = None
+    level: Effect | None = None
+    first: bool = True
+
+
+OFF = Change()
+
+
+class Actuator:
+    """`wake` asks the program to look at `next` again."""
+
+    def __init__(
+        self, loop: AnyLoop, device: Device, reporter: Reporter, fence: Fence, wake: Callable[[], object]
+    ) -> None:
+        self._loop, self._device, self._limits = loop, device, device.limits
+        self._reporter, self._fence, self._wake = reporter, fence, wake
+        self._ack = reporter.ack
+        self._order = Order(reporter.driven)
+        boot = boot_id()
+        self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time())
+        self._waiting = Waiting(loop, self._left, self._expired)
+        self._ending = ""  # why nothing is taken any more
+        self._off_due = True
+        self._moving: Change | None = None
+        self._overdue = False  # the change that moves has outlived its limit
+        self._on: Effect | None = None  # the effect whose level is on
+        self._level: Effect | None = None  # that level: the effect itself, or a step of its fade
+        self._ramp: Ramp | None = None  # while steps are to come
+        self._ramp_began = self._step_at = 0.0
+        self._off_timer: Cancellable | None = None
+        self._earliest = 0.0  # the next moment at which max_rate_hz allows a change
+        self._look: Cancellable | None = None
+        self._look_when = 0.0
+
+    @property
+    def state(self) -> str:
+        """A word of the table."""
+        if self._moving is None:
+            if self._off_due:
+                return "off due"
+            if self._on is None:
+                return "off"
+            return "on" if self._ramp is None else "fading"
+        word = "going off" if self._moving.effect is None else "moving" if self._moving.first else "stepping"
+        return word + "!" * self._off_due
+
+    # --- what comes in -------------------------------------------------------------------------------------------
+
+    def take(self, effect: Effect) -> None:
+        """An effect from the dispatcher: it waits for the device, or ends here and now, with the reason."""
+        if not self._reporter.first_time(effect):
+            return
+        if refusal := self._unfit(effect):
+            self._ack(effect, *refusal)
+            return
+        if (older := self._waiting.take()) is not None:
+            self._ack(older, "superseded", f"effect {effect.id} took its place")
+        self._order.took(effect)
+        self._waiting.put(effect)
+        self._wake()
+        self._waiting.look()  # if it still waits: the device is busy, or max_rate_hz says so
+
+    def stop(self) -> None:
+        """Off, as soon as the device can; nothing from before the stop is driven any more."""
+        self._fence.raise_()
+        self._halt("stopped")
+
+    def end(self) -> None:
+        """Off, and nothing is taken any more."""
+        self._ending = "the driver is ending"
+        self._halt(f"stopped: {self._ending}")
+
+    # --- what the program brings out -----------------------------------------------------------------------------
+
+    def next(self) -> Change | None:
+        """The change that is due now, to be followed by `moved`; None: none, and `wake` comes with the next."""
+        if self._moving is not None:
+            return None
+        if self._off_due:
+            self._off_due, self._on, self._ramp = False, None, None
+            change: Change | None = OFF
+        else:
+            change = (self._begin() or self._step()) if self._allowed() else None
+        self._moving, self._overdue = change, False
+        return change
+
+    def moved(self, raised: Exception | None = None) -> None:
+        """The change is out, or failed."""
+        change, self._moving = self._moving, None
+        assert change is not None
+        if raised is not None:
+            if change.effect is not None and change.first:
+                self._ack(change.effect, "failed", f"{type(raised).__name__}: {raised}")
+        elif change.effect is None or change.level is None:
+            self._ended()
+            self._reporter.state(None)
+        elif change.first:
+            self._started(change.effect, change.level)
+        else:
+            self._stepped(change.effect, change.level)
+
+    def overdue(self, why: str) -> None:
+        """The change that moves has outlived its limit."""
+        self._overdue = True
+        if self._moving is not None and self._moving.effect is not None and self._moving.first:
+            self._ack(self._moving.effect, "failed", why)
+
+    def lost(self) -> None:
+        """A call failed or was late, so nobody knows what the device does: off comes first."""
+        self._off_due = True
+
+    # --- what is decided -----------------------------------------------------------------------------------------
+
+    def _unfit(self, effect: Effect) -> tuple[str, str] | None:
+        """Status and reason of an effect that cannot even wait."""
+        if closed := self._ending or (self._fence.up and "it was published before a stop"):
+            return "stopped", closed
+        if self._reporter.lost_track_of(effect):
+            return "failed", "it may have been driven already: what this driver had noted is lost"
+        if self._order.overtaken(effect):
+            return "superseded", "a newer effect was here first"
+        if self._left(effect) < 0:
+            return "expired", "arrived after its deadline"
+        holder = self._holder()
+        if holder is not None and effect.intensity and holder.priority > effect.priority:
+            return "superseded", f"effect {holder.id} has priority {holder.priority}"
+        return None
+
+    def _holder(self) -> Effect | None:
+        """Whose priority a newcomer has to reach: what waits, else what is being applied, else what is on."""
+        if self._waiting.effect is not None or self._off_due:  # what is on and about to go off holds nothing
+            return self._waiting.effect
+        moving = self._moving.effect if self._moving is not None else None
+        holder = moving if moving is not None and moving.intensity and not self._overdue else self._on
+        return holder if holder is not None and holder.intensity else None  # on its way down it holds nothing either
+
+    def _expired(self, effect: Effect) -> None:
+        self._ack(effect, "expired", "its deadline passed while it waited for the device")
+
+    def _halt(self, reason: str) -> None:
+        if (waiting := self._waiting.take()) is not None:
+            self._ack(waiting, "stopped", reason)
+        self.lost()
+        self._wake()
+
+    def _begin(self) -> Change | None:
+        """The first step of what waits, if it is still in time and has been noted."""
+        if (effect := self._waiting.due()) is None:
+            return None
+        self._waiting.take()
+        if not self._reporter.seen(effect) and effect.intensity:  # a successor might drive it again; off harms nobody
+            self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
+            return None
+        effect = limited(effect, self._device)
+        self._ramp = None
+        if effect.fade and (effect.intensity or self._level is not None):
+            self._ramp, self._ramp_began = Ramp(self._level, effect, self._limits.max_rate_hz), self._loop.time()
+            return self._next_step(self._ramp, first=True)
+        self._count()
+        return Change(effect, effect)
+
+    def _step(self) -> Change | None:
+        """The next step of a fade, if it is due; a device that is slower than the steps misses some of them."""
+        if self._ramp is None:
+            return None
+        if self._loop.time() < self._step_at - 1e-9:
+            self._look_at(self._step_at)
+            return None
+        return self._next_step(self._ramp, first=False)
+
+    def _next_step(self, ramp: Ramp, *, first: bool) -> Change:
+        self._count()
+        elapsed_s = self._loop.time() - self._ramp_began
+        level = ramp.at(elapsed_s)
+        if level is ramp.end:
+            self._ramp = None
+        else:
+            self._step_at = self._ramp_began + ramp.following_s(elapsed_s)
+        return Change(ramp.end, level, first)
+
+    def _started(self, effect: Effect, level: Effect) -> None:
+        self._ended()
+        if effect.intensity or level is not effect:  # not by the level: the first of a long fade may be next to nothing
+            self._on, self._level = effect, level
+            on_ms = effect.duration or self._limits.max_on_ms
+            if not effect.intensity:
+                on_ms = min(effect.fade, self._limits.max_on_ms)  # the way down has no other duration
+            self._off_timer = self._loop.call_later(on_ms / 1000, self._time_is_up, effect)
+        self._ack(effect, "done")
+        self._moved_on(level)
+
+    def _stepped(self, effect: Effect, level: Effect) -> None:
+        self._level = level
+        if level is effect and not effect.intensity:
+            self._ended()
+        self._moved_on(level)
+
+    def _moved_on(self, level: Effect) -> None:
+        self._reporter.state(level)
+        if self._ramp is not None:
+            self._look_at(self._step_at)
+
+    def _time_is_up(self, effect: Effect) -> None:
+        if self._moving is None or self._moving.effect is effect:  # else its successor must not be ended with it
+            self.lost()
+            self._wake()
+
+    def _ended(self) -> None:
+        self._on = self._level = None
+        if self._off_timer is not None:
+            self._off_timer.cancel()
+            self._off_timer = None
+
+    def _count(self) -> None:
+        self._earliest = self._loop.time() + 1 / self._limits.max_rate_hz
+
+    def _allowed(self) -> bool:
+        """Whether max_rate_hz allows a change now; else `wake` comes when it does."""
+        if self._loop.time() >= self._earliest - 1e-9:
+            return True
+        if self._waiting.effect is not None or self._ramp is not None:
+            self._look_at(self._earliest)
+        return False
+
+    def _look_at(self, when: float) -> None:
+        if self._look is not None:
+            if self._look_when <= when:
+                return
+            self._look.cancel()
+        self._look_when = when
+        self._look = self._loop.call_later(max(0.0, when - self._loop.time()), self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        self._wake()

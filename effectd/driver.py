@@ -1,0 +1,81 @@
+"""What a driver is: numbers in, a moved actuator out; plain synchronous code (docs/write-a-driver.md).
+
+    class Lamp(Driver):
+        effects = ("light",)
+        options: LampOptions
+
+        def open(self) -> None: ...                  # take the device; raise whatever goes wrong
+        def apply(self, effect: Effect) -> None: ... # move the actuator; return when it has moved
+        def off(self) -> None: ...                   # as before any effect; must be safe to repeat
+        def check(self) -> None: ...                 # optional: raise where an idle device has gone
+        def close(self) -> None: ...                 # optional
+
+An exception is the whole error protocol: the host tells the publisher, opens the device again, with growing pauses, and
+switches it off first. All are called from one thread, never two at a time. The host clamps, shapes, times, repeats and
+reports; no MQTT, no thread and no timer belongs here.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from effectd.config.schema import Address
+from effectd.messages.effect import Effect
+
+__all__ = ["Driver", "Effect", "Options"]
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """A driver's `options:` in config.yaml: subclass it, one field an option; unknown keys and types are refused."""
+
+
+class Driver:
+    """Base of every driver."""
+
+    effects: ClassVar[tuple[str, ...]] = ()  # the effect types it can do; () = any
+    uses_out: ClassVar[bool] = False  # True is the author's word that whatever leaves for the device leaves by `out`
+    options: Any  # a subclass says which: `options: LampOptions`; Options where it has none
+
+    def __init__(self, device: str, options: Options, broker: Address) -> None:
+        self.device = device
+        self.options = options
+        self.broker = broker  # the home's own broker, for a driver that speaks MQTT itself
+        self.log = logging.getLogger(device)
+        self.instead: Callable[[bytes | str], object] | None = None  # set in a dry run and by a vector file
+
+    def open(self) -> None:
+        """Take the device. Default: nothing to take."""
+
+    def apply(self, effect: Effect) -> None:  # noqa: ARG002
+        """Drive the actuator as `effect` says: intensity 0-100, `parameters` as published. Return when it has moved."""
+        raise TypeError(f"{type(self).__name__} has no apply")
+
+    def off(self) -> None:
+        """Back to rest. Called first of all, at every end, and again at will."""
+        raise TypeError(f"{type(self).__name__} has no off")
+
+    def check(self) -> None:
+        """Raise where the device has gone; called each second while nothing else is to do, so that it shows at once."""
+
+    def reopen(self) -> None:
+        """Open again after a failure: what it left half open is let go first."""
+        try:
+            self.close()
+        except Exception as error:  # noqa: BLE001 - a broken device may well not close; opening it decides
+            self.log.info("closing the failed device: %s: %s", type(error).__name__, error)
+        self.open()
+
+    def close(self) -> None:
+        """Let the device go. Default: nothing to do."""
+
+    def out(self, what: bytes | str, act: Callable[[], object]) -> None:
+        """Do `act`, which brings `what` (the very bytes, or the call in words) to the device; in a dry run only say it.
+
+        `act` is the only place that may touch what `open` took: a dry run opens nothing.
+        """
+        if self.instead is None:
+            act()
+        else:
+            self.instead(what)
