@@ -94,15 +94,20 @@ class Good(Client):
         super().__init__(port, "nothing")
         self.device = device
         self.said: Counter[str] = Counter()
+        self.first: list[float] = []  # seconds to the first receipt of each: `accepted`, or the final one
 
     def one(self, limit: float = 20.0) -> float:
         """Seconds to the final receipt; published again each 0.5 s, as the contract advises."""
         name = f"good-{time.monotonic_ns()}"
         topic = f"receipts/{name}"
         self._client.subscribe(topic, 1)
-        start, again = time.monotonic(), 0.0
+        start, again, first = time.monotonic(), 0.0, None
         while (spent := time.monotonic() - start) < limit:
-            finals = [r for r in self.json(topic) if r["status"] != "accepted"]
+            receipts = self.json(topic)
+            if receipts and first is None:
+                first = spent
+                self.first.append(first)
+            finals = [r for r in receipts if r["status"] != "accepted"]
             if finals:
                 self.said[finals[0]["status"]] += 1
                 break
@@ -150,12 +155,16 @@ def capacity(port: int, seconds: float = 4.0) -> float:
 
 
 class Outcome(NamedTuple):
-    """Of one flood. Seconds and MB; `waits`: of the good effects; `unended`: accepted and without a final receipt."""
+    """Of one flood. Seconds and MB; `waits` of the good effects for their ends, `first` for any receipt.
+
+    `unended`: accepted and without a final receipt.
+    """
 
     sent: int
     silence: float
     killed: list[str]
     waits: list[float]
+    first: list[float]
     good: dict[str, int]
     normal: float
     rss: dict[str, float]
@@ -177,11 +186,12 @@ def flood(home: Home, port: int, wanted: Flood) -> Outcome:
             [*me, "pour", str(port), json.dumps(wanted._asdict())], stdout=subprocess.PIPE, cwd=REPOSITORY, text=True
         ) as hose:
             waits: list[float] = []
+            good.first.clear()
             while hose.poll() is None:
                 waits.append(good.one())
                 time.sleep(0.2)
             assert hose.stdout is not None
-            sent = int(hose.stdout.read() or 0)
+            sent, first = int(hose.stdout.read() or 0), list(good.first)
         over = time.monotonic()
         after = good.one()
         while after > max(3 * before, 0.05) and time.monotonic() < over + 60:
@@ -200,6 +210,7 @@ def flood(home: Home, port: int, wanted: Flood) -> Outcome:
         silence=max(silence.longest.values()),
         killed=killed,
         waits=waits,
+        first=first or waits,
         good=dict(good.said),
         normal=normal,
         rss=silence.rss,
@@ -214,7 +225,8 @@ def row(outcome: Outcome, seconds: float) -> dict[str, Any]:
         "sent/s": round(outcome.sent / seconds),
         "longest silence of a gate, s": f"{outcome.silence:.2f}",
         "killed": ", ".join(outcome.killed) or "none",
-        "good effect, s: median; worst": f"{statistics.median(outcome.waits):.3f}; {max(outcome.waits):.3f}",
+        "good effect receipted, s: median; worst": f"{statistics.median(outcome.first):.3f}; {max(outcome.first):.3f}",
+        "ended": f"{statistics.median(outcome.waits):.3f}; {max(outcome.waits):.3f}",
         "good effects": outcome.good,
         "normal after, s": f"{outcome.normal:.2f}",
         "RSS MB: dispatcher; broker; wind": "; ".join(
