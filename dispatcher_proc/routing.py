@@ -62,12 +62,18 @@ def _targeted(target: tuple[str, ...], config: Config) -> list[str]:
     return [name for name, device in config.devices.items() if name in wanted or wanted.intersection(device.zones)]
 
 
+# what clients of other systems say; a label of the configuration wins
+_SWITCH = {"on": 100.0, "true": 100.0, "off": 0.0, "false": 0.0}
+
+
 def _number(intensity: float | str, effect_type: EffectType) -> float:
+    """The percent of a number or of a label, which is the same in any case of letters."""
     if not isinstance(intensity, str):
         return float(intensity)
-    if intensity not in effect_type.labels:
-        raise EffectRefused("intensity", f"unknown label; known are {', '.join(effect_type.labels)}")
-    return float(effect_type.labels[intensity])
+    labels = _SWITCH | {label.lower(): float(percent) for label, percent in effect_type.labels.items()}
+    if intensity.lower() not in labels:
+        raise EffectRefused("intensity", f"unknown label; known are {', '.join(effect_type.labels)}, on")
+    return labels[intensity.lower()]
 
 
 def _nearest(wanted: location.Place, able: dict[str, Device], text: str) -> tuple[list[str], str]:

@@ -3,6 +3,7 @@
 Field names, limits and defaults are section 1 of the contract.
 """
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.messages.effect import ID, LABEL, Effect, check_whole, new_id, rgb_of
 
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})? ?%?")  # as text: "60", "60%"
 PAYLOAD_BYTES = 64 * 1024
 NESTING = 8
 STRING_BYTES = 4 * 1024
@@ -64,6 +66,8 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     if unknown:
         raise EffectRefused(unknown[0][:64], "unknown field; known are " + ", ".join(_Published.__struct_fields__))
     check_whole(fields)
+    if "intensity" in fields:
+        fields = fields | {"intensity": _intensity(fields["intensity"])}
     try:
         published = msgspec.convert({k: _whole(v) for k, v in fields.items() if not k.startswith("x-")}, _Published)
     except msgspec.ValidationError as error:
@@ -110,7 +114,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
         text = payload.decode().strip()
     except UnicodeDecodeError as error:
         raise EffectMalformed(f"not UTF-8: {error.reason} at byte {error.start}") from None
-    if LABEL.fullmatch(text):
+    if LABEL.fullmatch(text) or NUMBER.fullmatch(text):
         return {"intensity": text}
     try:
         value = _json.decode(text)
@@ -119,7 +123,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
     _check_size(value, NESTING)
     if isinstance(value, dict):
         return value
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+    if isinstance(value, str | int | float):
         return {"intensity": value}
     raise EffectRefused("payload", "a JSON object, a number (the intensity), or a label")
 
@@ -135,6 +139,15 @@ def _check_size(value: Any, depth: int) -> None:
             _check_size(item, depth - 1)
         for item in value.values() if isinstance(value, dict) else ():
             _check_size(item, depth - 1)
+
+
+def _intensity(value: Any) -> Any:
+    """What clients of other systems say for a number or a label: true, "60", "60%"."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        return float(value.strip().rstrip("% "))
+    return value
 
 
 def _whole(value: Any) -> Any:

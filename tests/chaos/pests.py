@@ -138,7 +138,7 @@ _RUBBISH: tuple[Callable[[random.Random], bytes], ...] = (
     lambda _: b'{"intensity": {}, "duration": []}',
     lambda _: b'{"duration": -1}',
     lambda _: b'{"nonsense": 1}',
-    lambda _: b"true",
+    lambda _: b"null",
     lambda _: b"",
     lambda _: b'{"parameters": {"a": "' + b"x" * 200_000 + b'"}}',
     lambda chance: b'{"intensity": 1e%d}' % chance.randint(3, 999),

@@ -109,10 +109,7 @@ def test_a_whole_float_is_a_whole_number_as_ttl_in_the_parameters_too():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(
-            ("intensity", value)
-            for value in (-1, -0.001, 100.001, 101, True, [], {}, "60", "a b", "", "1low", "x" * 33)
-        ),
+        *(("intensity", value) for value in (-1, -0.001, 100.001, 101, [], {}, "101%", "a b", "", "1low", "x" * 33)),
         *(("duration", value) for value in (-1, 0.5, "1000", True, 2**53 + 1, 10**30, [])),
         *(("priority", value) for value in (-1, 10, "5", 5.5)),
         *(("ttl_ms", value) for value in (-1, "2000")),
@@ -224,10 +221,23 @@ def test_a_bare_number_or_word_is_the_intensity_quoted_or_not(payload, intensity
 
 
 @pytest.mark.parametrize(
-    "payload", [b"101", b"-1", b'"60"', b'"a b"', b'""', b"1e30", b"1" + b"0" * 30, b"1" + b"0" * 400]
+    "payload",
+    [b"101", b"-1", b'"-1"', b"101%", b'"6 0"', b'"a b"', b'""', b"1e30", b"1" + b"0" * 30, b"1" + b"0" * 400],
 )
 def test_a_bare_value_outside_the_intensitys_rule_is_refused_as_intensity(payload):
     assert refusal(payload).field == "intensity"
+
+
+@pytest.mark.parametrize(
+    "payload", [b"60%", b'"60"', b'"60%"', b'"60 %"', b'{"intensity": "60"}', b'{"intensity": "60.0%"}']
+)
+def test_a_number_as_text_and_in_percent_is_that_number(payload):
+    assert decode(payload, "wind").intensity == 60
+
+
+@pytest.mark.parametrize(("payload", "word"), [(b'{"intensity": true}', "on"), (b'{"intensity": false}', "off")])
+def test_true_and_false_are_on_and_off(payload, word):
+    assert decode(payload, "wind").intensity == word
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"[1]", b'[{"intensity": 5}]'])

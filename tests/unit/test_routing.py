@@ -189,3 +189,18 @@ def test_a_fade_may_not_be_longer_than_a_duration_above_0(fields, fits):
     else:
         with pytest.raises(EffectRefused, match="fade: "):
             plan(wind(**fields), seats())
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [("OFF", 0), ("False", 0), ("on", 100), ("ON", 100), ("true", 100), ("HIGH", 100), ("Gale", 80), ("gale", 80)],
+)
+def test_a_label_is_the_same_in_any_case_and_on_and_off_are_understood_as_everywhere(said, percent):
+    assert plan(wind(intensity=said), room(a="left")).devices["a"].intensity == percent
+
+
+def test_a_label_of_the_configuration_wins_over_the_words_of_other_systems():
+    config = room(a="left")
+    dim = msgspec.structs.replace(config.effects["wind"], labels={**config.effects["wind"].labels, "On": 40})
+    config = msgspec.structs.replace(config, effects={**config.effects, "wind": dim})
+    assert plan(wind(intensity="on"), config).devices["a"].intensity == 40
