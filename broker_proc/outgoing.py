@@ -117,7 +117,7 @@ class Outgoing:
         """Write what was sent since the last time."""
         self._dirty = False
         out, self._out = self._out, []
-        if self.lost or not out:
+        if self.lost or not out or self.transport.is_closing():  # asyncio warns of each write to what is closing
             return
         size = sum(map(len, out))
         if size < JOIN_BELOW or size < len(out) * 4096:

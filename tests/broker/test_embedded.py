@@ -254,4 +254,5 @@ def test_an_idle_broker_is_small_and_quick(folder: Path) -> None:
         assert time.monotonic() - start < 2.0  # some 0.2 s on a quiet machine
         broker.wait_ready()
         status = Path(f"/proc/{broker.process.pid}/status").read_text()
-        assert int(status.split("VmRSS:")[1].split()[0]) < 34_000
+        measured = any(name.startswith("COVERAGE_") for name in os.environ)  # which takes memory itself
+        assert int(status.split("VmRSS:")[1].split()[0]) < (44_000 if measured else 34_000)
