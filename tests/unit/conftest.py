@@ -4,10 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from effectd.base.journal_file import JournalFile
 from tests.unit.fakeloop import RealLoop
 
 settings.register_profile("unit", max_examples=40, deadline=None, database=None)
@@ -38,3 +40,19 @@ def loop() -> Iterator[RealLoop]:
     loop = RealLoop()
     yield loop
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _closed_journals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A removed file that is still open keeps its 32 MB until the whole run ends."""
+    made: list[JournalFile] = []
+    make = JournalFile.__init__
+
+    def noted(self: JournalFile, *arguments: Any) -> None:
+        make(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(JournalFile, "__init__", noted)
+    yield
+    for file in made:
+        file.close()
