@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +222,12 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
         def close(self) -> None: ...
 
     monkeypatch.setattr(external, "Probe", Probe)
-    loop = RealLoop()
-    with broker() as other, Home(broker=on(other.port)) as one, Home(broker=on(other.port)) as two:
+    with (
+        broker() as other,
+        closing(RealLoop()) as loop,
+        Home(broker=on(other.port)) as one,
+        Home(broker=on(other.port)) as two,
+    ):
         programs = []
         for home in (one, two):
             process = Process("broker", home.path)
@@ -243,7 +247,6 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
         second.stop()
         for each, _ in programs:
             each.close()
-    loop.close()
 
 
 def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:
