@@ -78,6 +78,8 @@ class _Recorder:
                     event = _event(message, self._tree.topics)
                     if event is not None and not (isinstance(event, history.Actuated) and self._old(message)):
                         self._write(event)
+                    if self._ended:  # else a flood would keep it from ending
+                        break
         watcher.close()
 
     def _program(self, watch: GateView) -> None:

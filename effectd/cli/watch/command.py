@@ -80,6 +80,8 @@ def _picture(tree: Config) -> int:
                     if due > (soon := drawn + 1 / FRAMES_HZ):  # it may have changed the picture
                         due = soon
                         loop.call_later(soon - loop.time(), lambda: None)  # so that the wait ends
+                    if over():  # else a flood would keep it from drawing, and from ending
+                        break
                 if over():
                     if not client.link.up:
                         room.away = client.trouble or "no answer yet"

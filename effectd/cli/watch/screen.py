@@ -32,6 +32,7 @@ class Screen:
             console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
         self._before: list[Any] | None = None
+        self._keys = -1
         for sig in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(sig, self._end)
         loop.add_signal_handler(signal.SIGWINCH, self._resize)
@@ -58,7 +59,10 @@ class Screen:
             quiet = termios.tcgetattr(0)
             quiet[3] &= ~(termios.ECHO | termios.ICANON)
             termios.tcsetattr(0, termios.TCSADRAIN, quiet)
-            self._loop.add_reader(0, self._key)
+            # a description of our own, for only that may be non-blocking: Ctrl-C empties the terminal's queue of keys,
+            # also between "there is a key" and its reading
+            self._keys = os.open("/proc/self/fd/0", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            self._loop.add_reader(self._keys, self._key)
         self._live.start()
         return self
 
@@ -66,12 +70,16 @@ class Screen:
         self._console.control(Control.home(), Control.clear())  # tmux keeps a part of a picture that was resized
         self._live.stop()
         if self._before is not None:
-            self._loop.remove_reader(0)
+            self._loop.remove_reader(self._keys)
+            os.close(self._keys)
             termios.tcsetattr(0, termios.TCSADRAIN, self._before)
             self._before = None
 
     def _key(self) -> None:
-        typed = os.read(0, 1024)
+        try:
+            typed = os.read(self._keys, 1024)
+        except BlockingIOError:
+            return
         if not typed or b"q" in typed.lower():
             self._end()
 
