@@ -15,8 +15,10 @@ TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
+CROWDED_MS = 1000.0  # more than this a crowd excuses nothing
 DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
+WINDOW_MS = 100.0  # over which a crowd is measured
 
 
 class Struck(Event, tag="struck"):
@@ -40,7 +42,13 @@ class Stalled(Event, tag="stalled"):
     late_ms: float
 
 
-KINDS = history.AnyEvent | Struck | Fenced | Stalled
+class Crowded(Event, tag="crowded"):
+    """Somebody waited for a processor for `waited_ms` of the last 100 (the kernel's pressure stall information)."""
+
+    waited_ms: float
+
+
+KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded
 
 
 def load(*paths: Path) -> list[Event]:
@@ -70,6 +78,7 @@ class _Judge:
         self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
         self._stalled: list[Stalled] = []
+        self._crowded: list[Crowded] = []
         self._programs: list[Program] = []
         # a recorder that ran along heard the same again
         own = {type(event) for event in events if event.source != "record"}
@@ -79,6 +88,7 @@ class _Judge:
         for event in events:
             if isinstance(event, Program):
                 self._programs.append(event)
+        self.verdict.crowded = sum(c.waited_ms for c in self._crowded) / max(1.0, self._end - self._start)
         self._count()
         self._lost()
         self._driven()
@@ -114,6 +124,8 @@ class _Judge:
                 self._struck.append(event)
             case Stalled():
                 self._stalled.append(event)
+            case Crowded():
+                self._crowded.append(event)
 
     def _find(self, word: str, text: str, at: float) -> None:
         before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
@@ -202,7 +214,9 @@ class _Judge:
 
     def _tolerance(self, due: float, seen: float) -> float:
         """What may lie between an event and the witness's word of it, on the machine as it was then."""
-        return TOLERANCE_MS + sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
+        stalled = sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
+        crowded = sum(c.waited_ms for c in self._crowded if due < c.mono_ms <= seen + WINDOW_MS)
+        return TOLERANCE_MS + stalled + min(crowded, CROWDED_MS)
 
     def _hung(self, *names: str) -> list[tuple[float, float]]:
         """When one of these programs, or a device's, stood still, from the strike until all was ready again."""
