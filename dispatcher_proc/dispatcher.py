@@ -1,6 +1,7 @@
 """The dispatcher: its parts, wired by a table of topics, and started, told and stopped together."""
 
 import logging
+from collections.abc import Callable
 
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
@@ -32,12 +33,12 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """An effect goes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
 
-    def __init__(self, process: Process, loop: AnyLoop) -> None:
+    def __init__(self, process: Process, loop: AnyLoop, session: Callable[..., BrokerSession] = BrokerSession) -> None:
         self._process, self._loop, self._config = process, loop, process.config
         topics, table = process.config.topics, Table()
         self._parts: tuple[Part, ...] = ()  # the connection may change before they are there
         self._watcher = process.watcher(loop)
-        self._broker = BrokerSession(
+        self._broker = session(
             process,
             loop,
             self._watcher,

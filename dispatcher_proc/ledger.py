@@ -9,11 +9,12 @@ time, so that it rises over restarts, too (docs/decisions/0013-seq-and-journal.m
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from dispatcher_proc.open_effect import OpenEffect, from_record, to_record
+from effectd.base.journal import Notes
 
 STEP = 1000  # numbers noted ahead: a restart skips at most so many
 TOLD_AT_ONCE = 32  # finals in one record; after a death so many receipts may be told once more than needed
@@ -24,17 +25,6 @@ _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it ha
 
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
-
-
-class Notes(Protocol):
-    """The journal, or what stands in for it in a test."""
-
-    found: dict[str, bytes]
-
-    @property
-    def crowded(self) -> bool: ...
-    def put(self, key: str, value: bytes) -> bool: ...
-    def forget(self, key: str) -> None: ...
 
 
 class Final(msgspec.Struct, array_like=True):

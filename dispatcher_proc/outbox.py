@@ -6,9 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from effectd.base.errors import BrokerLost
+from effectd.program.link import Publisher
 
 WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
 BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
@@ -16,15 +17,6 @@ MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: above it, what may be droppe
 _SAY_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-class Publishes(Protocol):
-    @property
-    def up(self) -> bool: ...
-    def has_room(self) -> bool: ...
-    def publish(
-        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
-    ) -> None: ...
 
 
 class _Message(NamedTuple):
@@ -64,7 +56,7 @@ class Outbox:
     receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
     """
 
-    def __init__(self, link: Publishes, letters: str) -> None:
+    def __init__(self, link: Publisher, letters: str) -> None:
         self._link, self._prefix = link, letters
         self._receipts, self._letters = _Queue(), _Queue()
         self._flying: dict[int, _Message] = {}

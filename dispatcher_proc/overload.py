@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable
 
-from dispatcher_proc.outbox import Publishes
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.messages import answers
 from effectd.messages.answers import Receipt
 from effectd.messages.topics import Topics
+from effectd.program.link import Publisher
 
 LETTER_EVERY_S = 1.0
 FLYING = 100  # receipts that the broker has not confirmed; beyond them a refusal is only counted
@@ -23,7 +23,7 @@ class Overload:
     A refusal must not come after the receipts of a second try, so it never waits here.
     """
 
-    def __init__(self, loop: AnyLoop, link: Publishes, put: Put, topics: Topics) -> None:
+    def __init__(self, loop: AnyLoop, link: Publisher, put: Put, topics: Topics) -> None:
         self._loop, self._link, self._put, self._topics = loop, link, put, topics
         self._flying = 0
         self._connection = 0

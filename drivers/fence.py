@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 
 _KEY = "fence"
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class Fence:
     """`tell` publishes the token, b"" = the fence is down; `up` while nothing may pass."""
 
-    def __init__(self, journal: Journal, tell: Callable[[bytes], None]) -> None:
+    def __init__(self, journal: Notes, tell: Callable[[bytes], None]) -> None:
         self._journal, self._tell = journal, tell
         self._token = journal.found.get(_KEY, b"")
         if journal.lost:  # perhaps a fence is lost with it, so one is raised

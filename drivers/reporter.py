@@ -3,14 +3,14 @@
 from collections import OrderedDict
 
 from effectd.base.errors import BrokerLost
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages import answers
 from effectd.messages.answers import Ack, State
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
-from effectd.program.link import Link
+from effectd.program.link import Publisher
 
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
@@ -27,7 +27,7 @@ _Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a rese
 class Reporter:
     """Publishes for one device over `link`; `connected` publishes everything retained again."""
 
-    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
+    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Notes) -> None:
         self._loop, self._topics, self._name = loop, topics, name
         self._config = answers.encode(
             {
@@ -38,7 +38,7 @@ class Reporter:
                 "limits": device.limits,
             }
         )
-        self.link: Link | None = None
+        self.link: Publisher | None = None
         self._state = State(on=False)
         self._state_due: Cancellable | None = None
         self._state_at = -STATE_EVERY_S

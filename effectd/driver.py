@@ -21,10 +21,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect
 
-__all__ = ["Driver", "Effect", "Options"]
+__all__ = ["DeviceFailed", "Driver", "Effect", "Options"]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ stop and restart converges (docs/decisions/0002-readiness.md).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from effectd.base.loop import AnyLoop
 from effectd.config import programs
@@ -15,7 +16,7 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 
 class BrokerSession:
-    """One program's place behind the broker. `link.up` says whether it can publish now."""
+    """One program's place behind the broker. `link.up` says whether it can publish now; `link`: the class of it."""
 
     def __init__(
         self,
@@ -29,6 +30,7 @@ class BrokerSession:
         on_change: Callable[[], None] = lambda: None,
         will: Will | None = None,
         trouble: str = "",
+        link: Callable[..., Any] = Link,
     ) -> None:
         self._gate: Gate = process.gate
         self._on_up, self._on_change = on_up, on_change
@@ -36,7 +38,7 @@ class BrokerSession:
         self._unnoted = ""
         self._stopping = False
         self.generation: str | None = None  # the broker's run that `link` is, or will be, connected to
-        self.link = Link(
+        self.link: Link = link(
             loop,
             process.config.address,
             process.config.client_id(process.name),

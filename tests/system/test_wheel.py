@@ -68,6 +68,20 @@ def scripts(request: pytest.FixtureRequest, wheel: Path) -> Iterator[Path]:
         yield Path(folder, "bin")
 
 
+def test_from_the_wheel_a_driver_can_be_tested(scripts: Path) -> None:
+    code = """\
+from drivers.virtual import Virtual
+from effectd.testing import DriverBench
+
+bench = DriverBench(Virtual)
+effect = bench.send(60, duration=500)
+bench.advance(1)
+assert bench.levels == [(0, 0), (0, 60), (500, 0)]
+assert bench.acks == {effect: "done"}
+"""
+    subprocess.run([scripts / "python", "-c", code], cwd="/tmp", check=True, timeout=60)
+
+
 @pytest.mark.timeout(300)
 def test_from_the_wheel_a_home_is_made_and_runs_and_takes_a_device_and_leaves_nothing(scripts: Path) -> None:
     with Made(scripts=scripts) as home:

@@ -21,8 +21,7 @@ from effectd.messages import answers
 from effectd.messages.answers import Ack
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
+from effectd.testing import FakeLoop, MemoryJournal
 
 MAX_APPLY_MS = 700
 FINAL = answers.FINAL
@@ -38,7 +37,7 @@ class Room:
         self.reachable = True
         self.broker_has = True
         self.overloaded: list[str] = []
-        self.journal = Memory()
+        self.journal = MemoryJournal()
         limits = Limits(max_apply_ms=MAX_APPLY_MS)
         names = devices or ("fan", "lamp")
         self.kinds = {name: Device(kind="virtual", effects=("wind",), limits=limits) for name in names}
@@ -658,14 +657,14 @@ def clock() -> FakeLoop:
 
 
 @pytest.fixture
-def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: Memory) -> Receipts:
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: MemoryJournal) -> Receipts:
     ledger = Ledger(memory, boot_id())
     return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, ledger)
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryJournal:
+    return MemoryJournal()
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:
@@ -795,7 +794,7 @@ def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_w
 def test_at_no_moment_is_neither_the_opening_of_an_effect_nor_its_end_alive_in_the_journal(room):
     alive, missing = set[str](), list[str]()
 
-    class Watched(Memory):
+    class Watched(MemoryJournal):
         def put(self, key: str, value: bytes) -> bool:
             alive.add(key)
             return super().put(key, value)
@@ -824,7 +823,7 @@ def test_nothing_is_carried_on_over_deaths_but_what_is_open_or_remembered(room):
     room.loop.advance(0.2)
     forgotten = set[str]()
 
-    class Counted(Memory):
+    class Counted(MemoryJournal):
         def forget(self, key: str) -> None:
             forgotten.add(key)
 

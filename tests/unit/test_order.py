@@ -27,9 +27,7 @@ from effectd.messages.answers import FINAL, Ack
 from effectd.messages.effect import Effect, boot_id, to_set
 from effectd.messages.topics import Topics
 from effectd.program.process import Process
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink, FakeLoop, MemoryJournal
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 
@@ -80,7 +78,7 @@ class World:
         self.published = 0
         self.losing = 0
         self.configured = True
-        self.notes, self.memory = Memory(), Memory()
+        self.notes, self.memory = MemoryJournal(), MemoryJournal()
         self.dispatcher_loop, self.driver_loop = FakeLoop(), FakeLoop()
         self.run = 0
 
@@ -102,7 +100,7 @@ class World:
     def start_driver(self) -> None:
         self.driver_loop.clear()
         self.run += 1
-        self.wire = Wire()
+        self.wire = FakeLink()
         self.host = Host(self.process, self.driver_loop, Fan(self))
         self.host._reporter.link = self.host._broker.link = self.wire
         self.host._watcher.close()  # the gates of this test have no heart that beats
@@ -227,10 +225,10 @@ def test_after_any_history_a_fresh_effect_is_driven_and_none_was_driven_twice_or
                 case "foreign", [seq, newest, lasts]:
                     foreign(world, seq, newest, lasts)
                 case "dispatcher", [journal_lost]:
-                    world.memory = Memory() if journal_lost else world.memory.reborn()
+                    world.memory = MemoryJournal() if journal_lost else world.memory.reborn()
                     world.start_dispatcher()
                 case "driver", [notes]:
-                    world.notes = world.notes.reborn() if notes == "kept" else Memory()
+                    world.notes = world.notes.reborn() if notes == "kept" else MemoryJournal()
                     world.notes.new, world.notes.lost = notes == "lost", notes == "damaged"
                     world.start_driver()
                 case "clock", [jump_s]:
@@ -280,7 +278,7 @@ def test_what_an_earlier_run_of_a_driver_may_have_had_is_told_as_failed_where_it
         assert world.receipts == {had: {"done"}}
         world.losing = 1
         unknown = world.effect(100)
-        world.notes = Memory()
+        world.notes = MemoryJournal()
         world.notes.new = True
         world.start_driver()
         world.advance(0.2)
