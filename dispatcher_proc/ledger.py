@@ -137,7 +137,7 @@ class Ledger:
         """Who may have it, which is noted by itself."""
         for name, part in opened.parts.items():
             first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
-            part.had = first_sent is not None
+            part.delivered = first_sent is not None
             part.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
 
     def _let_go(self, found: "Found") -> None:

@@ -37,6 +37,8 @@ class Room:
         self.reachable = True
         self.broker_has = True
         self.overloaded: list[str] = []
+        self.taken: list[Callable[[], None]] = []  # to be called when the broker has what was sent
+        self.on_sent: Callable[[str, Effect], None] = lambda _device, _effect: None
         self.journal = MemoryJournal()
         limits = Limits(max_apply_ms=MAX_APPLY_MS)
         names = devices or ("fan", "lamp")
@@ -66,9 +68,12 @@ class Room:
     def _overloaded(self, effect_id: str, _topic: str, _payload: bytes, _reason: str) -> None:
         self.overloaded.append(effect_id)
 
-    def _send(self, device: str, effect: Effect, _taken: object) -> bool:
+    def _send(self, device: str, effect: Effect, taken: Callable[[], None] | None) -> bool:
         if self.reachable:
+            if taken is not None:
+                self.taken.append(taken)
             self.sent.append((device, effect))
+            self.on_sent(device, effect)
         return self.reachable
 
     def accept(self, effect_id: str, *devices: str, note: str = "", **fields: Any) -> None:
@@ -238,6 +243,17 @@ def test_a_device_that_is_away_delays_only_its_own_share(room):
     room.loop.advance(3)
     assert room.statuses("e1") == ["accepted", "partial"]
     assert room.receipts_of("e1")[-1]["devices"] == {"fan": "expired", "lamp": "done"}
+
+
+def test_what_the_broker_confirms_after_its_device_was_removed_is_not_settled_twice(room):
+    room.kinds["lamp"] = Device(kind="remote", effects=("wind",), options={"ack": False})
+    room.delivery.configure(room.kinds)
+    room.delivery.ready("lamp", "g1")
+    room.accept("e1", "lamp")
+    room.delivery.configure({"fan": room.kinds["fan"]})
+    (taken,) = room.taken
+    taken()
+    assert room.statuses("e1") == ["failed"]
 
 
 # --- drivers and connections that come and go -------------------------------------------------------------------
@@ -590,15 +606,12 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
     asked, generation, had = dict[str, set[str]](), dict[str, str | None](), defaultdict[tuple[str, str], set[Any]](set)
     ended_at_send, stopped = list[str](), set[tuple[str, str]]()
 
-    def send(name: str, effect: Effect, _taken: object) -> bool:
-        sent = room.reachable
-        if sent:
-            had[name, effect.id].add(effect.seq)
-            if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
-                ended_at_send.append(effect.id)
-        return sent
+    def sent(name: str, effect: Effect) -> None:
+        had[name, effect.id].add(effect.seq)
+        if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
+            ended_at_send.append(effect.id)
 
-    room.delivery._send = send
+    room.on_sent = sent
     for what, *details in history:
         match what, details:
             case "accept", [devices, ttl_ms, past]:
@@ -624,7 +637,6 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
                 room.delivery.fenced(name)
             case "die", []:
                 room.die()
-                room.delivery._send = send
             case "broker_has", [has]:
                 room.broker_has = has
     room.loop.advance(60)
