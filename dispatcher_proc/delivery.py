@@ -89,7 +89,7 @@ class Delivery:
         if full or self._bytes >= HELD_BYTES:
             waiting = f"{HELD} effects wait already for {', '.join(full)}" if full else "16 MiB of effects wait"
             reason = f"overload: {waiting}"
-            self._receipts.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
+            self._receipts.publish(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
             self._overload(effect.id, topic, payload, reason)
             return
         now = self._loop.time() if received is None else received
@@ -110,7 +110,7 @@ class Delivery:
         self._register(opened)
         left_s = now + ttl_ms / 1000 - self._loop.time()
         if left_s <= 0:
-            self._expire(opened, "expires_at or ttl_ms: it was past when the effect had its turn")
+            self._expire(opened, "expires_at or ttl_ms: it was past when the effect got its turn")
             return
         for part in opened.pending:
             if now < self._lanes[part.device].stopped_at:
@@ -141,7 +141,7 @@ class Delivery:
     def restore(self, found: Found) -> None:
         """After a death: every effect that was accepted and has no final status is open again, with its old deadline.
 
-        It is sent again with its old `seq`: the driver knows what it has had (its `.seen`) and says so.
+        It is sent again with its old `seq`: the driver knows what it has received (its `.seen`) and says so.
         """
         for opened, deadline, accepted in found.open:
             self._register(opened)
@@ -153,10 +153,10 @@ class Delivery:
                     opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
-        """Say `accepted` in time, and end it in time."""
-        said_in = opened.received + ACCEPTED_WITHIN_MS / 1000 - self._loop.time()
+        """Publish `accepted` in time, and end it in time."""
+        accepted_in = opened.received + ACCEPTED_WITHIN_MS / 1000 - self._loop.time()
         opened.timers = [
-            self._loop.call_later(max(0.0, said_in), self._say_accepted, opened),
+            self._loop.call_later(max(0.0, accepted_in), self._announce, opened),
             self._loop.call_later(ttl_s, self._expire, opened),
         ]
 
@@ -180,7 +180,7 @@ class Delivery:
             lane.resume()
 
     def acked(self, device: str, ack: Ack) -> None:
-        """The driver has said what became of one effect; said again, it changes nothing."""
+        """The driver has acknowledged one effect; repeated, that changes nothing."""
         part = self._lanes[device].parts.get(ack.id) if device in self._lanes else None
         if part is not None:
             status = ack.status if ack.status in _WORDS else "failed"
@@ -203,23 +203,23 @@ class Delivery:
                     part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
 
     def pump(self) -> None:
-        """The connection takes more again: send what had to wait for it."""
+        """The connection takes more again: send what was held back."""
         for lane in self._lanes.values():
             lane.pump()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def _say_accepted(self, opened: OpenEffect) -> None:
+    def _announce(self, opened: OpenEffect) -> None:
         if opened.announced or not opened.safe:
             return
         opened.announced = True
         blockers = [self._lanes[part.device].blocker for part in opened.pending]
         reason = "; ".join(filter(None, [opened.note, *(f"waiting: {blocker}" for blocker in blockers if blocker)]))
-        self._receipts.tell(opened.effect, "accepted", devices=dict(opened.statuses), reason=reason, latency_ms=None)
+        self._receipts.publish(opened.effect, "accepted", devices=dict(opened.statuses), reason=reason, latency_ms=None)
 
     def _expire(self, opened: OpenEffect, why: str = "") -> None:
-        """The time to start is over: what was not sent ends here; who has it gets the time to say what became of it."""
+        """The time to start is over: what was not sent ends here; a driver that has it gets time to acknowledge it."""
         for part in opened.pending:
             lane = self._lanes[part.device]
             if part.delivered:
@@ -234,7 +234,7 @@ class Delivery:
         if part.stopped:
             self._settle(part, "stopped", "")
         else:
-            self._settle(part, "failed", f"{part.device} may have the effect and does not say what became of it")
+            self._settle(part, "failed", f"{part.device} may have the effect and does not acknowledge it")
 
     def _settle(self, part: Part, status: str, reason: str) -> None:
         opened, lane = part.open, self._lanes.get(part.device)
@@ -256,7 +256,7 @@ class Delivery:
         status = answers.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
-        self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
+        self._receipts.publish(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
         self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
         word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:

@@ -1,4 +1,4 @@
-"""The dispatcher: its parts, wired by a table of topics, and started, told and stopped together."""
+"""The dispatcher: its parts, wired by a table of topics; started, informed and stopped together."""
 
 import logging
 from collections.abc import Callable
@@ -92,7 +92,7 @@ class Dispatcher:
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
-        """SIGTERM: tell that we are going, say goodbye to the broker, end."""
+        """SIGTERM: announce that we are going, disconnect from the broker, end."""
         for part in reversed(self._parts):
             part.stop()
         self._broker.close()

@@ -72,7 +72,7 @@ class Lane:
         if self.generation == generation:
             return
         for part in list(self.parts.values()):
-            # again, with the same seq: the driver knows, by its `.seen`, what it has already had
+            # again, with the same seq: the driver knows, by its `.seen`, what it has received
             self.waiting[part.effect.id] = part
             if part.delivered and not self.device.acks:
                 self._settle(part, "failed", "unconfirmed: the connection was lost before the broker had it")

@@ -1,4 +1,4 @@
-"""Receipts and dead letters on their way out: kept until the broker has them, told again on a new connection."""
+"""Receipts and dead letters on their way out: kept until the broker has them, published again on a new connection."""
 
 import itertools
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class _Message(NamedTuple):
     topic: str
     payload: bytes
-    had: Callable[[], None] | None
+    delivered: Callable[[], None] | None
     since: float = 0.0  # when it was put here, monotonic
 
 
@@ -52,7 +52,7 @@ class _Queue(deque[_Message]):
 class Outbox:
     """QoS 1. Receipts go first, in order; dead letters follow in theirs, and are the first to be dropped.
 
-    `letters` is what the topics of dead letters begin with. A message with somebody to tell (`had`) is the final
+    `letters` is what the topics of dead letters begin with. A message with a `delivered` callback is the final
     receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
     """
 
@@ -64,15 +64,17 @@ class Outbox:
         self._numbers = itertools.count()
         self._dropped, self._say_at = 0, 0.0
 
-    def put(self, topic: str, payload: bytes, had: Callable[[], None] | None = None) -> None:
-        """Publish it until the broker has it; then call `had`."""
-        message = _Message(topic, payload, had, time.monotonic())
+    def put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None = None) -> None:
+        """Publish it until the broker has it; then call `delivered`."""
+        message = _Message(topic, payload, delivered, time.monotonic())
         if topic.startswith(self._prefix):
             self._letters.put(message)
             while self._letters.full:
                 self._letters.take()
                 self._drop()
-        elif had is None and self._receipts.full:  # `accepted`, or a receipt told again: who needs it asks again
+        elif (
+            delivered is None and self._receipts.full
+        ):  # `accepted`, or a repeated receipt: whoever needs it asks again
             self._drop()
         else:
             self._receipts.put(message)
@@ -96,7 +98,7 @@ class Outbox:
         while (queue := self._receipts or self._letters) and self._open():
             message, number = queue.take(), next(self._numbers)
             try:
-                self._link.publish(message.topic, message.payload, qos=1, acked=partial(self._had, number))
+                self._link.publish(message.topic, message.payload, qos=1, acked=partial(self._acked, number))
             except BrokerLost:
                 queue.put_back(message)
                 return
@@ -106,12 +108,12 @@ class Outbox:
     def _open(self) -> bool:
         return len(self._flying) < WINDOW and self._flying_bytes < WINDOW_BYTES and self._link.has_room()
 
-    def _had(self, number: int) -> None:
+    def _acked(self, number: int) -> None:
         message = self._flying.pop(number, None)
         if message is not None:
             self._flying_bytes -= len(message.payload)
-            if message.had is not None:
-                message.had()
+            if message.delivered is not None:
+                message.delivered()
             self.pump()
 
     def _queue(self, message: _Message) -> _Queue:

@@ -37,7 +37,7 @@ class Overload:
         self._flying = 0
 
     def refuse(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes, reason: str) -> None:
-        """Tell the publisher, if its effect has an id, and count it for the next dead letter."""
+        """Answer the publisher, if its effect has an id, and count it for the next dead letter."""
         if effect_id is not None and self._flying < FLYING and self._link.has_room():
             receipt = Receipt(id=effect_id, effect_type=effect_type, status="refused", reason=reason)
             connection = self._connection
@@ -46,7 +46,7 @@ class Overload:
                     self._topics.receipt(effect_id),
                     answers.encode(receipt),
                     qos=1,
-                    acked=lambda: self._had(connection),
+                    acked=lambda: self._acked(connection),
                 )
                 self._flying += 1
             except BrokerLost:
@@ -73,6 +73,6 @@ class Overload:
         if self._count:
             self._say()
 
-    def _had(self, connection: int) -> None:
+    def _acked(self, connection: int) -> None:
         if connection == self._connection:
             self._flying -= 1

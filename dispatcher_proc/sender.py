@@ -28,7 +28,7 @@ class Sender:
         try:
             self._broker.link.publish(self._topics.resume(device), token, qos=1)
         except BrokerLost:
-            pass  # the driver tells its fence again when it is connected again
+            pass  # the driver publishes its fence again when it is connected again
 
     def _set(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:

@@ -34,7 +34,7 @@ class Stops(Part):
         self._gate.on_request = None
 
     def _stop_all(self, message: Message) -> None:
-        if not message.retained:  # one that somebody retained would stop everything at each reconnect
+        if not message.retained:  # a retained one would stop everything at each reconnect
             self._stop(None)
 
     def _stop_one(self, message: Message) -> None:

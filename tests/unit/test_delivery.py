@@ -60,10 +60,10 @@ class Room:
         self.journal = self.journal.reborn()
         self.live()
 
-    def _put(self, topic: str, payload: bytes, had: Callable[[], None] | None) -> None:
+    def _put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None) -> None:
         self.told.append((topic, json.loads(payload)))
-        if had is not None and self.broker_has:
-            had()
+        if delivered is not None and self.broker_has:
+            delivered()
 
     def _overloaded(self, effect_id: str, _topic: str, _payload: bytes, _reason: str) -> None:
         self.overloaded.append(effect_id)
@@ -333,11 +333,11 @@ def test_an_id_is_remembered_over_the_death_of_the_dispatcher(room):
     room.ack("fan", "e1")
     effect = Effect(id="e1", effect_type="wind", intensity=60.0, duration=100)
     room.die()
-    assert room.receipts.repeats(effect) is True
+    assert room.receipts.check_id(effect) == "repeated"
     room.die()
     room.loop.advance(61)
     room.die()
-    assert room.receipts.repeats(effect) is None
+    assert room.receipts.check_id(effect) == "new"
 
 
 def test_seq_rises_over_the_death_of_the_dispatcher_though_the_clock_is_set_back(room, monkeypatch):
@@ -423,7 +423,7 @@ def test_a_driver_that_has_the_effect_gets_its_apply_time_to_answer_and_then_it_
     assert room.statuses("e1") == ["accepted"]
     room.loop.advance(0.002)
     assert room.statuses("e1") == ["accepted", "failed"]
-    assert "does not say" in room.receipts_of("e1")[-1]["reason"]
+    assert "does not acknowledge" in room.receipts_of("e1")[-1]["reason"]
 
 
 def test_an_answer_within_the_apply_time_still_counts(room):
@@ -552,7 +552,7 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
     (receipt,) = room.receipts_of("e1")
     assert (receipt["status"], receipt["reason"]) == (
         "expired",
-        "expires_at or ttl_ms: it was past when the effect had its turn",
+        "expires_at or ttl_ms: it was past when the effect got its turn",
     )
     room.delivery.ready("fan", "g2")
     room.loop.advance(10)
@@ -684,77 +684,77 @@ def wind(effect_id: str = "e1", **fields: Any) -> Effect:
 
 
 def test_the_same_effect_again_is_told_its_latest_receipt_byte_for_byte(receipts, told, clock):
-    assert receipts.repeats(wind(intensity=3)) is None
-    receipts.tell_again("e1")
+    assert receipts.check_id(wind(intensity=3)) == "new"
+    receipts.repeat("e1")
     assert told == []
-    receipts.tell(wind(intensity=3), "accepted", devices={}, reason="", latency_ms=None)
+    receipts.publish(wind(intensity=3), "accepted", devices={}, reason="", latency_ms=None)
     clock.advance(1)
-    receipts.tell(wind(intensity=3), "done", devices={"fan": "done"}, reason="", latency_ms=1.5)
+    receipts.publish(wind(intensity=3), "done", devices={"fan": "done"}, reason="", latency_ms=1.5)
     clock.advance(59)
-    assert receipts.repeats(wind(intensity=3)) is True
-    receipts.tell_again("e1")
+    assert receipts.check_id(wind(intensity=3)) == "repeated"
+    receipts.repeat("e1")
     assert told[-1] == told[-2] != told[-3]
     assert {topic for topic, _ in told} == {"room1/receipts/e1"}
 
 
 def test_the_order_of_the_parameters_makes_no_other_effect_but_any_value_does(receipts):
-    assert receipts.repeats(wind(parameters={"a": 1, "b": 2})) is None
-    assert receipts.repeats(wind(parameters={"b": 2, "a": 1})) is True
+    assert receipts.check_id(wind(parameters={"a": 1, "b": 2})) == "new"
+    assert receipts.check_id(wind(parameters={"b": 2, "a": 1})) == "repeated"
     for other in ({"intensity": 99}, {"priority": 6}, {"parameters": {"a": 1, "b": 2, "c": 3}}, {"extra": {"x-a": 1}}):
-        assert receipts.repeats(wind(**{"parameters": {"a": 1, "b": 2}, **other})) is False
+        assert receipts.check_id(wind(**{"parameters": {"a": 1, "b": 2}, **other})) == "conflicting"
 
 
 def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end(receipts, clock):
-    receipts.repeats(wind())
+    receipts.check_id(wind())
     clock.advance(1000)
-    assert receipts.repeats(wind()) is True
-    receipts.tell(wind(), "done", devices={}, reason="", latency_ms=0)
+    assert receipts.check_id(wind()) == "repeated"
+    receipts.publish(wind(), "done", devices={}, reason="", latency_ms=0)
     clock.advance(60)
-    assert receipts.repeats(wind()) is True
+    assert receipts.check_id(wind()) == "repeated"
     clock.advance(0.001)
-    assert receipts.repeats(wind(intensity=5)) is None
+    assert receipts.check_id(wind(intensity=5)) == "new"
 
 
 def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
-    receipts.repeats(wind(intensity="gale"))
+    receipts.check_id(wind(intensity="gale"))
     receipts.refuse(wind(intensity="gale"), "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
-    assert receipts.repeats(wind(intensity="gale")) is True
+    assert receipts.check_id(wind(intensity="gale")) == "repeated"
     clock.advance(30)
-    assert receipts.repeats(wind(intensity=80)) is None
+    assert receipts.check_id(wind(intensity=80)) == "new"
     clock.advance(31)  # 60 s after the refusal, while the mended effect may still be open
-    assert receipts.repeats(wind(intensity=80)) is True
+    assert receipts.check_id(wind(intensity=80)) == "repeated"
 
 
 def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
-    assert receipts.repeats(wind(), b'{"intensity": 999}') is None
+    assert receipts.check_id(wind(), b'{"intensity": 999}') == "new"
     receipts.refuse(wind(), "effects/wind", b"e1", EffectRefused("intensity", "0 to 100"))
-    assert receipts.repeats(wind(), b'{"intensity": 999}') is True
-    assert receipts.repeats(wind(), b'{"intensity": 998}') is None
+    assert receipts.check_id(wind(), b'{"intensity": 999}') == "repeated"
+    assert receipts.check_id(wind(), b'{"intensity": 998}') == "new"
 
 
 def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told, memory):
     effect = wind("e1", message_id=5)
     for _ in range(2):
         assert receipts.first_id(effect, "effects/wind") == "e1"
-        assert receipts.repeats(effect) is None
-        receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
+        assert receipts.check_id(effect) == "new"
+        receipts.publish(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
     assert len(told) == 2
     assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
-    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+    assert (receipts._known, receipts._ended, memory.kept) == ({}, {}, {})
 
 
 def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(
     receipts, told, memory
 ):
-    receipts.repeats(wind("e-18c-4f"))
+    receipts.check_id(wind("e-18c-4f"))
     receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
     assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
-    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+    assert (receipts._known, receipts._ended, memory.kept) == ({}, {}, {})
 
 
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
     assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
-    receipts.repeats(wind("a", message_id=1))
+    receipts.check_id(wind("a", message_id=1))
     clock.advance(0.999)
     assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
     assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
@@ -768,17 +768,17 @@ def test_nothing_is_remembered_for_ever(receipts, clock):
     for number in range(100):
         effect = wind(f"e{number}", message_id=number)
         receipts.first_id(effect, "effects/wind")
-        receipts.repeats(effect)
-        receipts.tell(effect, "done", devices={}, reason="", latency_ms=0)
+        receipts.check_id(effect)
+        receipts.publish(effect, "done", devices={}, reason="", latency_ms=0)
     clock.advance(61)
     receipts.first_id(wind("last", message_id="last"), "effects/wind")
-    receipts.repeats(wind("last"))
-    assert [len(memory) for memory in (receipts._told, receipts._ended, receipts._messages)] == [1, 0, 1]
+    receipts.check_id(wind("last"))
+    assert [len(memory) for memory in (receipts._known, receipts._ended, receipts._messages)] == [1, 0, 1]
 
 
 def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
     effect = wind(extra={"x-status": "mine"})
-    receipts.tell(effect, "done", devices={}, reason="", latency_ms=None)
+    receipts.publish(effect, "done", devices={}, reason="", latency_ms=None)
     assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
 
 
@@ -787,9 +787,9 @@ def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
 
 def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_wherever_its_records_stand(room):
     refused = Effect(id="e1", effect_type="wind", intensity="gale")
-    assert room.receipts.repeats(refused) is None
+    assert room.receipts.check_id(refused) == "new"
     room.receipts.refuse(refused, "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
-    room.receipts.repeats(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
+    room.receipts.check_id(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
     room.accept("e1")
     final = room.journal.kept.pop("f:e1")  # a rotation carries it on, behind what is newer
     room.journal.kept["f:e1"] = final
@@ -858,13 +858,13 @@ def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
     for number in range(3):
         name = f"e{number}"
         effect = Effect(id=name, effect_type="wind", intensity=60.0, duration=100, parameters={"n": 2**64})
-        room.receipts.repeats(effect)
+        room.receipts.check_id(effect)
         with pytest.raises(OverflowError):
             room.delivery.accept(effect, {"fan": effect}, "", "effects/wind", b"")
-        room.receipts.repeats(effect)
+        room.receipts.check_id(effect)
         with pytest.raises(TypeError):
-            room.receipts.tell(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
-    assert (len(room.delivery), room.loop.waiting, room.receipts._told) == (0, 0, {})
+            room.receipts.publish(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
+    assert (len(room.delivery), room.loop.waiting, room.receipts._known) == (0, 0, {})
     assert not any(lane.parts for lane in room.delivery._lanes.values())
 
 

@@ -502,7 +502,7 @@ def test_of_a_flood_each_named_effect_is_refused_briefly_and_no_letter_is_writte
     refused = [payload for topic, payload, _, _ in house.link.published if b'"overload: ' in payload]
     assert 1000 < len(refused) < 2100
     assert len([word for word, *_ in house.letters() if word == "overload"]) == 1
-    assert len(house.dispatcher._receipts._told) < 2000, "nothing is remembered of them"
+    assert len(house.dispatcher._receipts._known) < 2000, "nothing is remembered of them"
     house.link.published.clear()
     house.arrives("effects/wind", {"id": "good", "location": "left"})
     house.loop.advance(0)

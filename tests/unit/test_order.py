@@ -87,12 +87,12 @@ class World:
     def start_dispatcher(self) -> None:
         self.dispatcher_loop.clear()
         ledger = Ledger(self.memory, boot_id())
-        told = Receipts(self._told, Topics(), self.dispatcher_loop.time, ledger)
-        self.delivery = Delivery(self.dispatcher_loop, self._send, told, ledger, lambda *_: None)
+        receipts = Receipts(self._put, Topics(), self.dispatcher_loop.time, ledger)
+        self.delivery = Delivery(self.dispatcher_loop, self._send, receipts, ledger, lambda *_: None)
         self.ledger = ledger
         self.configure(self.configured)
         found = ledger.restore(self.dispatcher_loop.time(), REMEMBERED_S)
-        told.restore(found)
+        receipts.restore(found)
         self.delivery.restore(found)
         if self.run:
             self.dispatcher_loop.call_soon(self._ready)
@@ -119,13 +119,13 @@ class World:
 
     # --- what goes between
 
-    def _told(self, topic: str, payload: bytes, had: Callable[[], None] | None) -> None:
+    def _put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None) -> None:
         if topic.startswith("receipts/"):
             receipt = json.loads(payload)
             if receipt["status"] in FINAL:
                 self.receipts.setdefault(receipt["id"], set()).add(receipt["status"])
-        if had is not None:
-            had()
+        if delivered is not None:
+            delivered()
 
     def _send(self, _device: str, effect: Effect, _taken: object) -> bool:
         if self.losing:
