@@ -29,15 +29,14 @@ class Reporter:
 
     def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Notes) -> None:
         self._loop, self._topics, self._name = loop, topics, name
-        self._config = answers.encode(
-            {
-                "kind": device.kind,
-                "effects": device.effects,
-                "location": device.location,
-                "zones": device.zones,
-                "limits": device.limits,
-            }
-        )
+        config: dict[str, object] = {
+            "kind": device.kind,
+            "effects": device.effects,
+            "location": device.location,
+            "zones": device.zones,
+            "limits": device.limits,
+        }
+        self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
         self.link: Publisher | None = None
         self._state = State(on=False)
         self._state_due: Cancellable | None = None

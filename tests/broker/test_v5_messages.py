@@ -190,7 +190,9 @@ def test_messages_of_qos_0_do_not_wait_for_a_reader_to_acknowledge_others(broker
         assert client.expect(PUBLISH).payload == "passes"
 
 
-def test_a_publisher_with_more_open_messages_than_the_broker_takes_is_told_and_closed(ours: RunningBroker, topic: str) -> None:
+def test_a_publisher_with_more_open_messages_than_the_broker_takes_is_told_and_closed(
+    ours: RunningBroker, topic: str
+) -> None:
     # mosquitto 2.0.11 announces 20 and does not enforce it
     with connected(ours.port) as client:
         most = client.connack.properties["receive_maximum"]

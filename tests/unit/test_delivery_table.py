@@ -115,12 +115,12 @@ class Watched(Room):
             case "accept", [devices, ttl_ms]:
                 name = f"e{len(self.keys)}"
                 self.keys += [(name, device) for device in devices]
-                if all(map(self.delivery.knows, devices)):  # as the plan made of the configuration has it
+                if set(devices) <= set(self.kinds):  # as the plan made of the configuration has it
                     self.accept(name, *devices, ttl_ms=ttl_ms)
-            case "ready", [device, run] if self.delivery.knows(device):
+            case "ready", [device, run] if device in self.kinds:
                 with self.event("driver ready", self.of(device)):
                     self.delivery.ready(device, run)
-            case "not ready", [device] if self.delivery.knows(device):
+            case "not ready", [device] if device in self.kinds:
                 before = self.states()
                 self.delivery.not_ready(device, "away")
                 assert self.states() == before
