@@ -62,7 +62,7 @@ class Lane:
         return True
 
     def close(self) -> None:
-        """The device is no longer there: none of its timers is due any more."""
+        """The device is gone: cancel its timers."""
         for timer in (self._asking, self._fence_timer):
             if timer is not None:
                 timer.cancel()

@@ -1,8 +1,8 @@
 """What the dispatcher notes in its journal, in which layout, and what a successor finds there.
 
 One counter numbers everything: each accepted effect takes the next number as its `seq` (the same for all its devices),
-and a final receipt bears the number that was reached when it was published. So of two records about one id it is clear
-which is the later one, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
+and a final receipt carries the number that was reached when it was published. So of two records about one id the later
+one is known, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
 time, so that it rises over restarts, too (docs/decisions/0013-seq-and-journal.md).
 """
 
@@ -65,11 +65,11 @@ class Ledger:
         return self._journal.put(_OPEN + effect_id, record)
 
     def record(self, opened: OpenEffect) -> bytes:
-        """What `open` notes. Raises what its encoding raises."""
+        """The record that `open` notes. Raises whatever the encoder raises."""
         return to_record(opened, self.boot)
 
     def sent(self, device: str, effect_id: str, first_sent: int) -> bool:
-        """The device's driver may have the effect from now on."""
+        """From now on the effect may have been delivered to the device's driver."""
         return self._journal.put(f"{_SENT}{device}:{effect_id}", b"%d" % first_sent)
 
     def accepted(self, effect_id: str, receipt: bytes) -> bool:
@@ -77,7 +77,7 @@ class Ledger:
         return self._journal.put(_ACCEPTED + effect_id, receipt)
 
     def closed(self, opened: OpenEffect) -> None:
-        """It has its final status: no successor has to know of its being open."""
+        """It has its final status: a successor need not know that it was open."""
         effect_id = opened.effect.id
         for key in (_OPEN + effect_id, _ACCEPTED + effect_id, *(f"{_SENT}{name}:{effect_id}" for name in opened.parts)):
             self._journal.forget(key)
@@ -106,7 +106,7 @@ class Ledger:
     # --- what a successor finds ----------------------------------------------------------------------------------
 
     def restore(self, now: float, remembered_s: float) -> "Found":
-        """What the last run left; whatever of it has no meaning any more is not carried on."""
+        """What the last run left; what has no meaning any more is dropped from the journal."""
         order = {key: at for at, key in enumerate(self._journal.found)}
         finals = dict(self._read(_FINAL, _decode_final))
         found = Found()
@@ -136,7 +136,7 @@ class Ledger:
         return from_record(value, self.boot)
 
     def _complete(self, opened: OpenEffect) -> None:
-        """Who may have it, which is noted by itself."""
+        """To which devices it may have been delivered, which is a record of its own."""
         for name, part in opened.parts.items():
             first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
             part.delivered = first_sent is not None
@@ -154,7 +154,7 @@ class Ledger:
                 self._journal.forget(key)
 
     def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:
-        """The records of one kind; one that cannot be understood costs itself alone."""
+        """The records of one kind, without any that cannot be decoded."""
         for key, value in self._journal.found.items():
             if key[:2] == kind:
                 try:

@@ -20,7 +20,7 @@ class Part:
 
 
 class OpenEffect:
-    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has a word for each device that has said one."""
+    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has the status of each part that is settled."""
 
     __slots__ = (
         "announced",
@@ -38,7 +38,7 @@ class OpenEffect:
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
         self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
-        self.safe = False  # in the journal: it survives the death of this process, `accepted` may be said
+        self.safe = False  # in the journal, so it survives the death of this process, and `accepted` may be published
         self.announced = False  # `accepted` has been published
         self.parts: dict[str, Part] = {}
         self.statuses: dict[str, str] = {}

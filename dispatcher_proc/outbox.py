@@ -13,7 +13,7 @@ from effectd.program.link import Publisher
 
 WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
 BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
-MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: above it, what may be dropped is
+MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: beyond this, what may be dropped is dropped
 _SAY_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ Put = Callable[[str, bytes], None]
 class Overload:
     """`put` keeps a dead letter until the broker has it; receipts go to the link at once or not at all.
 
-    A refusal must not come after the receipts of a second try, so it never waits here.
+    A refusal that waited could come after the receipts of a second try, so it never does.
     """
 
     def __init__(self, loop: AnyLoop, link: Publisher, put: Put, topics: Topics) -> None:
@@ -50,7 +50,7 @@ class Overload:
                 )
                 self._flying += 1
             except BrokerLost:
-                pass  # it is refused without a receipt: no receipt, not accepted
+                pass  # refused without a receipt: no receipt means not accepted
         self.count(effect_id, topic, payload, reason)
 
     def count(self, effect_id: str | None, topic: str, payload: bytes, reason: str) -> None:

@@ -45,7 +45,7 @@ class Presence(Part):
                 self.watches[name] = self._watcher.watch(name, self._changed)
 
     def connection_changed(self) -> None:
-        """The link or the broker's run is another one: what is known by MQTT has to be heard again."""
+        """The link or the broker's run is another one: what was learned by MQTT has to be learned again."""
         if not self._broker.link.up:
             self._online.clear()
         for watch in self.watches.values():
@@ -59,7 +59,7 @@ class Presence(Part):
             self._announce(watch.name, watch)
 
     def room(self) -> None:
-        """The connection takes more again: the present lines of those that had to wait."""
+        """The connection takes more again: publish the current lines of the programs that were held back."""
         late, self._late = self._late, set()
         for name in late & set(self.watches):
             self._announce(name, self.watches[name])

@@ -54,12 +54,12 @@ class ActuatorBench:
 
     @property
     def acks(self) -> dict[str, str]:
-        """What became of each effect, as far as it has been said: done, failed, stopped, ..."""
+        """The status with which each effect was acknowledged: done, failed, stopped, ..."""
         return {ack["id"]: ack["status"] for ack in self.answers()}
 
     @property
     def reasons(self) -> dict[str, str]:
-        """And why."""
+        """The reason with it."""
         return {ack["id"]: ack["reason"] for ack in self.answers()}
 
     def answers(self) -> list[dict[str, Any]]:
