@@ -26,7 +26,7 @@ class CannotEdit(Exception):
 
 
 class _Unsafe(Exception):
-    """No place was found."""
+    """No place for it was found."""
 
 
 class _Entry(NamedTuple):
@@ -49,7 +49,7 @@ def add(path: Path, data: bytes, key: str, name: str, entry: dict[str, Any]) -> 
         done = YamlFile(path, grown).data
     except (_Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
         raise CannotEdit(_block({key: wanted}, 0, _STEP)) from None
-    if repr(done) != repr(after):  # not ==, which would tell neither the order nor True from 1
+    if repr(done) != repr(after):  # not ==, which ignores the order and takes True for 1
         raise CannotEdit(_block({key: wanted}, 0, _STEP))
     return grown
 
@@ -100,7 +100,7 @@ def _entries(mapping: list[Any]) -> list[_Entry]:
 
 
 def _end(events: list[Any]) -> int:
-    """Where what these events stand for ends in the text. The end of a block is only told at whatever follows it."""
+    """Where what these events stand for ends in the text. The end of a block only shows at whatever follows it."""
     ends, flow = [0], []
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
