@@ -19,8 +19,9 @@ from effectd.base.errors import ConfigError
 from effectd.base.loop import Loop
 from effectd.config import programs, reader
 from effectd.config.schema import Supervision
-from effectd.readiness.gate import Gate, GateHeld, read_mirror
+from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateView, GateWatcher
+from effectd.readiness.glance import last_words
 from effectd.supervision.upkeep import Upkeep
 
 START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
@@ -197,7 +198,7 @@ class Watchdog:
         if (guarded := self._guarded.get(name)) is not None:
             guarded.exit_code = code
             if code == EX_CONFIG:
-                line = read_mirror(self._run, name)
+                line = last_words(self._run, name)
                 guarded.wrong = (line.reason if line else "") or f"see run/log/{name}.log"
 
     def kills(self) -> dict[str, int]:
