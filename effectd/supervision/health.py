@@ -16,6 +16,8 @@ from effectd.supervision.stale import Stale
 
 # a gate's owner speaks at once; one silent for a second is as good as gone
 _FIRST_LINES_S = 1.0
+_COMING = ("STARTING", "BACKOFF")
+_YOUNG_S = 5.0
 _KEYS = 4  # of those that have changed, shown to a person
 LEFT_OVER = "left over: config.yaml does not name it any more"
 
@@ -71,6 +73,11 @@ class Health:
         self._watcher.close()
         self._loop.close()
 
+    @property
+    def names(self) -> list[str]:
+        """The programs that it looks at."""
+        return list(self._watches)
+
     def look(self) -> dict[str, Row]:
         """Every program now, after hearing each gate that is there once."""
         self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
@@ -81,13 +88,13 @@ class Health:
         seconds: float,
         on_change: Callable[[dict[str, Row]], None] = lambda _: None,
         *,
-        hopeless: Callable[[], bool] = lambda: False,
+        hopeless: Callable[[dict[str, Row]], bool] = lambda _: False,
     ) -> dict[str, Row]:
         """Until all are ready or it is hopeless, for at most `seconds`; `on_change` is called at each change."""
         rows = self.look()
         on_change(rows)
         end = time.monotonic() + seconds
-        while not all_ready(rows) and not hopeless() and time.monotonic() < end:
+        while not all_ready(rows) and not hopeless(rows) and time.monotonic() < end:
             self._changed = False
             self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
             fresh = self._rows()
@@ -209,14 +216,24 @@ def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: s
         return Row(state="gone", reason="supervisord does not know it yet: effectd up")
     if info["statename"] == "STOPPED":
         return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
-    if info["statename"] == "STARTING" and not watch.stale:
-        return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
-    reason = info["spawnerr"] or f"see run/log/{watch.name}.log"
+    if not watch.stale and (info["statename"] in _COMING or _young(info)):
+        reason = f"its start failed, it is tried again: {_why(watch, info)}" if info["statename"] == "BACKOFF" else ""
+        return Row(state="starting", since=info["start"] * 1000, reason=reason, pid=info["pid"] or None)
+    reason = _why(watch, info)
     if watch.sock:
         reason = "does not answer"
     elif info["statename"] == "RUNNING":
         reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
+
+
+def _young(info: dict[str, Any]) -> bool:
+    """Whether it was started so lately that its gate need not be there yet."""
+    return bool(info["statename"] == "RUNNING" and info["now"] - info["start"] <= _YOUNG_S)
+
+
+def _why(watch: GateView, info: dict[str, Any]) -> str:
+    return info["spawnerr"] or f"see run/log/{watch.name}.log"
 
 
 def in_words(row: Row) -> str:

@@ -73,7 +73,7 @@ def test_a_change_is_in_the_part_of_exactly_the_programs_that_read_it(changes, e
 
 
 def test_another_topic_root_concerns_every_program():
-    assert changed(topic_root="room1") == dict.fromkeys(PROGRAMS, ["topic_root"])
+    assert changed(topic_root="room1") == {name: ["topic_root"] for name in PROGRAMS}
 
 
 def test_another_broker_concerns_every_program():
