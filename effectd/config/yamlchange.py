@@ -82,18 +82,27 @@ def _entry(mapping: list[Any], key: str) -> Entry | None:
 
 
 def _put(text: str, keys: Keys, value: Any) -> str:
-    node, column, found = _root(text), -1, None
+    node, column, found, in_flow = _root(text), -1, None, False
     for depth, key in enumerate(keys):
         if not isinstance(node[0], yaml.MappingStartEvent):  # nothing, or a scalar, where a mapping is wanted
             value = _nested(keys[depth:], value)
             break
+        in_flow = in_flow or node[0].flow_style
         entry = _entry(node, key)
         if entry is None:
             return _add(text, node, column, {key: _nested(keys[depth + 1 :], value)})
         found, node, column = entry, entry.value, entry.key.start_mark.column
     if found is None:
         raise Unsafe
-    return _replace(text, found, flow({"x": value}).removeprefix("x: "))
+    return _replace(text, found, _line({"x": value}, in_flow=in_flow).removeprefix("x: "))
+
+
+def _line(new: dict[str, Any], *, in_flow: bool) -> str:
+    """One entry on one line; in a block fewer texts need quotes."""
+    (value,) = new.values()
+    if in_flow or isinstance(value, dict | list):
+        return flow(new)
+    return yaml.safe_dump(new, default_flow_style=False, allow_unicode=True, width=1_000_000).strip()
 
 
 def _nested(keys: Keys, value: Any) -> Any:
@@ -106,7 +115,7 @@ def _add(text: str, mapping: list[Any], column: int, new: dict[str, Any]) -> str
     """`column`: of the key that the mapping belongs to."""
     there = entries(mapping)
     if not mapping[0].flow_style:
-        line = " " * there[0].key.start_mark.column + flow(new) + "\n"
+        line = " " * there[0].key.start_mark.column + _line(new, in_flow=False) + "\n"
         return insert(text, _end(text, mapping), column, line)
     inside = end_of(mapping[1:-1]) or mapping[0].end_mark.index
     return text[:inside] + (", " if there else "") + flow(new) + text[inside:]

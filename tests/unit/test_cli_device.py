@@ -40,14 +40,20 @@ class Room:
         assert init.run(path, None) == 0
 
     def add(self, *arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["--home", str(self.path), "device", "add", *arguments])
+        return self.device("add", *arguments)
+
+    def device(self, *arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["--home", str(self.path), "device", *arguments])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.output
 
     def refused(self, *arguments: str) -> str:
-        """What is said where nothing may change."""
+        """What `add` says where nothing may change."""
+        return self.refused_device("add", *arguments)
+
+    def refused_device(self, *arguments: str) -> str:
         before = self.bytes()
-        code, said = self.add(*arguments)
+        code, said = self.device(*arguments)
         assert code == 78, said
         assert said.endswith("nothing was changed\n")
         assert self.bytes() == before
