@@ -111,7 +111,7 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
                 clear(topic)
             client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
             for message in client.messages(_LATE_S):  # what a program said last may have come after our word
-                if message.payload not in (b"", gone.get(message.topic)):
+                if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                     clear(message.topic)
     except BrokerLost as error:
         where = f"{broker.address}{f' under {place.root}' if place.root else ''}"

@@ -34,6 +34,8 @@ def run(home: Path, device: str | None) -> int:
     local = [name for name in tree.programs if programs.is_device(name)]
     remote = [name for name, found in tree.devices.items() if found.kind == "remote"]
     wrong = [error.device for error in tree.errors if error.device]  # its driver may still run as it was started
+    named = {*tree.devices, *wrong, programs.DISPATCHER}
+    wrong += [name for name in _gates(home) if name not in named]  # in config.yaml no more, and perhaps still on
     known = [*local, *remote, *wrong]
     if device is not None and device not in known:
         raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}")

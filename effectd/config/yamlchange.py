@@ -87,7 +87,7 @@ def _put(text: str, keys: Keys, value: Any) -> str:
         if not isinstance(node[0], yaml.MappingStartEvent):  # nothing, or a scalar, where a mapping is wanted
             value = _nested(keys[depth:], value)
             break
-        in_flow = in_flow or node[0].flow_style
+        in_flow = in_flow or bool(node[0].flow_style)
         entry = _entry(node, key)
         if entry is None:
             return _add(text, node, column, {key: _nested(keys[depth + 1 :], value)})

@@ -97,7 +97,10 @@ def plan(
             elif concerns(name):
                 restart[name] = keys
     add = [group for group in sections.added if concerns(group)]
-    gone = [name for name in _devices(runs) if name not in devices and concerns(name)]
+    gone = {name for name in _devices(runs) if name not in devices and concerns(name)}
+    for name in end:  # what it drove is another program's now, which is not started yet, or is driven elsewhere
+        if programs.of(name) is programs.DEVICE and runs[name].ours:
+            gone.update(devices_of(name, runs[name].part))
     left = _left(wanted, gone, runs, {*end, *renew, *restart})
     return Plan(tuple(end), tuple(renew), restart, left, tuple(add), tuple(start), reread)
 

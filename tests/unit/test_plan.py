@@ -83,10 +83,10 @@ def carried_out(world: dict[str, Process], now: Files, by: Plan) -> dict[str, Pr
 
 
 def kept(world: dict[str, Process]) -> set[tuple[str, str, str]]:
-    """What brokers keep of devices: place, device."""
+    """What brokers keep of devices that are driven here: place, device."""
     found = set()
     for name, process in world.items():
-        if process.part is not None and name != "broker":
+        if process.part is not None and name in NAMES:
             root, broker = place_of(process.part)
             found |= {(str(broker), root, device) for device in devices_of(name, process.part)}
     return found
