@@ -1,6 +1,7 @@
-"""The dispatcher: its parts, wired by a table of topics, and started, told and stopped together."""
+"""The dispatcher: its parts, wired by a table of topics; started, informed and stopped together."""
 
 import logging
+from collections.abc import Callable
 
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
@@ -32,22 +33,19 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """An effect goes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
 
-    def __init__(self, process: Process, loop: AnyLoop) -> None:
+    def __init__(self, process: Process, loop: AnyLoop, session: Callable[..., BrokerSession] = BrokerSession) -> None:
         self._process, self._loop, self._config = process, loop, process.config
         topics, table = process.config.topics, Table()
-        self._parts: tuple[Part, ...] = ()  # the connection may change before they are there
         self._watcher = process.watcher(loop)
-        self._broker = BrokerSession(
-            process,
-            loop,
-            self._watcher,
+        self._broker = session(process, loop, self._watcher, on_change=self._connection_changed)
+        link = self._broker.connect(
+            process.name,
             subscriptions=table.subscriptions,  # those of the parts, which are there before the first connection
             on_message=table.take,
             on_up=self._up,
-            on_change=self._connection_changed,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
         )
-        link, sender = self._broker.link, Sender(self._broker, topics)
+        sender = Sender(self._broker, topics)
         link.on_room = self._room
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         journal.watch(loop, self._broker.journal_trouble)
@@ -61,9 +59,11 @@ class Dispatcher:
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
-        self._parts = (self._stops, Acks(topics, self._delivery), self._presence, self._admission, self._effects)
+        acks = Acks(topics, self._delivery)
+        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects)
         table.add(self._parts)
         self._table = table
+        self._broker.start()
 
     def start(self) -> None:
         """Take up what the last run left, and work."""
@@ -92,7 +92,7 @@ class Dispatcher:
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
-        """SIGTERM: tell that we are going, say goodbye to the broker, end."""
+        """SIGTERM: announce that we are going, disconnect from the broker, end."""
         for part in reversed(self._parts):
             part.stop()
         self._broker.close()

@@ -59,7 +59,7 @@ class Topics:
         return f"{self._root}system/{program}/state"
 
     def home(self, home_id: str) -> str:
-        """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
+        """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"
 
     @property
@@ -69,9 +69,9 @@ class Topics:
         return tuple(f"{root}system/homes/+" for root in roots)
 
     def probe(self, word: str) -> str:
-        """Where the broker program tries out an external broker; nobody else listens there."""
+        """Where the broker program tries out an external broker; nothing else subscribes to it."""
         return f"{self._root}system/broker/probe/{word}"
 
     def split(self, topic: str) -> list[str]:
-        """The levels below the root; [] for a topic of somebody else."""
+        """The levels below the root; [] for a topic outside it."""
         return topic[len(self._root) :].split("/") if topic.startswith(self._root) else []

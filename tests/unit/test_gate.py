@@ -20,7 +20,8 @@ from effectd.readiness import gate as gate_module
 from effectd.readiness import gate_watcher as watcher_module
 from effectd.readiness.gate import Gate, GateHeld, this_generation
 from effectd.readiness.gate_watcher import GateView, GateWatcher
-from tests.unit.fakeloop import FakeLoop, RealLoop
+from effectd.testing import FakeLoop
+from tests.unit.real_loop import RealLoop
 
 OWNER = """
 import sys, pathlib

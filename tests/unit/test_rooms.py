@@ -10,13 +10,17 @@ ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HOST_FILES = {
     "actuator",
+    "actuator_bench",
     "host",
     "deadline",
+    "driver_bench",
     "dry_run",
     "kinds",
+    "member",
     "order",
     "ramp",
     "reporter",
+    "solo",
     "scaling",
     "vectors",
     "waiting",
@@ -24,6 +28,7 @@ HOST_FILES = {
     "__main__",
     "__init__",
 }
+PARTS_OF_DRIVERS = {"driver", "template", "serial_code", "serial_port"}
 TOPIC_WORDS = ("devices", "effects", "receipts", "dead-letters", "system", "stop-all", "timeline")
 
 
@@ -86,7 +91,7 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
-FLOORS = ("base", "messages", "config", "readiness", "program", "supervision", "cli")
+FLOORS = ("base", "testing", "messages", "config", "readiness", "program", "supervision", "cli")
 
 
 def test_within_effectd_a_package_imports_only_from_those_below_it():
@@ -101,11 +106,16 @@ def test_within_effectd_a_package_imports_only_from_those_below_it():
     assert wrong == {}
 
 
+def test_only_a_bench_uses_what_is_for_tests():
+    users = [path for path in FILES if any(module.startswith("effectd.testing") for module in imports(path))]
+    assert {path.stem for path in users if path.parent.name != "testing"} == {"actuator_bench", "bench"}
+
+
 def test_a_driver_knows_of_this_package_only_the_base_class_and_the_templates():
     kinds = [path for path in FILES if path.parent.name == "drivers" and path.stem not in HOST_FILES]
     assert {path.stem for path in kinds} >= {"driver", "virtual"}
     entered = {name(path): {m.split(".")[1] for m in imports(path) if m.startswith("drivers.")} for path in kinds}
-    assert {path: found for path, found in entered.items() if not found <= {"driver", "template"}} == {}
+    assert {path: found for path, found in entered.items() if not found <= PARTS_OF_DRIVERS} == {}
 
 
 def test_only_topics_py_spells_a_topic():
