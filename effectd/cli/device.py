@@ -37,7 +37,7 @@ def add(  # noqa: PLR0917 - as they stand on the command line
     for effect in [effect for effect in _types(home) if effect not in before]:
         typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
     typer.echo(f"{name} is in {FILE}" + ("" if kind == "remote" else f" and in {SUPERVISOR_FILE}"))
-    return have_in_force(home, name)
+    return have_in_force(home, name, {name})
 
 
 def _types(home: Path) -> list[str]:
@@ -112,25 +112,29 @@ def driver_of(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
 
 
 def checked(home: Path, name: str, grown: bytes) -> None:
-    """Build it as the driver's own process would; errors in other devices do not matter here."""
+    """Build it as its program would; errors in other devices do not matter here."""
+    ours = {name}
     try:
         tree = reader.load(home, grown)
-        tree.device(name)
-        if error := check.build_error(tree, name):
+        program = name if tree.bus(name) is not None else tree.device(name).bus or name
+        ours |= {program, *tree.devices_of(program)}
+        if error := check.build_error(tree, program):
             raise error
     except ConfigError as error:
-        if error.device != name:
+        if error.device not in ours:
             reader.load(home)  # it was wrong before: reported at the line that the user sees
         raise Refused(f"{error.key}: {error.problem}") from None
 
 
-def have_in_force(home: Path, name: str) -> int:
-    """Bring what the files say of this one device into force, and wait for it; nothing else is touched."""
+def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
+    """Bring what the files say of this one device into force, and wait for it; nothing else is touched.
+
+    `programs_`: which drove it before, and which does now.
+    """
     began = time.monotonic()
     tree = reader.load(home)
-    program = name
     try:
-        done = in_force.bring(home, Supervisor(home), {name, program})
+        done = in_force.bring(home, Supervisor(home), {name, *programs_})
     except NotRunning:
         typer.echo(f"nothing runs here yet; this starts it: {style.tool('effectd', home)} up")
         return 0
@@ -140,19 +144,23 @@ def have_in_force(home: Path, name: str) -> int:
     except xmlrpc.client.Fault as fault:
         typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
         return EX_NOT_READY
-    if what := done.get(name):
-        typer.echo(f"{name}: {what}")
+    for each, what in done.items():
+        if each in (name, *programs_):
+            typer.echo(f"{each}: {what}")
     if name in tree.devices and tree.devices[name].remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")
-    if program not in tree.programs:
+    run = sorted(programs_ & set(tree.programs))
+    if not run:
         return 0
-    with Health(home, [*programs.of(program).waits_for, program]) as look:
+    with Health(home, [programs.BROKER, *run]) as look:
         rows, _ = waiting.wait(look, READY_S)
-    row, waited = rows[program], time.monotonic() - began
-    if row.ready:
-        typer.echo(f"{program} is {style.paint('ready')} ({waited:.1f} s)")
-        return 0
-    typer.echo(f"{program} is {style.paint(row.state)} after {waited:.0f} s: {style.clean(row.reason, 400)}", err=True)
-    if cure := waiting.cure(program, row, f"{style.tool('effectd', home)} up"):
-        typer.echo(cure, err=True)
-    return EX_NOT_READY
+    waited = time.monotonic() - began
+    for each in run:
+        row = rows[each]
+        if row.ready:
+            typer.echo(f"{each} is {style.paint('ready')} ({waited:.1f} s)")
+            continue
+        typer.echo(f"{each} is {style.paint(row.state)} after {waited:.0f} s: {style.clean(row.reason, 400)}", err=True)
+        if cure := waiting.cure(each, row, f"{style.tool('effectd', home)} up"):
+            typer.echo(cure, err=True)
+    return 0 if all(rows[each].ready for each in run) else EX_NOT_READY

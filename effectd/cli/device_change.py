@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 import typer
 
+from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import files, scalars, style
 from effectd.cli.check import SupervisorFile
-from effectd.cli.device import EX_CONFIG, checked, driver_of, have_in_force, kind_of
+from effectd.cli.device import EX_CONFIG, checked, have_in_force, kind_of
 from effectd.cli.files import Refused
 from effectd.config import reader, yamlchange
-from effectd.config.reader import FILE, SUPERVISOR_FILE
-from effectd.config.schema import Device
+from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
+from effectd.config.schema import Bus, Device, RemoteOptions
 from effectd.config.yamlfile import YamlFile
 from effectd.supervision.health import Health, Row
 
-_OPTIONS = "options"
+_OPTIONS, _DEVICES, _BUSES = "options", "devices", "buses"
 
 
 def show(home: Path) -> int:
@@ -51,80 +52,107 @@ def _state(row: Row | None, device: Device) -> str:
 
 def remove(home: Path, name: str) -> int:
     """Take it out of both files; its actuator goes off, its program ends, and the broker keeps nothing of it."""
-    before = _types_done(home)
+    before = _tree(home)
     if not files.edit(home, lambda: _without(home, name)):
         return EX_CONFIG
     typer.echo(f"{name} is taken out of {FILE} and {SUPERVISOR_FILE}")
-    for effect in sorted(before - _types_done(home)):
-        typer.echo(f"no device does {effect} any more: such an effect will be undeliverable")
-    return have_in_force(home, name)
+    after = _tree(home)
+    if before is not None and after is not None:
+        for effect in sorted(_types(before) - _types(after)):
+            typer.echo(f"no device does {effect} any more: such an effect will be undeliverable")
+        for bus in sorted(set(before.programs) - set(after.programs) - {name}):
+            typer.echo(f"no device is on {bus} any more: its program ends, its section in buses: stays")
+    return have_in_force(home, name, {name, *_programs(before, name)})
 
 
-def _types_done(home: Path) -> set[str]:
-    """The effect types that some device does."""
+def _tree(home: Path) -> Config | None:
     try:
-        return {effect for device in reader.load(home).devices.values() for effect in device.effects}
+        return reader.load(home)
     except ConfigError:
-        return set()
+        return None
+
+
+def _types(tree: Config) -> set[str]:
+    """The effect types that some device does."""
+    return {effect for device in tree.devices.values() for effect in device.effects}
+
+
+def _programs(tree: Config | None, name: str) -> set[str]:
+    """Which program drives the device, or is the bus."""
+    if tree is None or name in tree.buses:
+        return {name}
+    device = tree.devices.get(name)
+    return {device.bus or name} if device is not None else {name}
 
 
 def _without(home: Path, name: str) -> dict[Path, bytes]:
-    path, conf = (home / FILE).resolve(), SupervisorFile(home / SUPERVISOR_FILE)
-    _known(home, name)
+    path = (home / FILE).resolve()
+    if _section(home, path.read_bytes(), name) != _DEVICES:
+        raise Refused(f"{name} is a bus: remove its devices, and then its section in {FILE} by hand")
+    return _with_sections(home, yamlchange.take(home / FILE, path.read_bytes(), (_DEVICES, name)), {name})
+
+
+def _with_sections(home: Path, data: bytes, perhaps: set[str]) -> dict[Path, bytes]:
+    """The changes: config.yaml, and in supervisor.conf the sections that programs have lost or gained by that.
+
+    `perhaps`: programs that are gone, though they were in no valid configuration before.
+    """
+    conf = SupervisorFile(home / SUPERVISOR_FILE)
     if conf.broken:
         raise conf.problems[0].error
-    changes = {path: yamlchange.take(home / FILE, path.read_bytes(), ("devices", name))}
-    if conf.line(f"program:{name}"):
-        changes[conf.path.resolve()] = files.without_section(conf.path, name)
+    before, after = _tree(home), reader.load(home, data)
+    had = set(before.programs) if before is not None else set()
+    text = conf.path.read_bytes()
+    for program in sorted((had | perhaps) - set(after.programs)):
+        text = files.without_section(conf.path, program, text)
+    for program in after.programs:
+        if program not in had and program not in conf.programs:
+            text = files.with_section(conf.path, program, text)
+    changes = {(home / FILE).resolve(): data}
+    if text != conf.path.read_bytes():
+        changes[conf.path.resolve()] = text
     return changes
 
 
-def _known(home: Path, name: str) -> dict[str, Any]:
-    """The device as it stands in the file. Raises Refused where there is none."""
-    data = YamlFile(home / FILE).data
-    devices = (data.get("devices") if isinstance(data, dict) else None) or {}
-    if name not in devices:
-        raise Refused(f"no device {name!r}; known: {', '.join(devices) or 'none'}{did_you_mean(name, devices)}")
-    found = devices[name]
-    return found if isinstance(found, dict) else {}
+def _section(home: Path, data: bytes, name: str) -> str:
+    """`devices` or `buses`: where `name` stands. Raises Refused where it stands nowhere."""
+    found = YamlFile(home / FILE, data).data
+    sections = {key: (found.get(key) if isinstance(found, dict) else None) or {} for key in (_DEVICES, _BUSES)}
+    for section, names in sections.items():
+        if name in names:
+            return section
+    devices = sections[_DEVICES]
+    raise Refused(f"no device {name!r}; known: {', '.join(devices) or 'none'}{did_you_mean(name, devices)}")
 
 
 def set_(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> int:
-    """Change keys of one device; a key without a value goes back to its default."""
+    """Change keys of one device, or bus; a key without a value goes back to its default."""
+    before = _tree(home)
     if not files.edit(home, lambda: _changed(home, name, pairs)):
         return EX_CONFIG
     typer.echo(f"{name}: " + ", ".join(f"{key}={value}" if value else f"{key} as by default" for key, value in pairs))
-    return have_in_force(home, name)
+    return have_in_force(home, name, _programs(before, name) | _programs(_tree(home), name))
 
 
 def _changed(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> dict[Path, bytes]:
-    path, conf = (home / FILE).resolve(), SupervisorFile(home / SUPERVISOR_FILE)
-    data = path.read_bytes()
-    remote = _known(home, name).get("kind") == "remote"
+    data = (home / FILE).read_bytes()
+    section = _section(home, data, name)
+    struct = Device if section == _DEVICES else Bus
     for key, text in pairs:
         keys = tuple(key.split("."))
         if not all(re.fullmatch(r"[A-Za-z0-9_-]+", each) for each in keys):
             raise Refused(f"{key!r} is no key; such as limits.max_on_ms, options.topic, location")
-        there = _device(home, data, name)
+        file: Any = YamlFile(home / FILE, data).data
+        there = file[section][name]
         if text:
-            value = scalars.value(text, _kind(there, keys))
-            data = yamlchange.put(home / FILE, data, ("devices", name, *keys), value)
+            kind = _kind(struct, there, keys, file.get(_BUSES) or {})
+            data = yamlchange.put(home / FILE, data, (section, name, *keys), scalars.value(text, kind))
         elif _is_there(there, keys):
-            data = yamlchange.take(home / FILE, data, ("devices", name, *keys))
-        elif keys[0] not in Device.__struct_fields__:
-            raise Refused(f"{key}: no such key; known are {', '.join(Device.__struct_fields__)}")
+            data = yamlchange.take(home / FILE, data, (section, name, *keys))
+        elif keys[0] not in struct.__struct_fields__:
+            raise Refused(f"{key}: no such key; known are {', '.join(struct.__struct_fields__)}")
     checked(home, name, data)
-    becomes_remote = _device(home, data, name).get("kind") == "remote"
-    if becomes_remote and not remote:
-        return {path: data, conf.path.resolve(): files.without_section(conf.path, name)}
-    if remote and not becomes_remote:
-        return {path: data, conf.path.resolve(): files.with_section(conf.path, name)}
-    return {path: data}
-
-
-def _device(home: Path, data: bytes, name: str) -> Any:
-    file: Any = YamlFile(home / FILE, data).data
-    return file["devices"][name]
+    return _with_sections(home, data, set())
 
 
 def _is_there(data: Any, keys: Sequence[str]) -> bool:
@@ -135,13 +163,22 @@ def _is_there(data: Any, keys: Sequence[str]) -> bool:
     return True
 
 
-def _kind(device: Any, keys: Sequence[str]) -> Any:
+def _kind(struct: type[msgspec.Struct], there: Any, keys: Sequence[str], buses: Any) -> Any:
     """The type that the value at `keys` has to be of, as far as it is known here."""
     if keys[0] != _OPTIONS:
-        return kind_of(Device, keys[0]) if len(keys) == 1 else Any
+        return kind_of(struct, keys[0]) if len(keys) == 1 else Any
     if len(keys) != 2:
         return Any
     try:
-        return kind_of(driver_of(device["kind"])[1], keys[1])
-    except (Refused, LookupError, TypeError, msgspec.ValidationError):
+        return kind_of(_options_of(struct, there, buses), keys[1])
+    except Exception:  # noqa: BLE001 - an unknown kind, or a user's driver file that fails: `checked` says it
         return Any
+
+
+def _options_of(struct: type[msgspec.Struct], there: Any, buses: Any) -> type[msgspec.Struct]:
+    """The driver's own struct for the options of this bus, device on a bus, or device."""
+    if struct is Bus:
+        return kinds.options_of(kinds.find_bus(there["kind"]))
+    if there.get("bus"):
+        return kinds.device_options_of(kinds.find_bus(buses[there["bus"]]["kind"]))
+    return RemoteOptions if there["kind"] == "remote" else kinds.options_of(kinds.find(there["kind"]))

@@ -11,6 +11,7 @@ import typer
 from effectd.base.near import did_you_mean
 from effectd.cli import style
 from effectd.cli.check import SupervisorFile
+from effectd.cli.restart import program_of
 from effectd.config.reader import SUPERVISOR_FILE
 
 LINES, LINES_EACH = 100, 10  # of one program; of each of several
@@ -21,6 +22,7 @@ _LOOK_S = 0.1
 def run(home: Path, name: str | None, *, follow: bool) -> int:
     """0; also at Ctrl-C."""
     logs = files(home)
+    name = None if name is None else program_of(home, name)
     if name is not None and name not in logs:
         raise typer.BadParameter(f"no program {name!r}; known: {', '.join(logs)}{did_you_mean(name, logs)}")
     chosen = {name: logs[name]} if name is not None else logs

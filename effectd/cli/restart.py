@@ -1,17 +1,29 @@
 """`effectd restart`: one program, or all, stopped and started again; a device goes off first."""
 
+import contextlib
 import time
 from pathlib import Path
 
 import typer
 
+from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import style, waiting
 from effectd.cli.device import EX_NOT_READY, READY_S
-from effectd.config import programs
+from effectd.config import programs, reader
 from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.health import Health
+
+
+def program_of(home: Path, name: str) -> str:
+    """The program that is meant by `name`: of a device on a bus its bus's."""
+    with contextlib.suppress(ConfigError):
+        device = reader.load(home).devices.get(name)
+        if device is not None and device.bus:
+            typer.echo(f"{name} is on the bus {device.bus}", err=True)
+            return device.bus
+    return name
 
 
 def run(home: Path, name: str | None) -> int:
@@ -20,6 +32,7 @@ def run(home: Path, name: str | None) -> int:
     try:
         supervisor = Supervisor(home)
         known = supervisor.programs()
+        name = None if name is None else program_of(home, name)
         if name is not None and name not in known:
             raise typer.BadParameter(f"no program {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
         chosen = [name] if name is not None else sorted(known, key=lambda each: programs.of(each).priority)

@@ -23,8 +23,8 @@ def of(tree: Config, name: str) -> Part:
     """What the program `name` makes of this configuration, as plain JSON. Raises ConfigError as `tree.device` does."""
     row = programs.of(name)
     if row is programs.DEVICE and (bus := tree.bus(name)) is not None:
-        devices = {device: _fields(tree.devices[device]) for device in tree.devices_of(name)}
-        part = {**_fields(bus), "devices": devices, "broker": _way(tree)}
+        on_it = {device: _on_a_bus(tree.devices[device]) for device in tree.devices_of(name)}
+        part = {**_fields(bus), "devices": on_it, "broker": _way(tree)}
     elif row is programs.DEVICE:
         part = {**_fields(tree.device(name)), "broker": _way(tree)}
     elif row.name == programs.BROKER:
@@ -83,9 +83,16 @@ def _way(tree: Config) -> Part:
     return {"embedded": False, "external": tree.broker.external}
 
 
+def _on_a_bus(device: Device) -> Part:
+    """Without its kind, which stands at the bus."""
+    return {key: value for key, value in _fields(device).items() if key != "kind"}
+
+
 def _for_dispatcher(device: Device) -> Part:
     part: Part = {key: getattr(device, key) for key in _ROUTED}
     part["limits"] = {"max_apply_ms": device.limits.max_apply_ms}
+    if device.bus:
+        part["bus"] = device.bus
     if device.remote:
         part |= {"kind": device.kind, "options": {"ack": device.acks}}
     return part

@@ -26,7 +26,7 @@ class CannotEdit(Exception):
 
 
 class Unsafe(Exception):
-    """No place was found where the text may be cut."""
+    """No place for it was found."""
 
 
 class Entry(NamedTuple):
@@ -100,7 +100,7 @@ def entries(mapping: list[Any]) -> list[Entry]:
 
 
 def end_of(events: list[Any]) -> int:
-    """Where what these events stand for ends in the text. The end of a block is only shows at whatever follows it."""
+    """Where what these events stand for ends in the text. The end of a block only shows at whatever follows it."""
     ends, flows = [0], []
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
