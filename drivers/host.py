@@ -12,7 +12,7 @@ from drivers.fence import Fence
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from drivers.scaling import shaped
 from drivers.worker import Worker
-from effectd.base.errors import EffectRefused
+from effectd.base.errors import EffectRefused, in_words
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.driver import Driver
@@ -63,6 +63,7 @@ class Host:
         self._reporter.link = self._broker.link
         journal.watch(loop, self._broker.journal_trouble)
         process.gate.on_request = self._request
+        driver.back = lambda: loop.call_soon_threadsafe(self._back)
         if type(driver).check is not Driver.check:
             loop.call_later(CHECK_EVERY_S, self._check)
         self._next()
@@ -174,11 +175,17 @@ class Host:
         self._actuator.lost()
         wait = REOPEN_S[min(self._failures, len(REOPEN_S) - 1)]
         self._failures += 1
-        log.error("the device failed (%s: %s); opening it again in %g s", type(raised).__name__, raised, wait)
-        self._broker.trouble(f"{type(raised).__name__}: {raised}")
+        log.error("the device failed (%s); opening it again in %g s", in_words(raised), wait)
+        self._broker.trouble(in_words(raised))
         self._reporter.available(False)
         self._reopen_at = self._loop.time() + wait
         self._loop.call_later(wait, self._next)
+
+    def _back(self) -> None:
+        """The driver has heard that the device is there again: no pause any more."""
+        if not self._opened:
+            self._reopen_at = 0.0
+            self._next()
 
     def _check(self) -> None:
         """A device that was unplugged while it was idle shows at once, not when the next effect fails."""

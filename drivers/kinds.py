@@ -8,12 +8,14 @@ from typing import Any, get_type_hints
 import msgspec
 
 from drivers.dry_run import dry
-from effectd.config import reader
+from effectd.base.near import did_you_mean
+from effectd.config import words
 from effectd.config.reader import Config
 from effectd.driver import Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
 FILES = {"serial": "serial_line", "http": "web"}  # kinds whose own word is the name of a module that their file imports
+OWN = ("virtual", "mqtt", "serial", "gpio", "http")
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
 
 
@@ -23,7 +25,8 @@ def build(name: str, tree: Config) -> Driver:
     try:
         driver_class = find(device.kind)
     except (ImportError, LookupError) as error:
-        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}") from None
+        near = did_you_mean(device.kind, known())
+        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}{near}") from None
     unable = [effect for effect in device.effects if driver_class.effects and effect not in driver_class.effects]
     if unable:
         able = ", ".join(driver_class.effects)
@@ -33,9 +36,18 @@ def build(name: str, tree: Config) -> Driver:
         options = msgspec.convert(device.options, options_class)
         driver = driver_class(name, options, tree.address)
     except msgspec.ValidationError as error:
-        raise tree.option_error(name, ("options", *reader.where(error)), reader.what(error, options_class)) from None
+        keys, problem = words.complaint(error, device.options, options_class)
+        raise tree.option_error(name, ("options", *keys), problem) from None
     except ValueError as error:  # a rule between options, or a template that makes no sense
-        raise tree.option_error(name, ("options",), str(error)) from None
+        key, _, problem = str(error).partition(": ")
+        path = ("options", key) if problem and key in options_class.__struct_encode_fields__ else ("options",)
+        raise tree.option_error(name, path, problem if len(path) > 1 else str(error)) from None
+    for option, topic in driver.publishes().items():
+        if tree.topics.is_own(topic):
+            problem = (
+                f"{topic!r} is effectd's own topic: it would be taken for an effect or a command, and come back here"
+            )
+            raise tree.option_error(name, ("options", option), problem)
     return dry(driver) if device.dry_run else driver
 
 
@@ -55,7 +67,7 @@ def find(kind: str) -> type[Driver]:
             return _checked(loaded)
         module_name = loaded.__name__
     elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
-        raise LookupError(f"no drivers/{kind}.py, no entry point in {GROUP}, no module of that name")
+        raise LookupError(f"no such kind, and no module of that name; known are {', '.join(known())}")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -79,6 +91,13 @@ def options_of(driver_class: type[Driver]) -> type[Options]:
     """The struct that the class annotates as its `options`."""
     found = get_type_hints(driver_class).get("options")
     return found if inspect.isclass(found) and issubclass(found, Options) else Options
+
+
+def known() -> list[str]:
+    """The kinds that this installation has by a word: of this package, and of others' entry points."""
+    from importlib.metadata import entry_points  # heavy, and needed for a message only
+
+    return [*OWN, "remote", *sorted({point.name for point in entry_points(group=GROUP)})]
 
 
 def _entry_points(kind: str) -> list[Any]:

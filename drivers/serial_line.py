@@ -1,6 +1,7 @@
 """A device at the end of a serial cable: Arduino, ESP, whatever listens to lines; PlaySEM's and SER's sketches too."""
 
 import json
+import os
 import time
 from typing import Annotated, Literal
 
@@ -57,6 +58,13 @@ class Serial(Driver):
         self._expect = b"" if options.shared else encoded(unescaped(reply))
         self._port: serial.Serial | None = None
 
+    def claims(self) -> dict[str, bool]:
+        port = f"port {os.path.realpath(self.options.port) if '/' in self.options.port else self.options.port}"
+        claims = {port: not self.options.shared}
+        if self.options.protocol == "ser":
+            claims[f"{port}, {self.options.actuator} {self._index}"] = True
+        return claims
+
     def open(self) -> None:
         wait_s = self.options.timeout_ms / 1000
         self._port = serial.Serial(
@@ -83,6 +91,10 @@ class Serial(Driver):
         if self._port is not None:
             self._port.close()
             self._port = None
+
+    @property
+    def _index(self) -> int:
+        return int(self.options.actuator != "light") if self.options.index is None else self.options.index
 
     def _send(self, data: bytes) -> None:
         self.out(data, lambda: self._write(data))
@@ -115,14 +127,13 @@ class Serial(Driver):
         (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
         47 is sent in its place.
         """
-        levels, index, count = [max(1, effect.level(255)) if effect else 0], 1, list[int]()
+        levels, count = [max(1, effect.level(255)) if effect else 0], list[int]()
         if self.options.actuator == "light":
             percent = float(effect.intensity) / 100 if effect else 0
             levels = [round(part * percent) for part in (effect.rgb() if effect else (0, 0, 0))]
-            index, count = 0, [self.options.leds]
-        index = index if self.options.index is None else self.options.index
+            count = [self.options.leds]
         levels = [level + (level == SER_END) for level in levels]
-        return SER_LETTER[self.options.actuator] + bytes([index, *count, *levels, SER_END])
+        return SER_LETTER[self.options.actuator] + bytes([self._index, *count, *levels, SER_END])
 
 
 def playsem(command: str, **params: int) -> bytes:

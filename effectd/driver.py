@@ -44,6 +44,7 @@ class Driver:
         self.broker = broker  # the home's own broker, for a driver that speaks MQTT itself
         self.log = logging.getLogger(device)
         self.instead: Callable[[bytes | str], object] | None = None  # set in a dry run and by a vector file
+        self.back: Callable[[], object] = lambda: None  # call it, from any thread: a failed device may work again, now
 
     def open(self) -> None:
         """Take the device. Default: nothing to take."""
@@ -69,6 +70,20 @@ class Driver:
 
     def close(self) -> None:
         """Let the device go. Default: nothing to do."""
+
+    def claims(self) -> dict[str, bool]:
+        """What it takes of this machine, such as {"pin 18": True}; True: for itself alone, so no other may have it.
+
+        `effectd check` compares the devices of a home. Called before `open`.
+        """
+        return {}
+
+    def publishes(self) -> dict[str, str]:
+        """The topics on the home's own broker to which it publishes, by the option that names each.
+
+        One of effectd's own is refused: the device would feed itself. Called before `open`.
+        """
+        return {}
 
     def out(self, what: bytes | str, act: Callable[[], object]) -> None:
         """Do `act`, which brings `what` (the very bytes, or the call in words) to the device; in a dry run only say it.

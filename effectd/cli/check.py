@@ -2,7 +2,6 @@
 
 import configparser
 import contextlib
-import difflib
 import io
 import re
 import shlex
@@ -15,9 +14,12 @@ import typer
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
+from effectd.base.near import did_you_mean
+from effectd.cli import clashes
 from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
+from effectd.driver import Driver
 
 _SECTION = """[program:{name}]
 command=python -m {command} --home "%(here)s"
@@ -178,8 +180,7 @@ class SupervisorFile:
                 self.problems.append(self.problem(section_, "", what))
             for key in self.parser.options(section_) if kind in KEYS else ():
                 if key not in KEYS[kind]:
-                    near = difflib.get_close_matches(key, KEYS[kind], 1)
-                    what = "unknown key; supervisor would ignore it" + (f"; did you mean {near[0]}?" if near else "")
+                    what = "unknown key; supervisor would ignore it" + did_you_mean(key, KEYS[kind])
                     self.problems.append(self.problem(section_, key, what))
 
 
@@ -192,7 +193,9 @@ def _words(command: str) -> list[str]:
 
 def _options(tree: Config) -> list[ConfigError]:
     with own_drivers(tree.home):
-        return [error for name in tree.devices if (error := build_error(tree, name))]
+        built = {name: build(tree, name) for name in tree.devices}
+    drivers = {name: driver for name, driver in built.items() if isinstance(driver, Driver)}
+    return [*(error for error in built.values() if isinstance(error, ConfigError)), *clashes.found(tree, drivers)]
 
 
 @contextlib.contextmanager
@@ -205,17 +208,26 @@ def own_drivers(home: Path) -> Iterator[None]:
         sys.path.remove(str(home))
 
 
-def build_error(tree: Config, name: str) -> ConfigError | None:
-    """Build the driver of `name`, as its process would, in a process that opens nothing; what is wrong with it."""
+def build(tree: Config, name: str) -> Driver | ConfigError | None:
+    """The driver of `name`, built as its process would, not opened; or what is wrong; None: it runs elsewhere."""
     device = tree.devices[name]
     try:
-        if not device.remote:
-            kinds.build(name, tree)
+        return None if device.remote else kinds.build(name, tree)
     except ConfigError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
         return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
-    return None
+
+
+def device_error(tree: Config, name: str) -> ConfigError | None:
+    """What is wrong with `name` alone, or beside the others."""
+    with own_drivers(tree.home):
+        found = build(tree, name)
+        if not isinstance(found, Driver):
+            return found
+        others = [driver for each in tree.devices if each != name and isinstance(driver := build(tree, each), Driver)]
+    beside = clashes.found(tree, {driver.device: driver for driver in (*others, found)})
+    return next((error for error in beside if error.key.startswith(f"devices.{name}.")), None)
 
 
 def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
@@ -240,7 +252,7 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
         if module == programs.DEVICE.module:
             device = tree.devices.get(name)
             if device is None and name not in wrong:
-                what = f"{FILE} has no device {name!r}; known: {known}"
+                what = f"{FILE} has no device {name!r}; known: {known}{did_you_mean(name, tree.devices)}"
                 found.append(conf.problem(f"program:{name}", "", what))
             elif device is not None and device.kind == "remote":
                 what = f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"

@@ -8,16 +8,17 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
-from effectd.config import programs, run_folder
-from effectd.config.schema import Address, Broker, Device, EffectType, HomeAddress, Percent, RemoteOptions, Supervision
+from effectd.base.near import did_you_mean
+from effectd.config import programs, run_folder, words
+from effectd.config.schema import Address, Broker, Device, EffectType, HomeAddress, RemoteOptions, Supervision
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location, topics
 
@@ -80,7 +81,10 @@ class Config(Struct, frozen=True):
         if name not in self.devices:
             known = ", ".join(self.devices) or "none"
             raise ConfigError(
-                self.home / FILE, self.file.line("devices"), f"devices.{name}", f"missing; known: {known}"
+                self.home / FILE,
+                self.file.line("devices"),
+                f"devices.{name}",
+                f"missing; known: {known}{did_you_mean(name, self.devices)}",
             )
         return self.devices[name]
 
@@ -153,9 +157,6 @@ def load(home: Path, text: bytes | None = None) -> Config:
 def _effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise file.error(("effects", name), "a name of at most 64 letters, digits, _ . -")
-    if isinstance(raw, dict) and isinstance(raw.get("labels"), dict):
-        for label, percent in raw["labels"].items():  # one by one: msgspec does not say which value of a dict is wrong
-            _convert(file, ("effects", name, "labels", label), percent, Percent)
     effect_type: EffectType = _convert(file, ("effects", name), {} if raw is None else raw, EffectType)
     return EffectType({**STANDARD_LABELS, **effect_type.labels}, effect_type.duration_ms)
 
@@ -175,7 +176,10 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType],
     for effect in device.effects:
         if effect not in effects:
             known = ", ".join(effects) or "none"
-            raise file.error((*path, "effects"), f"{effect!r} is no key of effects: (known: {known})", device=name)
+            near = did_you_mean(effect, effects)
+            raise file.error(
+                (*path, "effects"), f"{effect!r} is no key of effects: (known: {known}){near}", device=name
+            )
     for key in ("range", "curve", "dry_run"):
         if device.remote and key in raw:
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
@@ -199,36 +203,5 @@ def _convert(file: YamlFile, path: Path_, raw: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise file.error((*path, *where(error)), what(error, kind)) from None
-
-
-def where(error: msgspec.ValidationError) -> list[str]:
-    """The keys below, from msgspec's "... - at `$.limits.max_on_ms`", and an unknown key itself."""
-    rule, _, path = str(error).rpartition(" - at `$")
-    keys = re.findall(r"\.([^.\[\]`]+)", path) if rule else []
-    unknown = re.search(r"unknown field `(.*)`", rule or path)
-    return [*keys, unknown.group(1)] if unknown else keys
-
-
-def what(error: msgspec.ValidationError, kind: type[Any]) -> str:
-    """What is wrong and what is allowed, without msgspec's path."""
-    rule = str(error).rpartition(" - at `$")[0] or str(error)
-    if "unknown field" in rule:
-        return "unknown key; allowed here are " + ", ".join(_allowed(kind, where(error)[:-1]))
-    return rule.replace("`", "")
-
-
-def _allowed(kind: Any, keys: list[str]) -> list[str]:
-    """The keys of the struct that stands at `keys` below the struct `kind`."""
-    for key in keys:
-        below = [field for struct in _structs(kind) for field in msgspec.structs.fields(struct)]
-        kind = next(field.type for field in below if field.encode_name == key)
-    return [key for struct in _structs(kind) for key in struct.__struct_encode_fields__]
-
-
-def _structs(kind: Any) -> Iterator[type[Struct]]:
-    """`kind` itself where it is a struct, else those within its Optional, Annotated, list[...] and the like."""
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        yield kind
-    for part in get_args(kind):
-        yield from _structs(part)
+        keys, problem = words.complaint(error, raw, kind)
+        raise file.error((*path, *keys), problem) from None

@@ -3,6 +3,8 @@
 import re
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# the first level of each topic of the contract
+FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
 
 
 class Topics:
@@ -71,6 +73,10 @@ class Topics:
     def probe(self, word: str) -> str:
         """Where the broker program tries out an external broker; nobody else listens there."""
         return f"{self._root}system/broker/probe/{word}"
+
+    def is_own(self, topic: str) -> bool:
+        """Whether the contract has a meaning for this topic, or keeps it for one."""
+        return next(iter(self.split(topic)), "") in FIRST
 
     def split(self, topic: str) -> list[str]:
         """The levels below the root; [] for a topic of somebody else."""

@@ -155,7 +155,7 @@ def test_without_an_effect_of_the_drivers_that_is_known_one_is_asked_for(room, e
             ["fan", "--kind", "virtual", "--effect", "wnd"],
             "devices.fan.effects: 'wnd' is no key of effects: (known: light,",
         ),
-        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no drivers/nonsense.py"),
+        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no such kind"),
         (["fan", "--kind", "virtual"], "--effect is needed: virtual does any effect type"),
         (["fan", "--kind", "remote"], "--effect is needed: remote does any effect type"),
         (["Fan", "--kind", "virtual", "--effect", "wind"], "'Fan': a device id is 1 to 32 of a-z 0-9 -"),
