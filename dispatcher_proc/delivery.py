@@ -187,6 +187,7 @@ class Delivery:
         part = self._lanes[device].parts.get(ack.id) if device in self._lanes else None
         if part is not None:
             status = ack.status if ack.status in _WORDS else "failed"
+            part.open.unused[device] = ack.unused or ()
             self._settle(part, status, f"{device}: {ack.reason}" if ack.reason else "")
 
     def stop(self, device: str | None = None, *, fence: bool = True) -> None:
@@ -292,9 +293,8 @@ class Delivery:
         self._bytes -= len(opened.payload)
         status = answers.overall(opened.statuses)
         latency = round((self._loop.time() - opened.received) * 1000, 3)
-        reason = opened.reason
-        self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
+        self._receipts.tell(opened.effect, status, devices=opened.statuses, reason=opened.reason, latency_ms=latency)
         self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
         word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
-            self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, reason)
+            self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, opened.reason)

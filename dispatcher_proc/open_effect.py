@@ -34,6 +34,7 @@ class OpenEffect:
         "timers",
         "told",
         "topic",
+        "unused",
     )
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
@@ -44,6 +45,7 @@ class OpenEffect:
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
+        self.unused: dict[str, tuple[str, ...]] = {}  # by device: parameters of which it makes nothing
 
     @property
     def seq(self) -> int:
@@ -57,7 +59,9 @@ class OpenEffect:
 
     @property
     def reason(self) -> str:
-        return "; ".join([self.note] * bool(self.note) + self.reasons)
+        done = [set(self.unused.get(name, ())) for name, status in self.statuses.items() if status == "done"]
+        unused = ", ".join(sorted(set.intersection(*done))) if done else ""
+        return "; ".join([self.note] * bool(self.note) + self.reasons + [f"not used: {unused}"] * bool(unused))
 
 
 class Record(msgspec.Struct, array_like=True):

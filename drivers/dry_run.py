@@ -1,5 +1,7 @@
 """A driver whose device is out of reach: what would leave for it is logged instead."""
 
+from collections.abc import Collection
+
 from effectd.driver import Driver, Effect
 
 
@@ -14,6 +16,9 @@ class _DryRun(Driver):
         self._driver = driver
         self._of = ""
         driver.instead = lambda what: self.log.info("dry run: %s%s", what, self._of)
+
+    def understands(self) -> Collection[str] | None:
+        return self._driver.understands()
 
     def open(self) -> None:
         self.log.warning("dry run: the device is not opened and not touched")

@@ -54,6 +54,9 @@ class Gpio(Driver):
     def off(self) -> None:
         self._set(0.0 if self.options.mode == "pwm" else False)
 
+    def understands(self) -> tuple[str, ...]:
+        return ()
+
     def claims(self) -> dict[str, bool]:
         name, pin = re.fullmatch(r"(GPIO|BCM|BOARD)?([0-9]+)", str(self.options.pin).upper()), self.options.pin
         if name is not None:

@@ -46,6 +46,7 @@ class Host:
         topics = process.config.topics
         journal = Journal(process.run / f"{process.name}.seen", JOURNAL_BYTES)
         self._reporter = Reporter(loop, topics, process.name, self._device, journal)
+        self._reporter.understood = driver.understands()
         self._fence = Fence(journal, self._reporter.fence)
         self._actuator = Actuator(loop, self._device, self._reporter, self._fence, self._next)
         self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)

@@ -75,6 +75,9 @@ class Mqtt(Driver):
         self._states = 0  # heard on state_topic, retained ones apart
         self._confirmed: tuple[str, str] | None = None  # the command that the device has confirmed and that still holds
 
+    def understands(self) -> set[str]:
+        return self._payload.parameters
+
     def publishes(self) -> dict[str, str]:
         if self.options.broker is not None and not self.options.broker.is_at(self.broker):
             return {}

@@ -58,6 +58,11 @@ class Serial(Driver):
         self._expect = b"" if options.shared else encoded(unescaped(reply))
         self._port: serial.Serial | None = None
 
+    def understands(self) -> set[str]:
+        if self.options.protocol == "line":
+            return self._line.parameters
+        return {"color", "rgb"} if (self.options.protocol, self.options.actuator) == ("ser", "light") else set()
+
     def claims(self) -> dict[str, bool]:
         port = f"port {os.path.realpath(self.options.port) if '/' in self.options.port else self.options.port}"
         claims = {port: not self.options.shared}
@@ -116,7 +121,7 @@ class Serial(Driver):
     def _bytes(self, effect: Effect | None) -> bytes:
         """What says `effect`, or off."""
         if self.options.protocol == "playsem-fan":
-            return playsem("set_speed", speed=max(1, effect.level(100))) if effect else playsem("off")
+            return playsem("set_speed", speed=effect.level(100)) if effect else playsem("off")
         if self.options.protocol == "ser":
             return self._frame(effect)
         return encoded(self._line.fill(values(effect, self.device, self.options.scale))) if effect else self._off
@@ -127,10 +132,9 @@ class Serial(Driver):
         (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
         47 is sent in its place.
         """
-        levels, count = [max(1, effect.level(255)) if effect else 0], list[int]()
+        levels, count = [effect.level(255) if effect else 0], list[int]()
         if self.options.actuator == "light":
-            percent = float(effect.intensity) / 100 if effect else 0
-            levels = [round(part * percent) for part in (effect.rgb() if effect else (0, 0, 0))]
+            levels = list(effect.dimmed() if effect else (0, 0, 0))
             count = [self.options.leds]
         levels = [level + (level == SER_END) for level in levels]
         return SER_LETTER[self.options.actuator] + bytes([self._index, *count, *levels, SER_END])

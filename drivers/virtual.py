@@ -15,6 +15,10 @@ class VirtualOptions(Options):
 class Virtual(Driver):
     options: VirtualOptions
 
+    def understands(self) -> tuple[str, ...]:
+        """Those that the contract names: a word that no real device would know is to show here already."""
+        return ("color", "rgb", "scent", "direction", "temperature", "pattern")
+
     def apply(self, effect: Effect) -> None:
         time.sleep(self.options.apply_ms / 1000)
         lasts = f"for {effect.duration / 1000:g} s" if effect.duration else "until stopped"

@@ -71,6 +71,9 @@ class Http(Driver):
             self._headers["Content-Type"] = "application/json"
         self._headers |= options.headers
 
+    def understands(self) -> set[str]:
+        return self._url.parameters | self._body.parameters
+
     def open(self) -> None:
         """Nothing is kept open; the secrets are read here, so that a check of the configuration needs none."""
         if self.options.url.startswith("https:"):

@@ -16,7 +16,7 @@ reports; no MQTT, no thread and no timer belongs here.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 import msgspec
@@ -70,6 +70,13 @@ class Driver:
 
     def close(self) -> None:
         """Let the device go. Default: nothing to do."""
+
+    def understands(self) -> Collection[str] | None:
+        """The published parameters of which it makes something; None: any, or it does not say.
+
+        What no device of an effect understands is named in the effect's receipt.
+        """
+        return None
 
     def claims(self) -> dict[str, bool]:
         """What it takes of this machine, such as {"pin 18": True}; True: for itself alone, so no other may have it.

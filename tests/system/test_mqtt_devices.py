@@ -22,7 +22,8 @@ def room() -> Iterator[Home]:
     }
     with Home({**NO_OTHERS, **devices}) as home:
         home.start()
-        wait_for(lambda: (home.line("sure") or {}).get("state") == "ready", what="the device without availability")
+        for name in ("dispatcher", "sure"):
+            wait_for(lambda name=name: (home.line(name) or {}).get("state") == "ready", what=name)
         yield home
 
 
