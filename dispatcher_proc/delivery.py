@@ -99,7 +99,7 @@ class Delivery:
         self._register(opened)
         left_s = now + ttl_ms / 1000 - self._loop.time()
         if left_s <= 0:
-            self._expire(opened, "expires_at or ttl_ms: it was past when the effect had its turn")
+            self._expire(opened, opened.past)
             return
         for part in opened.pending:
             if now < self._lanes[part.device].stopped_at:

@@ -5,6 +5,8 @@ import msgspec
 from effectd.base.loop import Cancellable
 from effectd.messages.effect import Effect
 
+_LEAST_MS = 100_000_000_000  # Unix ms of 1973; Unix seconds of the year 5138
+
 
 class Part:
     """One device's share of an effect."""
@@ -56,6 +58,14 @@ class OpenEffect:
     def pending(self) -> list[Part]:
         """The shares of which nobody knows yet what became of them."""
         return [part for name, part in self.parts.items() if name not in self.statuses]
+
+    @property
+    def past(self) -> str:
+        """Why it expired, where it did so before it had its turn."""
+        given = self.effect.expires_at
+        if given is not None and given < _LEAST_MS:
+            return f"expires_at: {given} was past long ago; it counts milliseconds, and this looks like seconds"
+        return "expires_at or ttl_ms: it was past when the effect had its turn"
 
     @property
     def reason(self) -> str:

@@ -58,7 +58,11 @@ def test_a_colour_that_is_on_is_not_black(color, dimmed):
     [
         ("mqtt", {"topic": "a", "payload": '{"c": "$hex", "w": $param_white}'}, {"color", "rgb", "white"}),
         ("mqtt", {"topic": "a"}, set()),
-        ("http", {"url": "http://a/?s=${param_scent}", "off_url": "http://a/", "body": "$r"}, {"scent", "color", "rgb"}),
+        (
+            "http",
+            {"url": "http://a/?s=${param_scent}", "off_url": "http://a/", "body": "$r"},
+            {"scent", "color", "rgb"},
+        ),
         ("serial", {"port": "a", "line": r"$param_pattern\n"}, {"pattern"}),
         ("serial", {"port": "a", "protocol": "ser", "actuator": "light"}, {"color", "rgb"}),
         ("serial", {"port": "a", "protocol": "playsem-fan"}, set()),
