@@ -33,15 +33,14 @@ class Reporter:
 
     def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
         self._loop, self._topics, self._name = loop, topics, name
-        self._config = answers.encode(
-            {
-                "kind": device.kind,
-                "effects": device.effects,
-                "location": device.location,
-                "zones": device.zones,
-                "limits": device.limits,
-            }
-        )
+        config: dict[str, object] = {
+            "kind": device.kind,
+            "effects": device.effects,
+            "location": device.location,
+            "zones": device.zones,
+            "limits": device.limits,
+        }
+        self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
         self.link: Link | None = None
         self.understood: Collection[str] | None = None  # parameters; None: any
         self._state = State(on=False)

@@ -13,7 +13,6 @@ import typer
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
 from effectd.cli import arguments
-from effectd.cli.arguments import NumbersMayBeNegative
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
 
@@ -177,7 +176,7 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
 
 @app.command(
     "send",
-    cls=NumbersMayBeNegative,
+    cls=arguments.NumbersMayBeNegative,
     epilog="""Exit code: 0 done, 1 any other end (its reason is shown), 69 no broker, 75 no receipt.
 
 effectd send wind 60 --duration 2s

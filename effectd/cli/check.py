@@ -19,7 +19,7 @@ from effectd.cli import clashes
 from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
-from effectd.driver import Driver
+from effectd.driver import Bus, Driver
 
 _SECTION = """[program:{name}]
 command=python -m {command} --home "%(here)s"
@@ -58,6 +58,14 @@ def run(home: Path) -> int:
     for name, device in tree.devices.items():
         if device.delay_ms:
             typer.echo(str(tree.option_error(name, ("delay_ms",), "has no effect yet: only timelines will use it")))
+        if device.kind == "serial" and device.bus is None and device.options.get("shared"):
+            what = (
+                "works; one process for the board does it better: buses: {board: {kind: serial, options: {port: ...}}}"
+            )
+            typer.echo(str(tree.option_error(name, ("options", "shared"), what)))
+    for name in tree.buses:
+        if not tree.devices_of(name):
+            typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     return 0
 
@@ -193,9 +201,9 @@ def _words(command: str) -> list[str]:
 
 def _options(tree: Config) -> list[ConfigError]:
     with own_drivers(tree.home):
-        built = {name: build(tree, name) for name in tree.devices}
-    drivers = {name: driver for name, driver in built.items() if isinstance(driver, Driver)}
-    return [*(error for error in built.values() if isinstance(error, ConfigError)), *clashes.found(tree, drivers)]
+        built = {name: build(tree, name) for name in tree.programs if programs.is_device(name)}
+    good = {name: driver for name, driver in built.items() if not isinstance(driver, ConfigError)}
+    return [*(error for error in built.values() if isinstance(error, ConfigError)), *clashes.found(tree, good)]
 
 
 @contextlib.contextmanager
@@ -208,26 +216,28 @@ def own_drivers(home: Path) -> Iterator[None]:
         sys.path.remove(str(home))
 
 
-def build(tree: Config, name: str) -> Driver | ConfigError | None:
-    """The driver of `name`, built as its process would, not opened; or what is wrong; None: it runs elsewhere."""
-    device = tree.devices[name]
+def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
+    """The driver of the device or bus `name`, built as its process would, and not opened; or what is wrong with it."""
+    kind = (tree.buses.get(name) or tree.devices[name]).kind
     try:
-        return None if device.remote else kinds.build(name, tree)
+        return kinds.build(name, tree)
     except ConfigError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
-        return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
+        return tree.option_error(name, ("kind",), f"{kind}: {type(error).__name__}: {error}")
 
 
-def device_error(tree: Config, name: str) -> ConfigError | None:
-    """What is wrong with `name` alone, or beside the others."""
-    with own_drivers(tree.home):
-        found = build(tree, name)
-        if not isinstance(found, Driver):
-            return found
-        others = [driver for each in tree.devices if each != name and isinstance(driver := build(tree, each), Driver)]
-    beside = clashes.found(tree, {driver.device: driver for driver in (*others, found)})
-    return next((error for error in beside if error.key.startswith(f"devices.{name}.")), None)
+def build_error(tree: Config, name: str) -> ConfigError | None:
+    """What is wrong with the device or bus `name` alone, or beside the others."""
+    if name in tree.devices and tree.devices[name].remote:
+        return None
+    program = (tree.devices[name].bus if name in tree.devices else None) or name
+    if isinstance(found := build(tree, program), ConfigError):
+        return found
+    others = {each: build(tree, each) for each in tree.programs if programs.is_device(each) and each != program}
+    good = {each: driver for each, driver in others.items() if not isinstance(driver, ConfigError)}
+    sections = (f"devices.{name}.", f"buses.{name}.")
+    return next((each for each in clashes.found(tree, good | {program: found}) if each.key.startswith(sections)), None)
 
 
 def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
@@ -235,7 +245,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
     found = []
     for name in tree.programs:
         if name not in conf.programs:
-            key = programs.of(name).name or f"devices.{name}"
+            key = programs.of(name).name or f"{'buses' if name in tree.buses else 'devices'}.{name}"
             line = tree.file.line(*key.split("."))
             what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
@@ -245,17 +255,11 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
 def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
     """Programs of ours in supervisor.conf that config.yaml does not know, or whose command is not their name's."""
     wrong = {error.device for error in tree.errors}
-    known = ", ".join(tree.devices) or "none"
     found = []
     for name, words in conf.programs.items():
         module, argument = _module(words)
         if module == programs.DEVICE.module:
-            device = tree.devices.get(name)
-            if device is None and name not in wrong:
-                what = f"{FILE} has no device {name!r}; known: {known}{did_you_mean(name, tree.devices)}"
-                found.append(conf.problem(f"program:{name}", "", what))
-            elif device is not None and device.kind == "remote":
-                what = f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
+            if (what := _needless(tree, name)) and name not in wrong:
                 found.append(conf.problem(f"program:{name}", "", what))
             elif argument != name:
                 what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
@@ -264,6 +268,20 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
             what = f"must run `python -m {row.module}`"
             found.append(conf.problem(f"program:{name}", "command", what))
     return found
+
+
+def _needless(tree: Config, name: str) -> str:
+    """Why this home needs no driver program `name`; "" = it does."""
+    if name in tree.programs:
+        return ""
+    if name in tree.buses:
+        return f"no device has `bus: {name}`: there is nothing to drive; remove this section"
+    if (device := tree.devices.get(name)) is None:
+        known = [*tree.buses, *tree.devices]
+        return f"{FILE} has no device {name!r}; known: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+    if device.remote:
+        return f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
+    return f"device {name!r} is driven by the program of its bus {device.bus!r}; remove this section"
 
 
 def _module(words: list[str]) -> tuple[str, str]:

@@ -156,7 +156,7 @@ def _check(home: Path, name: str, grown: bytes) -> None:
     try:
         tree = reader.load(home, grown)
         tree.device(name)
-        if error := check.device_error(tree, name):
+        if error := check.build_error(tree, name):
             raise error
     except ConfigError as error:
         if error.device != name:

@@ -130,8 +130,9 @@ class Home:
 
     @property
     def devices(self) -> list[str]:
-        """The devices that have a program here."""
-        return [name for name, device in self.config["devices"].items() if device["kind"] != "remote"]
+        """The programs of the devices: the bus of those that are on one."""
+        local = {name: found for name, found in self.config["devices"].items() if found.get("kind") != "remote"}
+        return list(dict.fromkeys(found.get("bus", name) for name, found in local.items()))
 
     def start(self) -> None:
         done = self.run("supervisor.supervisord", "-c", str(self.path / "supervisor.conf"))

@@ -212,3 +212,24 @@ def test_a_kind_with_a_slip_is_told_with_the_one_that_was_meant(home):
 )
 def test_a_devices_failure_is_told_without_names_of_classes_except_where_they_are_all_there_is(error, words):
     assert in_words(error) == words
+
+
+def test_two_devices_of_one_bus_on_one_of_its_actuators_are_refused_at_the_second_one(home):
+    board = "buses:\n  board: {kind: serial, options: {port: auto, protocol: ser}}\ndevices:\n"
+    one = "  fan: {bus: board, effects: [wind], options: {actuator: fan}}\n"
+    other = "  second: {bus: board, effects: [wind], options: {actuator: fan, index: %s}}\n"
+    (home / "config.yaml").write_text(board + one + other % 1 + "effects: {wind: }\n")
+    (error,) = check._options(reader.load(home))
+    assert (error.key, error.problem) == (
+        "devices.second.options",
+        "fan 1 of board is fan's already; one of them only",
+    )
+    (home / "config.yaml").write_text(board + one + other % 2 + "effects: {wind: }\n")
+    assert check._options(reader.load(home)) == []
+
+
+def test_a_bus_and_a_device_on_one_port_are_refused(home):
+    board = "buses:\n  board: {kind: serial, options: {port: auto}}\ndevices:\n"
+    lamp = "  lamp: {bus: board, effects: [light]}\n"
+    errors = found(home, board + lamp + fan("{port: auto}", "serial"))
+    assert ("devices.fan.options", "port auto is board's already; one of them only") in errors
