@@ -117,6 +117,7 @@ class _Set(Struct, omit_defaults=True):
     first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
+_SET_RULE = "it is a JSON object with effect_type, intensity, duration, and comes from the dispatcher: publish effects"
 _set_decoder = msgspec.json.Decoder(_Set)
 _encoder = msgspec.json.Encoder()
 
@@ -151,7 +152,7 @@ def from_set(payload: bytes) -> Effect:
     try:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EffectRefused("set", str(error)) from None
+        raise EffectRefused("set", f"{error}; {_SET_RULE}") from None
     check_whole(fields["parameters"], "parameters")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 

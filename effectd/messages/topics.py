@@ -1,6 +1,7 @@
 """Every topic of the contract; no other file spells one."""
 
 import re
+from collections.abc import Iterable
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 # the first level of each topic of the contract
@@ -24,6 +25,12 @@ class Topics:
 
     def effect(self, effect_type: str) -> str:
         return f"{self._root}effects/{effect_type}"
+
+    def near_misses(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Where effects are published by mistake, `types` being those of the configuration; nobody listens there."""
+        near = ("Effects/#", "EFFECTS/#", "effect/#", "Effect/#", "/effects/#")
+        unrooted = ("effects/#",) if self._root else ()
+        return (*(self._root + each for each in (*near, *types)), *unrooted)
 
     def receipt(self, effect_id: str) -> str:
         return f"{self._root}receipts/{effect_id}"
