@@ -34,8 +34,10 @@ class MqttOptions(Options):
 class _Client(paho.Client):
     """paho's own client of an address; the home's broker it reaches by its socket."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2, clean_session=True)
+    def __init__(self, address: Address, device: str) -> None:
+        # behind a dot: the host has a connection under the device's own name already
+        client_id = f"{address.own}mqtt.{device}" if isinstance(address, HomeAddress) else ""
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
         self._address = address
 
     def _create_socket(self) -> Any:
@@ -60,7 +62,7 @@ class Mqtt(Driver):
     def open(self) -> None:
         address = self.options.broker or self.broker
         connected, refused = threading.Event(), list[str]()
-        client = _Client(address)
+        client = _Client(address, self.device)
         client.connect_timeout = self.options.timeout_ms / 1000
 
         def answered(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
