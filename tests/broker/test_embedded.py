@@ -31,7 +31,7 @@ class Program:
 
     def __init__(self, folder: Path, **broker: Any) -> None:
         self.home, self.port = folder, broker.setdefault("port", free_port())
-        (folder / "config.yaml").write_text(yaml.safe_dump({"broker": broker}))
+        self.configure(**broker)
         self.log = folder / "broker.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -41,6 +41,14 @@ class Program:
                 stdout=log,
                 stderr=log,
             )
+
+    def configure(self, **broker: Any) -> None:
+        """Write config.yaml, in one step; a remote device `far` is there for users to act for."""
+        devices = {"far": {"kind": "remote", "effects": ["wind"]}}
+        text = yaml.safe_dump({"broker": broker, "devices": devices, "effects": {"wind": None}})
+        fresh = self.home / "config.new"
+        fresh.write_text(text)
+        fresh.rename(self.home / "config.yaml")
 
     @property
     def socket(self) -> Path:
