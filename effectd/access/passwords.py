@@ -32,12 +32,13 @@ def read(home: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        what = "a symbolic link; it must be a file of its own" if path.is_symlink() else f"{error.strerror}"
+        what = "a symbolic link; it must be a file of its own" if path.is_symlink() else str(error.strerror)
         raise ConfigError(path, 1, "", what) from None
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid not in {os.geteuid(), 0, home.stat().st_uid}:
+        os.close(fd)
+        raise ConfigError(path, 1, "", "another user's, or no file: it is not believed")
     with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid not in {os.geteuid(), 0, home.stat().st_uid}:
-            raise ConfigError(path, 1, "", "another user's, or no file: it is not believed")
         hashes: dict[str, str] = {}
         for number, line in enumerate(file, 1):
             text = line.strip()
