@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker_proc.door import Door, Files
-from broker_proc.listeners import load_certificate
+from broker_proc.listeners import asked_of_clients, load_certificate
 from effectd.access import passwords
 from effectd.access.access import Access
 from effectd.base.errors import ConfigError
@@ -71,6 +71,8 @@ class HomeFiles(Files):
             log.error("%s (not taken in: what was known before still counts)", error)
             return
         warn_of_users(config, hashes)
+        if self._context is not None and self._tls is not None:
+            self._context.verify_mode = asked_of_clients(self._tls, users=bool(config.broker.users))
         self._door.renew(Access(config), hashes)
         self._renewed()
         log.info("users, devices and passwords are taken in: %d users", len(config.broker.users))

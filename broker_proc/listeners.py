@@ -49,8 +49,15 @@ def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext
     load_certificate(context, files, home=home)
     if files.cafile is not None:
         context.load_verify_locations(home / files.cafile)
-        context.verify_mode = ssl.CERT_OPTIONAL if users else ssl.CERT_REQUIRED
+    context.verify_mode = asked_of_clients(files, users=users)
     return context
+
+
+def asked_of_clients(files: Tls, *, users: bool) -> ssl.VerifyMode:
+    """Whether a client has to show a certificate: users may do so in place of their password."""
+    if files.cafile is None:
+        return ssl.CERT_NONE
+    return ssl.CERT_OPTIONAL if users else ssl.CERT_REQUIRED
 
 
 def load_certificate(context: ssl.SSLContext, files: Tls, *, home: Path) -> None:

@@ -9,20 +9,21 @@ from effectd.messages.effect import Effect
 class Part:
     """One device's share of an effect."""
 
-    __slots__ = ("device", "effect", "first_sent", "had", "open", "sent_at", "stopped")
+    __slots__ = ("delivered", "device", "effect", "first_sent", "open", "sent_at", "stopped")
 
     def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
         self.device, self.effect, self.open = device, effect, of
         self.sent_at = 0.0  # the last time, seconds of the loop's clock
-        self.had = False  # the driver may have it, and only it can say what became of it
+        self.delivered = False  # may have been delivered; only the driver knows the outcome
         self.first_sent = 0  # ms of CLOCK_MONOTONIC
         self.stopped = False
 
 
 class OpenEffect:
-    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has a word for each device that has said one."""
+    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has the status of each part that is settled."""
 
     __slots__ = (
+        "announced",
         "effect",
         "note",
         "parts",
@@ -32,14 +33,13 @@ class OpenEffect:
         "safe",
         "statuses",
         "timers",
-        "told",
         "topic",
     )
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
         self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
-        self.safe = False  # in the journal: it survives the death of this process, `accepted` may be said
-        self.told = False  # `accepted` has been said
+        self.safe = False  # in the journal, so it survives the death of this process, and `accepted` may be published
+        self.announced = False  # `accepted` has been published
         self.parts: dict[str, Part] = {}
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
@@ -52,12 +52,12 @@ class OpenEffect:
 
     @property
     def pending(self) -> list[Part]:
-        """The shares of which nobody knows yet what became of them."""
+        """The parts whose outcome is not known yet."""
         return [part for name, part in self.parts.items() if name not in self.statuses]
 
     @property
     def reason(self) -> str:
-        return "; ".join([self.note] * bool(self.note) + self.reasons)
+        return "; ".join(filter(None, [self.note, *self.reasons]))
 
 
 class Record(msgspec.Struct, array_like=True):

@@ -73,20 +73,21 @@ def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) ->
     return fresh
 
 
-def with_section(path: Path, name: str) -> bytes:
-    """supervisor.conf with the section of `name` as its last one."""
-    text = path.read_bytes().decode()
+def with_section(path: Path, name: str, data: bytes | None = None) -> bytes:
+    """supervisor.conf, or `data` in its place, with the section of `name` as its last one."""
+    text = (path.read_bytes() if data is None else data).decode()
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "" if text.endswith(2 * newline) else newline if text.endswith(newline) else 2 * newline
     return _good(path, text + gap + check.section(name).replace("\n", newline))
 
 
-def without_section(path: Path, name: str) -> bytes:
-    """supervisor.conf without the section of `name`; the comments before the next section stay."""
-    lines = path.read_bytes().decode().splitlines(keepends=True)
+def without_section(path: Path, name: str, data: bytes | None = None) -> bytes:
+    """supervisor.conf, or `data` in its place, without the section of `name`; comments before the next one stay."""
+    data = path.read_bytes() if data is None else data
+    lines = data.decode().splitlines(keepends=True)
     first = next((i for i, line in enumerate(lines) if re.match(rf"\[program:{re.escape(name)}\]", line)), None)
     if first is None:
-        return path.read_bytes()
+        return data
     end = next((i for i in range(first + 1, len(lines)) if lines[i].startswith("[")), len(lines))
     while end > first + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith((";", "#"))):
         end -= 1

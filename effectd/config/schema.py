@@ -145,7 +145,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def acks(self) -> bool:
-        """Whether it says what became of an effect; a microcontroller that only knows `set` does not."""
+        """Whether its driver acknowledges effects; a microcontroller that only knows `set` does not."""
         return not self.remote or bool(self.options.get("ack", True))
 
 

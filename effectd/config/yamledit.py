@@ -26,7 +26,7 @@ class CannotEdit(Exception):
 
 
 class Unsafe(Exception):
-    """No place was found where the text may be cut."""
+    """No place for it was found."""
 
 
 class Entry(NamedTuple):
@@ -49,7 +49,7 @@ def add(path: Path, data: bytes, key: str, name: str, entry: dict[str, Any]) -> 
         done = YamlFile(path, grown).data
     except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
         raise CannotEdit(block({key: wanted}, 0, STEP)) from None
-    if repr(done) != repr(after):  # not ==, which would tell neither the order nor True from 1
+    if repr(done) != repr(after):  # not ==, which ignores the order and takes True for 1
         raise CannotEdit(block({key: wanted}, 0, STEP))
     return grown
 
@@ -100,7 +100,7 @@ def entries(mapping: list[Any]) -> list[Entry]:
 
 
 def end_of(events: list[Any]) -> int:
-    """Where what these events stand for ends in the text. The end of a block is only told at whatever follows it."""
+    """Where what these events stand for ends in the text. The end of a block only shows at whatever follows it."""
     ends, flows = [0], []
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):

@@ -66,7 +66,7 @@ class Topics:
         return f"{self._root}system/{program}/state"
 
     def home(self, home_id: str) -> str:
-        """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
+        """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"
 
     @property
@@ -92,5 +92,5 @@ class Topics:
         return tuple(one for one in self.protected if one not in self.acted("+"))
 
     def split(self, topic: str) -> list[str]:
-        """The levels below the root; [] for a topic of somebody else."""
+        """The levels below the root; [] for a topic outside it."""
         return topic[len(self._root) :].split("/") if topic.startswith(self._root) else []
