@@ -9,7 +9,7 @@ from effectd.timeline.document import Timeline
 from effectd.timeline.reading import read
 
 FOLDER = Path(__file__).resolve().parents[1] / "timelines"
-SAMPLES = sorted(path for path in FOLDER.rglob("*.*") if path.suffix not in (".md", ".expected"))
+SAMPLES = sorted(path for path in FOLDER.rglob("*.*") if path.suffix not in (".md", ".expected", ".commands"))
 
 
 def document(path: Path) -> bytes:

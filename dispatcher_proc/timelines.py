@@ -1,0 +1,296 @@
+"""Timelines by MQTT: load, play, pause, resume, seek, stop; their states, retained; what is taken up after a death."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dispatcher_proc import score
+from dispatcher_proc.admission import Admission
+from dispatcher_proc.conductor import Conductor
+from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.loader import Loader, digest
+from dispatcher_proc.origin import Origin
+from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.receipts import Receipts
+from dispatcher_proc.score import Score
+from dispatcher_proc.shelf import Kept, Shelf
+from dispatcher_proc.show import Show
+from effectd.base.errors import BrokerLost
+from effectd.base.journal import Notes
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.config.reader import Config
+from effectd.messages import answers
+from effectd.messages.effect import Effect, boot_id
+from effectd.messages.topics import DEVICE_ID as NAME
+from effectd.messages.topics import Topics
+from effectd.program.broker_session import BrokerSession
+from effectd.timeline.document import LENGTH_MS, Problem
+
+FOLDER = "timelines"
+SAID_EVERY_S = 0.5
+MOST, MOST_EFFECTS = 100, 400_000  # timelines, and effects of all of them
+_SHOWN = 20  # problems in a state
+
+log = logging.getLogger(__name__)
+
+_Ms = Annotated[float, Meta(ge=0, le=LENGTH_MS)]
+
+
+class _Play(Struct, forbid_unknown_fields=True):
+    from_ms: _Ms | None = None
+    loop: bool | None = None
+
+
+class _Seek(Struct, forbid_unknown_fields=True):
+    position_ms: _Ms
+
+
+class Timelines(Part):
+    """`home` has the folder of the files that are there at the start."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        loop: AnyLoop,
+        broker: BrokerSession,
+        topics: Topics,
+        admission: Admission,
+        delivery: Delivery,
+        receipts: Receipts,
+        journal: Notes,
+        home: Path,
+    ) -> None:
+        self._loop, self._broker, self._topics, self._home = loop, broker, topics, home
+        self._admission, self._receipts = admission, receipts
+        self._shelf = Shelf(journal, home / "run" / FOLDER)
+        self._loader = Loader(loop, self._shelf, self._loaded)
+        self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note)
+        self._boot = boot_id()
+        self._digests: dict[str, str] = {}
+        self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
+        self._late: set[str] = set()  # whose states wait until the connection takes more
+        self._timer: Cancellable | None = None
+
+    def topics(self) -> dict[str, Handler]:
+        verbs: dict[str, Callable[[str, Message], None]] = {
+            "load": self._load,
+            "play": self._play,
+            "pause": partial(self._simple, self.conductor.pause),
+            "resume": partial(self._simple, self.conductor.resume),
+            "seek": self._seek,
+            "stop": self._stop,
+        }
+        handlers: dict[str, Handler] = {
+            self._topics.timeline("+", verb): partial(self._heard, handle) for verb, handle in verbs.items()
+        }
+        return {self._topics.stop_timelines: self._stop_all} | handlers
+
+    def configure(self, config: Config) -> None:
+        """What is loaded already goes on with these devices."""
+        self._loader.config = config
+        for show in self.conductor.shows.values():
+            if show.score is not None:
+                show.rescore(_whole(score.build(show.score.timeline, config)), self.conductor.now())
+
+    def start(self) -> None:
+        """The files of the home, and what an earlier run has kept; those that played go on."""
+        self._kept = self._shelf.found()
+        for kept in self._kept.values():
+            self.conductor.runs.used(kept.run)
+        paths = self._shelf.documents()
+        for path in sorted((self._home / FOLDER).glob("*")) if (self._home / FOLDER).is_dir() else []:
+            name = path.stem.lower()
+            if not NAME.fullmatch(name) or not path.is_file():
+                log.error("%s: a timeline's name is 1 to 32 of a-z, 0-9 and -; it is left out", path)
+            elif name not in paths or paths[name].stat().st_mtime < path.stat().st_mtime:
+                self._loader.file(name, path)
+                paths.pop(name, None)
+        for name, path in paths.items():
+            self._loader.kept(name, path)
+        self._loader.finish()
+        for name in self._kept:  # neither a file nor a document is there any more
+            self._late.add(name)
+            self._shelf.forget(name)
+
+    def connected(self) -> None:
+        for name in [*self.conductor.shows, *self._late]:
+            self._say(name)
+
+    def room(self) -> None:
+        late, self._late = self._late, set()
+        for name in late:
+            self._say(name)
+
+    def stop_all(self) -> None:
+        """The drivers have heard a stop of everything, or will find its fence."""
+        self._loader.forget_orders()
+        self.conductor.stop_all(off=True)
+
+    def stopped(self, device: str) -> None:
+        self.conductor.stopped(device)
+
+    # --- orders --------------------------------------------------------------------------------------------------
+
+    def _heard(self, handle: Callable[[str, Message], None], message: Message) -> None:
+        """An order for a timeline; what it may not be is a dead letter."""
+        name = message.words[0]
+        if message.retained:
+            self._refuse(message, "retained: a timeline is never moved by a stored copy; publish it without the flag")
+        elif not NAME.fullmatch(name):
+            self._refuse(message, "topic: a timeline's name is 1 to 32 of a-z, 0-9 and -")
+        else:
+            handle(name, message)
+
+    def _load(self, name: str, message: Message) -> None:
+        if not message.payload:
+            return
+        shows = self.conductor.shows
+        held = sum(len(show.score.timeline.effects) for show in shows.values() if show.score is not None)
+        if self._loader.full or held > MOST_EFFECTS or (name not in shows and len(shows) >= MOST):
+            self._refuse(message, f"overload: at most {MOST} timelines with {MOST_EFFECTS} effects in all")
+        else:
+            self._loader.document(name, message.payload)
+
+    def _play(self, name: str, message: Message) -> None:
+        if (asked := self._decoded(message, _Play)) is not None:
+            order = partial(self.conductor.play, name, asked.from_ms or 0.0, loop=bool(asked.loop))
+            self._loader.when_loaded(name, partial(self._order, order, name, message))
+
+    def _seek(self, name: str, message: Message) -> None:
+        if (asked := self._decoded(message, _Seek)) is not None:
+            order = partial(self.conductor.seek, name, asked.position_ms)
+            self._loader.when_loaded(name, partial(self._order, order, name, message))
+
+    def _simple(self, order: Callable[[str], None], name: str, message: Message) -> None:
+        self._loader.when_loaded(name, partial(self._order, partial(order, name), name, message))
+
+    def _stop(self, name: str, message: Message) -> None:
+        self._loader.forget_orders(name)
+        self._order(partial(self.conductor.stop, name), name, message)
+
+    def _stop_all(self, message: Message) -> None:
+        if not message.retained:
+            self._loader.forget_orders()
+            self.conductor.stop_all(off=False)
+
+    def _order(self, order: Callable[[], None], name: str, message: Message) -> None:
+        show = self.conductor.shows.get(name)
+        if show is None or show.score is None:
+            known = ", ".join(each for each, found in self.conductor.shows.items() if found.score) or "none"
+            self._refuse(message, f"there is no timeline {name}; loaded are {known}")
+        else:
+            order()
+            self._beat()
+
+    def _decoded(self, message: Message, kind: Any) -> Any:
+        try:
+            return msgspec.json.decode(message.payload.strip() or b"{}", type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._refuse(message, f"{error}; it is an object with {', '.join(kind.__struct_fields__)}")
+            return None
+
+    def _refuse(self, message: Message, why: str) -> None:
+        self._receipts.dead("refused", None, message.topic, message.payload, why)
+
+    # --- what follows --------------------------------------------------------------------------------------------
+
+    def _loaded(self, name: str, found: Score | None, problems: tuple[Problem, ...]) -> None:
+        if found is None:
+            log.warning("timeline %s is refused: %s", name, problems[0])
+            show = self.conductor.show(name)
+            show.load_refused(problems)
+            self._changed(show)
+            return
+        self._digests[name] = digest(found.timeline)
+        kept = self._kept.pop(name, None)
+        self.conductor.load(name, found)
+        if kept is not None and kept.boot == self._boot and kept.document == self._digests[name]:
+            self._take_up(name, kept)
+        log.info("timeline %s is loaded: %d effects, %d problems", name, len(found.commands), len(found.problems))
+
+    def _take_up(self, name: str, kept: Kept) -> None:
+        if kept.status == "playing":
+            position = kept.position + self.conductor.now() - kept.since
+            self.conductor.go_on(name, kept.run, position, kept.index, loop=kept.loop)
+            self._beat()
+        elif kept.status == "paused":
+            self.conductor.seek(name, kept.position)
+
+    def _submit(self, effect: Effect, show: Show) -> None:
+        payload = msgspec.json.encode(effect)
+        origin = Origin(self._receipts, self._topics.timeline(show.name, "play"), payload, self._loop.time())
+        self._admission.submit(effect, origin)
+
+    def _changed(self, show: Show) -> None:
+        self._note(show)
+        self._say(show.name)
+
+    def _note(self, show: Show) -> None:
+        if show.score is not None:
+            now = self.conductor.now()
+            document = self._digests.get(show.name, "") if show.next is None else ""
+            kept = Kept(show.status, show.loop, show.run, show.position(now), now, show.index, self._boot, document)
+            self._shelf.note(show.name, kept)
+
+    def _beat(self) -> None:
+        """Tell where those are that play, again and again while any does."""
+        playing = [show.name for show in self.conductor.shows.values() if show.status == "playing"]
+        if playing and self._timer is None:
+            self._timer = self._loop.call_later(SAID_EVERY_S, self._beaten)
+
+    def _beaten(self) -> None:
+        self._timer = None
+        for show in self.conductor.shows.values():
+            if show.status == "playing":
+                self._say(show.name)
+        self._beat()
+
+    def _say(self, name: str) -> None:
+        link = self._broker.link
+        if link.up and not link.has_room():
+            self._late.add(name)
+            return
+        show = self.conductor.shows.get(name)
+        payload = answers.encode(_state(show, self.conductor.now())) if show is not None else b""
+        try:
+            link.publish(self._topics.timeline(name, "state"), payload, qos=1, retain=True)
+        except BrokerLost:
+            pass  # `connected` says it again
+
+
+def _state(show: Show, now: float) -> dict[str, Any]:
+    found = show.score
+    status = "refused" if show.status == "empty" and show.refused else show.status
+    problems = (*show.refused, *(found.problems if found is not None else ()))
+    state: dict[str, Any] = {
+        "status": status,
+        "position_ms": round(show.position(now)),
+        "duration_ms": found.length if found is not None else 0,
+        "title": found.timeline.title if found is not None else "",
+        "loop": show.loop,
+        "effects": len(found.timeline.effects) if found is not None else 0,
+        "problems": problems[:_SHOWN],
+        "at": answers.unix_ms(),
+    }
+    if show.next is not None:
+        following = show.next
+        state["next"] = {
+            "title": following.timeline.title,
+            "duration_ms": following.length,
+            "effects": len(following.timeline.effects),
+            "problems": following.problems[:_SHOWN],
+        }
+    return state
+
+
+def _whole(steps: Any) -> Score:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Score = end.value
+            return found
