@@ -1,5 +1,6 @@
 """Loads documents in turn, a slice between two looks at the sockets; a timeline's orders wait for its load."""
 
+import gc
 import hashlib
 import logging
 from collections import deque
@@ -75,6 +76,7 @@ class Loader:
     ) -> Generator[None, None, Score]:
         timeline = yield from read(data)
         found = yield from score.build(timeline, self.config)
+        found.digest = yield from _digest(timeline)
         if keep:
             try:
                 yield from self._shelf.keep(name, timeline)
@@ -91,6 +93,7 @@ class Loader:
 
     def _step(self) -> None:
         """One slice; a document on which we fail holds nothing else up."""
+        gc.freeze()  # what has been read stays: looking through all of it would hold a live effect up for 0.1 s
         name, job = self._jobs[0]
         try:
             next(job)
@@ -112,9 +115,14 @@ class Loader:
                 order()
 
 
-def digest(timeline: Timeline) -> str:
+_DIGESTED = 1000  # effects at one go
+
+
+def _digest(timeline: Timeline) -> Generator[None, None, str]:
     """Tells two documents apart; not a check of every parameter, which would take as long as to read them."""
     told = hashlib.blake2b(digest_size=8)
-    for effect in timeline.effects:
+    for at, effect in enumerate(timeline.effects):
         told.update(f"{effect.timestamp} {effect.effect_type} {effect.intensity} {effect.duration};".encode())
+        if at % _DIGESTED == 0:
+            yield
     return told.hexdigest()

@@ -17,7 +17,7 @@ from effectd.timeline.document import Problem, Problems, Timeline
 _SLICE = 200  # effects, some 2 ms
 
 
-class Command(Struct, frozen=True):
+class Command(Struct, frozen=True, gc=False):
     """What is fired at `at` (ms in the timeline): effect `n` of the document, for `devices`.
 
     `effect` has no id yet; `part` tells the shares of an effect apart whose devices are moved by different delays.
@@ -30,7 +30,7 @@ class Command(Struct, frozen=True):
     part: str = ""
 
 
-class Segment(Struct):
+class Segment(Struct, gc=False):
     """`command` is what one device does from `start` to `end` (ms in the timeline)."""
 
     start: int
@@ -44,6 +44,7 @@ class Score:
     def __init__(self, timeline: Timeline, length: int, commands: list[Command], problems: tuple[Problem, ...]) -> None:
         self.timeline, self.length, self.problems = timeline, length, problems
         self.commands = commands
+        self.digest = ""  # of the document, for whoever compares two
         self._starts: dict[str, list[int]] = {}
         self._segments: dict[str, list[Segment]] = {}
 

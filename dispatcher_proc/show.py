@@ -158,6 +158,7 @@ class Show:
 
     def rescore(self, score: Score, now: float) -> None:
         """The same timeline for other devices; what was fired is not fired again."""
+        score.digest = self.score.digest if self.score is not None else ""
         self.score = score
         self.index = score.first_from(self.position(now) + 1e-3)
 

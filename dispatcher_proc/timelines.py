@@ -13,7 +13,7 @@ from dispatcher_proc import score
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.conductor import Conductor
 from dispatcher_proc.delivery import Delivery
-from dispatcher_proc.loader import Loader, digest
+from dispatcher_proc.loader import Loader
 from dispatcher_proc.origin import Origin
 from dispatcher_proc.part import Handler, Message, Part
 from dispatcher_proc.receipts import Receipts
@@ -70,7 +70,6 @@ class Timelines(Part):
         self._loader = Loader(loop, self._shelf, self._loaded)
         self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note)
         self._boot = boot_id()
-        self._digests: dict[str, str] = {}
         self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
         self._late: set[str] = set()  # whose states wait until the connection takes more
         self._timer: Cancellable | None = None
@@ -205,10 +204,9 @@ class Timelines(Part):
             show.load_refused(problems)
             self._changed(show)
             return
-        self._digests[name] = digest(found.timeline)
         kept = self._kept.pop(name, None)
         self.conductor.load(name, found)
-        if kept is not None and kept.boot == self._boot and kept.document == self._digests[name]:
+        if kept is not None and kept.boot == self._boot and kept.document == found.digest:
             self._take_up(name, kept)
         log.info("timeline %s is loaded: %d effects, %d problems", name, len(found.commands), len(found.problems))
 
@@ -232,7 +230,7 @@ class Timelines(Part):
     def _note(self, show: Show) -> None:
         if show.score is not None:
             now = self.conductor.now()
-            document = self._digests.get(show.name, "") if show.next is None else ""
+            document = show.score.digest if show.next is None else ""
             kept = Kept(show.status, show.loop, show.run, show.position(now), now, show.index, self._boot, document)
             self._shelf.note(show.name, kept)
 

@@ -45,7 +45,7 @@ _DETAILS = 200  # values kept of what stands below an effect
 _NAMED = {re.sub(r"[^a-z]", "", name): name for name in COLORS}
 
 
-class Entry(Struct):
+class Entry(Struct, gc=False):
     """An effect that begins, or an off (intensity 0), with where it stands; `open`: it names no end."""
 
     effect: Effect
