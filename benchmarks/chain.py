@@ -74,8 +74,7 @@ def effectd(port: int | None) -> Iterator[tuple[int, Witnessed]]:
     home.write()
     with home:
         witness = Witnessed(home.path / "witness")
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         yield port or home.port, witness
 
 

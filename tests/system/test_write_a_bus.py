@@ -34,8 +34,7 @@ def test_the_bus_of_the_page_is_tested_by_its_vectors_and_drives_its_lamps() -> 
         )  # fmt: skip
         assert (done.stdout.strip(), done.returncode) == (told, 0), done.stderr
         assert home.effectd("check").returncode == 0
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         assert box.recv(100) == b"\0\0"  # off first
         client = home.client()
         client.publish("effects/light", {"id": "row", "intensity": 100, "duration": 200})
