@@ -86,6 +86,7 @@ class Dispatcher:
         if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
             log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
             return
+        self._process.works_by(fresh)
         self._configure(fresh)
         self._connection_changed()
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))

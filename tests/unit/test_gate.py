@@ -240,6 +240,16 @@ def test_garbage_is_answered_with_what_a_request_is_and_hurts_nobody(loop, reade
     assert reader.line() == {"heard": {"do": "stop"}}
 
 
+def test_the_configuration_it_works_by_has_its_hash_in_each_line_and_is_told_to_who_asks(run, loop, reader, gate):
+    assert reader.line()["config"] is None
+    gate.configured({"limits": {"max_on_ms": 100}}, "0123456789ab")
+    assert reader.line()["config"] == "0123456789ab"
+    gate.say("ready", broker_generation="b1")
+    assert reader.line()["config"] == "0123456789ab"
+    reader.sock.sendall(b'{"do": "config"}\n')
+    assert reader.line() == {"done": "config", "config": {"limits": {"max_on_ms": 100}}}
+
+
 def test_who_sends_without_end_is_let_go(loop, reader, gate):
     reader.line()
     reader.sock.sendall(b"x" * 10_000)
