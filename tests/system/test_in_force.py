@@ -224,6 +224,46 @@ def test_on_a_broker_of_others_nothing_is_left_at_the_old_place(own_home: Home, 
     assert "new/devices/light/config" in retained(home.port)
 
 
+def test_what_changes_on_a_bus_or_moves_onto_it_restarts_its_one_program(own_home: Home) -> None:
+    home = own_home
+    home.config["buses"] = {"stage": {"kind": "virtual"}}
+    home.config["devices"] |= {
+        "scent": {"bus": "stage", "effects": ["scent"]},
+        "light": {"bus": "stage", "effects": ["light"]},
+    }
+    home.write()
+    up(home)
+    before = home.pids()
+
+    def restarted() -> set[str]:
+        nonlocal before
+        was, before = before, home.pids()
+        return {name for name, pid in before.items() if was.get(name) != pid}
+
+    home.config["devices"]["scent"]["limits"] = {"max_intensity": 30}
+    home.write()
+    assert stale(home) == {"stage": ["devices.scent.limits.max_intensity"]}
+    assert "stage: ready (restarted: devices.scent.limits.max_intensity)" in up(home)
+    assert restarted() == {"stage"}
+    home.config["devices"]["wind"] = {"bus": "stage", "effects": ["wind"]}
+    home.write()
+    up(home)
+    assert restarted() == {"stage"}
+    assert "wind" not in before
+    kept = retained(home.port)
+    assert kept["devices/wind/config"]["bus"] == "stage"
+    assert kept["devices/wind/availability"] == "online"
+    assert home.effectd("device", "remove", "scent").returncode == 0
+    assert restarted() == {"stage"}
+    assert not [topic for topic in retained(home.port) if "scent" in topic]
+    assert home.effectd("device", "set", "light", "limits.max_on_ms=50").returncode == 0
+    assert restarted() == {"stage"}
+    done = home.effectd("restart", "light")
+    assert done.returncode == 0, done.stderr
+    assert restarted() == {"stage"}
+    assert stale(home) == {}
+
+
 def test_what_was_stopped_by_hand_is_started_and_a_program_of_the_users_own_is_left_alone(home: Home) -> None:
     conf = home.path / "supervisor.conf"
     conf.write_text(conf.read_text() + "\n[program:theirs]\ncommand=sleep 1000\nstartsecs=1\n")
