@@ -84,7 +84,7 @@ class Dispatcher:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
         if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
-            log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
+            log.error("another topic_root or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)
         self._configure(fresh)
