@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import pytest
 
 from effectd.config import part, reader
 from effectd.readiness import glance
+from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.test_cli import Running
 
@@ -382,3 +385,32 @@ def test_up_does_not_wait_for_a_device_that_is_not_plugged_in_and_all_else_works
     )
     assert done.returncode == 3
     assert time.monotonic() - began < 10
+
+
+def test_up_does_not_wait_for_a_broker_that_refuses_us_and_says_what_to_do(own_home: Home) -> None:
+    need("mosquitto", "mosquitto")
+    home, port = own_home, free_port()
+    conf = home.path / "mosquitto.conf"
+    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\n")
+    with subprocess.Popen([shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(conf)]) as mosquitto:
+        try:
+            home.config["broker"] = {"embedded": False, "external": {"host": "127.0.0.1", "port": port}}
+            home.write()
+            began = time.monotonic()
+            said = up(home, 3)
+            assert time.monotonic() - began < 20
+        finally:
+            mosquitto.terminate()
+    assert re.search(r"^broker +waiting .*refused the connection", said, re.MULTILINE)
+    assert "set what is missing in this shell; supervisord keeps the environment of its start" in said
+
+
+def test_how_long_a_gate_may_be_silent_is_taken_in_without_any_restart(home: Home) -> None:
+    before = home.pids()
+    home.config["supervision"] = {"hung_after_ms": 5000}
+    home.write()
+    up(home)
+    assert home.pids() == before
+    home.kill("wind", signal.SIGSTOP)
+    wait_for(lambda: "has said nothing for 5 s" in home.log("supervisord"), 20, "the watchdog's word")
+    home.wait_ready()
