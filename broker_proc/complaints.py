@@ -1,22 +1,29 @@
-"""Why connections were closed, in the log: a line each, but not for each of a flood."""
+"""What clients do wrong, in the log: a line each, but not for each of a flood."""
 
 import asyncio
 import logging
 
+from effectd.base.once import Once
+
+SAME_S = 60.0
 LINES, WITHIN_S = 20, 10.0  # at most so many in that time; the others are counted
 
 log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """`say` a line; lines beyond the limit are reported as a number once the time is over."""
+    """`say` a line; lines beyond the limit are reported as a number of `others` once the time is over."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, others: str) -> None:
+        self._loop, self._others = loop, others
+        self._once = Once(SAME_S, loop.time)
         self._said = self._unsaid = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, about: str = "") -> None:
+        """`about`: what is the same at each attempt of one client; it is said once in SAME_S."""
+        if about and not self._once.first(about):
+            return
         if self._timer is None:
             self._timer = self._loop.call_later(WITHIN_S, self._sum_up)
         if self._said < LINES:
@@ -33,6 +40,6 @@ class Complaints:
 
     def _sum_up(self) -> None:
         if self._unsaid:
-            log.warning("%d more connections closed for what they sent or left unsent", self._unsaid)
+            log.warning("%d %s", self._unsaid, self._others)
         self._said = self._unsaid = 0
         self._timer = None

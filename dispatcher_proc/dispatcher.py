@@ -8,6 +8,7 @@ from dispatcher_proc.admission import Admission
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.ledger import Ledger
+from dispatcher_proc.near_misses import NearMisses
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.part import Part
@@ -20,6 +21,7 @@ from effectd.base.errors import ConfigError
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.config import reader
+from effectd.config.part import connection
 from effectd.config.reader import Config
 from effectd.messages import effect
 from effectd.program.broker_session import BrokerSession
@@ -60,7 +62,8 @@ class Dispatcher:
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
-        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects)
+        near = NearMisses(process.config)
+        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects, near)
         table.add(self._parts)
         self._table = table
         self._broker.start()
@@ -83,7 +86,7 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
+        if connection(fresh) != connection(self._config):
             log.error("another topic_root or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)

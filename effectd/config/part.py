@@ -15,7 +15,7 @@ from effectd.config.schema import Device
 
 Part = dict[str, Any]
 
-_NOT_IN_IT = ("external", "users")  # of an embedded broker: not used, or taken in at once
+_NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or taken in at once
 _ROUTED = ("effects", "location", "zones")  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
 
 
@@ -34,6 +34,11 @@ def of(tree: Config, name: str) -> Part:
         part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}
     plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
     return plain
+
+
+def connection(tree: Config) -> Part:
+    """What of it no program can take in while it is connected."""
+    return {"topic_root": tree.topic_root, "broker": _way(tree)}
 
 
 def digest(part: Part) -> str:

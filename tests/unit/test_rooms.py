@@ -28,7 +28,7 @@ HOST_FILES = {
     "__main__",
     "__init__",
 }
-PARTS_OF_DRIVERS = {"driver", "template", "serial_code", "serial_port"}
+PARTS_OF_DRIVERS = {"driver", "template", "digest", "serial_code", "serial_port"}
 TOPIC_WORDS = ("devices", "effects", "receipts", "dead-letters", "system", "stop-all", "timeline")
 
 
@@ -91,7 +91,7 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
-FLOORS = ("base", "testing", "messages", "config", "readiness", "program", "supervision", "cli")
+FLOORS = ("base", "testing", "messages", "config", "access", "readiness", "program", "supervision", "cli")
 
 
 def test_within_effectd_a_package_imports_only_from_those_below_it():
