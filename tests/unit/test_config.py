@@ -497,6 +497,21 @@ def test_a_home_is_the_given_folder_else_the_environments_else_the_current_one(h
     assert reader.find_home(None) == here
 
 
+def test_a_home_is_found_from_a_folder_within_it_and_a_lone_config_yaml_further_up_is_none(home, monkeypatch):
+    monkeypatch.delenv("EFFECTD_HOME", raising=False)
+    below = home / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    (home / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="no home here"):
+        reader.find_home(None)
+    (home / "supervisor.conf").touch()
+    assert reader.find_home(None) == home
+    (home / "a" / "config.yaml").touch()
+    (home / "a" / "supervisor.conf").touch()
+    assert reader.find_home(None) == home / "a"
+
+
 def test_a_folder_without_config_yaml_is_no_home(home):
     with pytest.raises(ConfigError, match="no home here"):
         reader.find_home(home)
