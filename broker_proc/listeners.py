@@ -34,8 +34,22 @@ async def _listen(
     protocol: Callable[[], asyncio.BaseProtocol], where: Any, tls: ssl.SSLContext | None
 ) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    host = None if where.host == "*" else where.host.strip("[]")
-    return await loop.create_server(protocol, host, where.port, ssl=tls, backlog=BACKLOG, reuse_address=True)
+    hosts = addresses(where.host)
+    return await loop.create_server(protocol, hosts, where.port, ssl=tls, backlog=BACKLOG, reuse_address=True)
+
+
+def addresses(host: str) -> list[str] | None:
+    """What to listen on; None: everything. Loopback is both of its addresses, for `localhost` may mean either."""
+    if host == "*":
+        return None
+    if host == "127.0.0.1":
+        try:
+            with socket.socket(socket.AF_INET6) as trial:
+                trial.bind(("::1", 0))
+        except OSError:  # a machine without IPv6
+            return [host]
+        return [host, "::1"]
+    return [host.strip("[]")]
 
 
 def tls_context(files: Tls | None, *, home: Path) -> ssl.SSLContext | None:
