@@ -56,7 +56,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _all(
     ctx: typer.Context,
-    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=HOME_HELP)] = None,
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", readable=False, help=HOME_HELP)] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and the contract's.")
     ] = False,

@@ -17,7 +17,7 @@ from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import clashes
 from effectd.cli.supervisor_keys import KEYS, OTHERS
-from effectd.config import programs, reader
+from effectd.config import programs, reader, run_folder
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 from effectd.driver import Bus, Driver
 
@@ -72,6 +72,7 @@ def run(home: Path) -> int:
 
 def problems(home: Path) -> list[Problem]:
     """Everything that is wrong, in the order of the files; [] if `up` may start."""
+    run_folder.check(home)
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
         tree = reader.load(home)
