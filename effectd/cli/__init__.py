@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import arguments, complete
+from effectd.cli import arguments, complete, quick
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -41,7 +41,7 @@ effectd down                          shut everything down""",
 def main() -> None:
     """The entry point `effectd`."""
     try:
-        app()
+        quick.command(app)()
     except (ConfigError, NotYours) as error:
         typer.echo(str(error), err=True)
         sys.exit(EX_CONFIG if isinstance(error, ConfigError) else EX_NOPERM)
