@@ -1,6 +1,7 @@
-"""The dispatcher: its parts, wired by a table of topics, and started, told and stopped together."""
+"""The dispatcher: its parts, wired by a table of topics; started, informed and stopped together."""
 
 import logging
+from collections.abc import Callable
 
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
@@ -33,11 +34,11 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """An effect goes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
 
-    def __init__(self, process: Process, loop: AnyLoop) -> None:
+    def __init__(self, process: Process, loop: AnyLoop, session: Callable[..., BrokerSession] = BrokerSession) -> None:
         self._process, self._loop, self._config = process, loop, process.config
         topics, table = process.config.topics, Table()
         self._watcher = process.watcher(loop)
-        self._broker = BrokerSession(process, loop, self._watcher, on_change=self._connection_changed)
+        self._broker = session(process, loop, self._watcher, on_change=self._connection_changed)
         link = self._broker.connect(
             process.name,
             subscriptions=table.subscriptions,  # those of the parts, which are there before the first connection
@@ -84,15 +85,16 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
+        if (fresh.topic_root, fresh.address) != (self._config.topic_root, self._config.address):
             log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
             return
+        self._process.works_by(fresh)
         self._configure(fresh)
         self._connection_changed()
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
-        """SIGTERM: tell that we are going, say goodbye to the broker, end."""
+        """SIGTERM: announce that we are going, disconnect from the broker, end."""
         for part in reversed(self._parts):
             part.stop()
         self._broker.close()

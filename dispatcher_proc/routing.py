@@ -60,17 +60,18 @@ def _targeted(target: tuple[str, ...], config: Config) -> list[str]:
     unknown = [name for name in target if name not in zones and name not in config.devices]
     if unknown:
         names = [*config.devices, *sorted(zones)]
-        raise EffectRefused("target", _known(unknown[0], names, f"{unknown[0][:64]!r} is no device and no zone"))
+        problem = f"{unknown[0][:64]!r} is neither a device nor a zone"
+        raise EffectRefused("target", _known(unknown[0], names, problem))
     wanted = set(target)
     return [name for name, device in config.devices.items() if name in wanted or wanted.intersection(device.zones)]
 
 
-# what clients of other systems say; a label of the configuration wins
+# what clients of other systems send; a label of the configuration wins
 _SWITCH = {"on": 100.0, "true": 100.0, "off": 0.0, "false": 0.0}
 
 
 def _number(intensity: float | str, effect_type: EffectType) -> float:
-    """The percent of a number or of a label, which is the same in any case of letters."""
+    """The percent of a number or of a label, whose case does not matter."""
     if not isinstance(intensity, str):
         return float(intensity)
     labels = _SWITCH | {label.lower(): float(percent) for label, percent in effect_type.labels.items()}

@@ -146,7 +146,7 @@ class Actuator:
             self._ack(self._moving.effect, "failed", why)
 
     def lost(self) -> None:
-        """A call failed or was late, so nobody knows what the device does: off comes first."""
+        """A call failed or was late, so what the device does is unknown: off comes first."""
         self._off_due = True
 
     # --- what is decided -----------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Actuator:
         if closed := self._ending or (self._fence.up and "it was published before a stop"):
             return "stopped", closed
         if self._reporter.lost_track_of(effect):
-            return "failed", "it may have been driven already: what this driver had noted is lost"
+            return "failed", "it may have been driven already: this driver's notes are lost"
         if self._order.overtaken(effect):
             return "superseded", "a newer effect was here first"
         if self._left(effect) < 0:
@@ -188,7 +188,7 @@ class Actuator:
         if (effect := self._waiting.due()) is None:
             return None
         self._waiting.take()
-        if not self._reporter.seen(effect) and effect.intensity:  # a successor might drive it again; off harms nobody
+        if not self._reporter.seen(effect) and effect.intensity:  # a successor might drive it again; off does no harm
             self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
             return None
         effect = limited(effect, self._device)

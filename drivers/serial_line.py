@@ -1,4 +1,4 @@
-"""A device at the end of a serial cable: Arduino, ESP, whatever listens to lines; PlaySEM's and SER's sketches too."""
+"""A device on a serial cable: Arduino, ESP, anything that reads lines; the sketches of PlaySEM and SER, too."""
 
 from drivers.serial_code import BAUD, Code, CodeOptions, Protocol, reply
 from drivers.serial_port import BOOT_MS, TIMEOUT_MS, Baud, BootMs, Port, TimeoutMs

@@ -22,10 +22,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect
 
-__all__ = ["Bus", "Driver", "Effect", "Options"]
+__all__ = ["Bus", "DeviceFailed", "Driver", "Effect", "Options"]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import arguments, complete, quick
+from effectd.cli import arguments, complete, device_group, quick
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -133,32 +133,7 @@ def _init(
     raise typer.Exit(init.run(folder, arguments.port(port)))
 
 
-_device = typer.Typer(no_args_is_help=True, help="The devices of this home.")
-app.add_typer(_device, name="device")
-
-
-@_device.command(
-    "add",
-    epilog="""Exit code: 0 it is there (and ready, where supervisord runs), 3 not ready within 15 s,
-78 it cannot be a device here (nothing was changed).
-
-effectd device add fan --kind virtual --effect wind --location left
-
-effectd device add strip --kind mqtt --effect light --option topic=wled/strip --option 'scale=\\[0, 255]'""",
-)
-def _device_add(  # noqa: PLR0917 - typer passes them by name
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
-    kind: Annotated[str, typer.Option(metavar="KIND", help="virtual, mqtt, remote, or your own driver's module.")],
-    effect: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Default: what the driver can do.")] = None,
-    location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
-    option: Annotated[list[str] | None, typer.Option(metavar="K=V", help="The driver's; V is text or JSON.")] = None,
-    home: Home = HOME,
-) -> None:
-    """Add a device to both files and have it run; nothing else is touched. --effect and --option may be repeated."""
-    from effectd.cli import device
-
-    pairs = [arguments.pair(text, "--option") for text in option or []]
-    raise typer.Exit(device.add(home, name, kind, effect or [], location, pairs))
+app.add_typer(device_group.group, name="device")
 
 
 @app.command(
@@ -226,6 +201,34 @@ def _stop(device: complete.DeviceOrAll = None, home: Home = HOME) -> None:
     from effectd.cli import stop
 
     raise typer.Exit(stop.run(home, device))
+
+
+@app.command(
+    "logs",
+    epilog="""Exit code: 0. Without NAME all programs, each line with its program's name. Ctrl-C ends -f.
+
+effectd logs wind             effectd logs -f             effectd logs supervisord""",
+)
+def _logs(
+    name: complete.ProgramOrAll = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    home: Home = HOME,
+) -> None:
+    """What a program has said lately; its whole log is in run/log."""
+    from effectd.cli import logs
+
+    raise typer.Exit(logs.run(home, name, follow=follow))
+
+
+@app.command("restart", epilog="Exit code: 0 ready again, 3 not within 15 s, 77 another user's home.")
+def _restart(
+    name: complete.ProgramOrAll = None,
+    home: Home = HOME,
+) -> None:
+    """Stop a program and start it again; a device goes off first."""
+    from effectd.cli import restart
+
+    raise typer.Exit(restart.run(home, name))
 
 
 @app.command("schema", epilog="Name it in config.yaml: # yaml-language-server: $schema=...; a new home's does so.")

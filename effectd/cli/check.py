@@ -15,7 +15,7 @@ import typer
 from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
-from effectd.cli import clashes
+from effectd.cli import clashes, not_in_force
 from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import programs, reader, run_folder
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
@@ -67,6 +67,8 @@ def run(home: Path) -> int:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
+    for line in not_in_force.lines(tree):
+        typer.echo(line)
     return 0
 
 

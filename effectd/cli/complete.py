@@ -69,6 +69,10 @@ Intensity = Annotated[
 Target = Annotated[
     list[str] | None, typer.Option(metavar="NAME", autocompletion=targets, help="Only this device or zone.")
 ]
+Device = Annotated[str, typer.Argument(metavar="NAME", autocompletion=devices, help="A device of config.yaml.")]
+ProgramOrAll = Annotated[
+    str | None, typer.Argument(metavar="NAME", autocompletion=programs, help="A program. Default: all.")
+]
 DeviceOrAll = Annotated[
     str | None,
     typer.Argument(metavar="DEVICE", autocompletion=devices, help="A device of config.yaml. Default: all."),

@@ -139,7 +139,8 @@ def _describe(path: str, text: str, whole: Schema, found: dict[str, Schema]) -> 
 
 def _struct(schema: Schema, found: dict[str, Schema]) -> Schema:
     """What a reference leads to, also where it may be null."""
-    for each in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
+    choices: list[Schema] = [schema, *schema.get("anyOf", ()), *schema.get("allOf", ())]
+    for each in choices:
         if "$ref" in each:
             below: Schema = found[each["$ref"].rpartition("/")[2]]
             return below

@@ -19,7 +19,7 @@ from effectd.messages.colors import COLORS
 WHOLE = range(-(2**63), 2**64)  # what 64 bits hold, signed or not: no codec on the way can carry more
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is said (section 2 of the contract)
+ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is published (section 2 of the contract)
 DEFAULT_TTL_MS = 2000
 
 
@@ -39,7 +39,7 @@ class Deadline(Struct, frozen=True):
 
 
 class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What somebody wants to be felt.
+    """What a publisher wants people to feel.
 
     intensity   0-100 or a label of the configuration; a number once it is resolved for a device
     duration    ms, 0 = hold; None = the effect type's own, until it is resolved
@@ -92,7 +92,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, intensity=intensity, duration=min(self.duration or 0, max_on_ms))
 
     def level(self, top: int) -> int:
-        """The intensity as a whole number from 0 to `top`, for an actuator that counts so (255, 1023, ...).
+        """The intensity as a whole number from 0 to `top`, for an actuator with such a scale (255, 1023, ...).
 
         Above off it is at least 1.
         """
@@ -123,7 +123,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def new_id() -> str:
-    """A fresh effect id: sorts by time, unique without asking anybody."""
+    """A fresh effect id: unique without a central counter, and sorts by time."""
     return f"e-{time.time_ns() // 1_000_000:x}-{secrets.token_hex(4)}"
 
 
@@ -148,7 +148,7 @@ def to_set(effect: Effect) -> bytes:
 
 
 def from_set(payload: bytes) -> Effect:
-    """The payload of a `set` -> Effect. Raises EffectRefused where it is none."""
+    """The payload of a `set` -> Effect. Raises EffectRefused if it is not one."""
     try:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
@@ -158,7 +158,7 @@ def from_set(payload: bytes) -> Effect:
 
 
 def check_whole(value: Any, path: str = "") -> None:
-    """Refuse a whole number beyond 64 bits, wherever it stands in the object `value`, by its path."""
+    """Refuse a whole number beyond 64 bits anywhere in `value`, by its path."""
     if isinstance(value, int) and value not in WHOLE:
         raise EffectRefused(path, "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
     if isinstance(value, dict):

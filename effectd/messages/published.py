@@ -97,7 +97,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     if "target" in given:
         given["target"] = (given["target"],) if isinstance(given["target"], str) else tuple(given["target"])
         if not given["target"]:
-            raise EffectRefused("target", "an empty list chooses nothing; name a device or a zone, or leave it out")
+            raise EffectRefused("target", "an empty list selects nothing; name a device or a zone, or leave it out")
     if isinstance(given.get("intensity"), str) and not LABEL.fullmatch(given["intensity"]):
         raise EffectRefused("intensity", "a number from 0 to 100, or a label such as low")
     parameters = given.get("parameters", {})
@@ -108,7 +108,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
 
 
 def best_id(payload: bytes) -> str:
-    """The id that a refused payload names, where it names a good one; else a new one."""
+    """The id in a refused payload if there is a valid one, else a new id."""
     try:
         fields = _fields(payload)
     except (EffectMalformed, EffectRefused):
@@ -167,7 +167,7 @@ def _check_size(value: Any, depth: int) -> None:
 
 
 def _intensity(value: Any) -> Any:
-    """What clients of other systems say for a number or a label: true, "60", "60%"."""
+    """What clients of other systems send in place of a number or a label: true, "60", "60%"."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
@@ -176,7 +176,7 @@ def _intensity(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """2000.0 is a whole number in JSON Schema's eyes, and what some clients send."""
+    """JSON Schema takes 2000.0 for a whole number, and some clients send it."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 

@@ -11,7 +11,7 @@ bound on what waits to leave, and reads without end (docs/decisions/0014-overloa
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
@@ -33,6 +33,17 @@ log = logging.getLogger(__name__)
 # topic, payload, retain flag as it arrived
 OnMessage = Callable[[str, bytes, bool], None]
 Will = tuple[str, bytes]
+
+
+class Publisher(Protocol):
+    """What those need of a link who publish over it: the link itself, or a fake one in a test."""
+
+    @property
+    def up(self) -> bool: ...
+    def has_room(self) -> bool: ...
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
+    ) -> None: ...
 
 
 class Link:

@@ -15,8 +15,8 @@ from effectd.driver import Bus, Effect, Options
 from effectd.messages.effect import Deadline, boot_id, to_set
 from effectd.messages.effect import Effect as Sent
 from effectd.program.process import Process
-from tests.unit.fakeloop import RealLoop
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink
+from tests.unit.real_loop import RealLoop
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 
@@ -64,7 +64,7 @@ class Rig:
         self.process.gate.attach(loop)
         self.bus = Stage(refresh_hz, repeat_s, self.process.config)
         self.host = Host(self.process, loop, self.bus)
-        self.wires = {name: Wire() for name in self.host._members}
+        self.wires = {name: FakeLink() for name in self.host._members}
         for name, member in self.host._members.items():
             member.reporter.link = self.wires[name]
         self.host._broker._links = list(self.wires.values())

@@ -1,5 +1,6 @@
 """`effectd init`: a whole new home, or nothing."""
 
+import shlex
 import socket
 import stat
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from effectd.cli import app, check, init
+from effectd.cli import app, check, init, style
 from effectd.config import reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -170,3 +171,15 @@ def test_a_sign_that_supervisor_cannot_read_in_a_path_is_refused_before_anything
     assert code == 78
     assert f"a path with {sign} cannot be written in supervisor.conf" in said
     assert everything(home) == ["run"]
+
+
+def test_each_command_that_is_printed_can_be_pasted_into_a_shell(home):
+    room = home / "it's a room"
+    done = CliRunner().invoke(app, ["init", str(room)])
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.output.splitlines() if line.startswith("  ")]
+    assert len(lines) == 4
+    for line in lines:
+        words = shlex.split(line)
+        assert words[1:3] == ["--home", str(room)]
+    assert shlex.split(style.tool("supervisorctl", room))[1:] == ["-c", str(room / "supervisor.conf")]

@@ -39,6 +39,9 @@ def offered(home: Path, typed: str, *, shell: str = "bash") -> list[str]:
         ("effectd send light --target ", ["lamp", "fan", "row-a"]),
         ("effectd stop ", ["lamp", "fan"]),
         ("effectd stop f", ["fan"]),
+        ("effectd device remove ", ["lamp", "fan"]),
+        ("effectd device add x --kind v", ["virtual"]),
+        ("effectd logs d", ["dispatcher"]),
     ],
 )
 def test_what_is_there_is_offered(home, typed, found):

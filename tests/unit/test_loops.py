@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dispatcher_proc.intake import Arrival
 from dispatcher_proc.loops import ALIKE, HOLD_S, Loops
-from tests.unit.fakeloop import FakeLoop
+from effectd.testing import FakeLoop
 
 TOPIC = "effects/wind"
 

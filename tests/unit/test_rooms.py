@@ -10,8 +10,10 @@ ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HOST_FILES = {
     "actuator",
+    "actuator_bench",
     "host",
     "deadline",
+    "driver_bench",
     "dry_run",
     "kinds",
     "member",
@@ -89,7 +91,7 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
-FLOORS = ("base", "messages", "config", "readiness", "program", "supervision", "cli")
+FLOORS = ("base", "testing", "messages", "config", "access", "readiness", "program", "supervision", "cli")
 
 
 def test_within_effectd_a_package_imports_only_from_those_below_it():
@@ -102,6 +104,11 @@ def test_within_effectd_a_package_imports_only_from_those_below_it():
             if above:
                 wrong[name(path)] = above
     assert wrong == {}
+
+
+def test_only_a_bench_uses_what_is_for_tests():
+    users = [path for path in FILES if any(module.startswith("effectd.testing") for module in imports(path))]
+    assert {path.stem for path in users if path.parent.name != "testing"} == {"actuator_bench", "bench"}
 
 
 def test_a_driver_knows_of_this_package_only_the_base_class_and_the_templates():
