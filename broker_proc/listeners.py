@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from broker_proc.addresses import addresses
 from broker_proc.broker import Broker
 from effectd.config.schema import Tls, WebSocket
 
@@ -36,20 +37,6 @@ async def _listen(
     loop = asyncio.get_running_loop()
     hosts = addresses(where.host)
     return await loop.create_server(protocol, hosts, where.port, ssl=tls, backlog=BACKLOG, reuse_address=True)
-
-
-def addresses(host: str) -> list[str] | None:
-    """What to listen on; None: everything. Loopback is both of its addresses, for `localhost` may mean either."""
-    if host == "*":
-        return None
-    if host == "127.0.0.1":
-        try:
-            with socket.socket(socket.AF_INET6) as trial:
-                trial.bind(("::1", 0))
-        except OSError:  # a machine without IPv6
-            return [host]
-        return [host, "::1"]
-    return [host.strip("[]")]
 
 
 def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext | None:
