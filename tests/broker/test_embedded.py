@@ -141,7 +141,7 @@ def test_an_address_that_is_not_there_yet_is_waited_for(folder: Path, host: str)
             own.expect(CONNACK)
 
 
-@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost"])
+@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost", "127.0.0.1"])
 def test_addresses_of_ip_6_are_served(folder: Path, host: str) -> None:
     with program(folder, host=host) as broker:
         broker.wait_ready()
