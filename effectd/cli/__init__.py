@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import device_group
+from effectd.cli import device_group, user_group
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -135,6 +135,7 @@ def _init(
 
 
 app.add_typer(device_group.group, name="device")
+app.add_typer(user_group.group, name="user")
 
 
 @app.command(
@@ -237,6 +238,28 @@ def _restart(
     from effectd.cli import restart
 
     raise typer.Exit(restart.run(home, name))
+
+
+@app.command(
+    "certificate",
+    epilog="""Exit code: 0 made, 69 openssl is missing or refused, 78 config.yaml cannot be changed.
+
+effectd certificate             effectd certificate show.example 192.0.2.7
+
+effectd certificate --client fan-esp""",
+)
+def _certificate(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="More names of this host.")] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="USER", help="A client's instead: its common name is the user.")
+    ] = None,
+    days: Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="How long it is good for.")] = 398,
+    home: Home = HOME,
+) -> None:
+    """TLS for the broker: a private CA, a certificate for this host's names and addresses. Again = renewed."""
+    from effectd.cli import certificate
+
+    raise typer.Exit(certificate.run(home, names or [], client, days))
 
 
 @app.command("service")

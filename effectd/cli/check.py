@@ -14,6 +14,7 @@ from typing import NamedTuple
 import typer
 
 from drivers import kinds
+from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
 from effectd.cli import not_in_force
 from effectd.cli.supervisor_keys import KEYS, OTHERS
@@ -65,6 +66,8 @@ def run(home: Path) -> int:
     for name in tree.buses:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
+    for line in _about_users(tree):
+        typer.echo(line)
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     for line in not_in_force.lines(tree):
         typer.echo(line)
@@ -79,9 +82,30 @@ def problems(home: Path) -> list[Problem]:
     except ConfigError as error:  # it concerns every program; what can be compared without it still is
         return [Problem(error), *conf.problems]
     wrong = [Problem(error) for error in (*tree.errors, *_options(tree))]
+    try:
+        passwords.read(home)
+    except ConfigError as error:
+        wrong.append(Problem(error))
     if conf.broken:
         return [*wrong, *conf.problems]
     return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
+
+
+def _about_users(tree: Config) -> Iterator[str]:
+    """What works, and is not as it should be."""
+    broker = tree.broker
+    if not broker.embedded:
+        return
+    hashes = passwords.read(tree.home)
+    for name in broker.users:
+        if name not in hashes and (broker.tls is None or broker.tls.cafile is None):
+            what = f"has no password, so nobody comes in under this name: effectd user add {name}"
+            yield str(tree.file.error(("broker", "users", name), what))
+    if not passwords.is_private(tree.home):
+        yield f"others can read {tree.home / passwords.FILE}: chmod 600 {passwords.FILE}"
+    certfile = broker.tls.certfile if broker.tls is not None else None
+    if certfile is not None and (warning := certificates.warning(tree.home / certfile)):
+        yield str(tree.file.error(("broker", "tls", "certfile"), warning))
 
 
 def section(program: str) -> str:

@@ -33,6 +33,10 @@ def check(home: Path) -> None:
         raise NotYours(run, _name(found.st_uid))
 
 
+def owner(path: Path) -> str:
+    return _name(path.stat().st_uid)
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
