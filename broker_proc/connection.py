@@ -44,6 +44,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
         self.kind = kind  # tcp, unix, websocket
         self.frames = Frames()
         self.address: tuple[str, int] = ("", 0)
+        self.refused = False  # its CONNECT was one that cannot be granted, and will come again
         self.closing = self.busy = self.lingers = False
         self.held = False  # it may not publish for now
         self.patience = broker.connect_within
@@ -234,7 +235,8 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
 
     def fail(self, error: WireError) -> None:
         """Close, and say why: here, and to a client of MQTT 5."""
-        self._broker.complaints.say(f"connection from {self} closed: {error}")
+        about = f"{self.address[0]} {error}" if self.refused else ""
+        self._broker.complaints.say(f"connection from {self} closed: {error}", about)
         self.close(error.code, str(error))
 
     def close(self, code: int = 0, reason: str = "") -> None:

@@ -66,7 +66,7 @@ class External:
         self._tried, self._claim = False, "none"
         self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
         self._gate.say("waiting", f"trying out what {self._address} can do", generation=self._generation)
-        self._probe = Probe(self._process, self._loop, self._probed)
+        self._probe = Probe(self._process.config, self._loop, self._probed)
 
     def _down(self, why: str) -> None:
         self._end_probe()
@@ -82,6 +82,11 @@ class External:
         self._tried, self._missing = True, missing
         if missing:
             log.error("%s cannot do what effectd needs: %s", self._address, missing)
+            if "QoS 1" not in missing:  # it answers and passes nothing on, as brokers do that were told so
+                missing = (
+                    f"{missing}; has this user rights on {self._process.config.topics.everything} (docs/brokers.md)?"
+                )
+                self._missing = missing
         self._decide()
 
     def _decide(self) -> None:

@@ -107,7 +107,7 @@ class Delivery:
         self._register(opened)
         left_s = now + ttl_ms / 1000 - self._loop.time()
         if left_s <= 0:
-            self._expire(opened, "expires_at or ttl_ms: it was past when the effect got its turn")
+            self._expire(opened, opened.past)
             return
         for part in opened.pending:
             if now < self._lanes[part.device].stopped_at:
@@ -181,6 +181,7 @@ class Delivery:
         part = self._lanes[device].parts.get(ack.id) if device in self._lanes else None
         if part is not None:
             status = ack.status if ack.status in _WORDS else "failed"
+            part.open.unused[device] = ack.unused or ()
             self._settle(part, status, f"{device}: {ack.reason}" if ack.reason else "")
 
     def stop(self, device: str | None = None, *, fence: bool = True) -> None:
@@ -257,4 +258,4 @@ class Delivery:
         self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
         word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
-            self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, reason)
+            self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, opened.reason)

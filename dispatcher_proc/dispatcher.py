@@ -8,6 +8,7 @@ from dispatcher_proc.admission import Admission
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.ledger import Ledger
+from dispatcher_proc.near_misses import NearMisses
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.part import Part
@@ -60,7 +61,8 @@ class Dispatcher:
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
-        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects)
+        near = NearMisses(process.config)
+        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects, near)
         table.add(self._parts)
         self._table = table
         self._broker.start()

@@ -5,6 +5,8 @@ import msgspec
 from effectd.base.loop import Cancellable
 from effectd.messages.effect import Effect
 
+_LEAST_MS = 100_000_000_000  # Unix ms of 1973; Unix seconds of the year 5138
+
 
 class Part:
     """One device's share of an effect."""
@@ -34,6 +36,7 @@ class OpenEffect:
         "statuses",
         "timers",
         "topic",
+        "unused",
     )
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
@@ -44,6 +47,7 @@ class OpenEffect:
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
+        self.unused: dict[str, tuple[str, ...]] = {}  # by device: parameters of which it makes nothing
 
     @property
     def seq(self) -> int:
@@ -56,8 +60,18 @@ class OpenEffect:
         return [part for name, part in self.parts.items() if name not in self.statuses]
 
     @property
+    def past(self) -> str:
+        """Why it expired, where it did so before it had its turn."""
+        given = self.effect.expires_at
+        if given is not None and given < _LEAST_MS:
+            return f"expires_at: {given} was past long ago; it counts milliseconds, and this looks like seconds"
+        return "expires_at or ttl_ms: it was past when the effect got its turn"
+
+    @property
     def reason(self) -> str:
-        return "; ".join(filter(None, [self.note, *self.reasons]))
+        done = [set(self.unused.get(name, ())) for name, status in self.statuses.items() if status == "done"]
+        unused = ", ".join(sorted(set.intersection(*done))) if done else ""
+        return "; ".join(filter(None, [self.note, *self.reasons, unused and f"not used: {unused}"]))
 
 
 class Record(msgspec.Struct, array_like=True):

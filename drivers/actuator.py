@@ -29,6 +29,7 @@ from drivers.ramp import Ramp
 from drivers.reporter import Reporter
 from drivers.scaling import limited
 from drivers.waiting import Waiting
+from effectd.base.errors import in_words
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect, boot_id
@@ -129,7 +130,7 @@ class Actuator:
         assert change is not None
         if raised is not None:
             if change.effect is not None and change.first:
-                self._ack(change.effect, "failed", f"{type(raised).__name__}: {raised}")
+                self._ack(change.effect, "failed", in_words(raised))
         elif change.effect is None or change.level is None:
             self._ended()
             self._reporter.state(None)

@@ -1,6 +1,9 @@
 """What a device publishes: acks, state, availability, configuration; kept until there is a connection."""
 
 from collections import OrderedDict
+from collections.abc import Collection
+
+from msgspec import UNSET
 
 from effectd.base.errors import BrokerLost
 from effectd.base.journal import Notes
@@ -15,6 +18,7 @@ from effectd.program.link import Publisher
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
 
+_UNUSED = 20  # parameters named in an ack
 REASON_CHARS = 200  # of an ack; a device's own words can be a whole page
 
 JOURNAL_BYTES = 1 << 20
@@ -38,6 +42,7 @@ class Reporter:
         }
         self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
         self.link: Publisher | None = None
+        self.understood: Collection[str] | None = None  # parameters; None: any
         self._state = State(on=False)
         self._state_due: Cancellable | None = None
         self._state_at = -STATE_EVERY_S
@@ -105,6 +110,9 @@ class Reporter:
         if received is not None:
             reason = reason if len(reason) <= REASON_CHARS else reason[: REASON_CHARS - 3] + "..."
             ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=answers.unix_ms())
+            if status == "done" and self.understood is not None and effect.parameters:
+                unused = (name for name in effect.parameters if name not in self.understood and name != "ttl_ms")
+                ack.unused = tuple(sorted(unused)[:_UNUSED]) or UNSET
             payload = self._acks[key] = answers.encode(ack)
             if status in ("done", "failed"):  # the others never touched the actuator
                 self._note(key, payload)

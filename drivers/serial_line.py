@@ -32,6 +32,13 @@ class Serial(Driver):
         expect = b"" if options.shared else reply(options.protocol, options.expect)
         self._port = Port(options.port, baud, options.boot_ms, options.timeout_ms, expect, shared=options.shared)
 
+    def claims(self) -> dict[str, bool]:
+        port, part = self._port.claim, self._code.part
+        return {port: not self.options.shared} | ({f"{port}, {part}": True} if part else {})
+
+    def understands(self) -> set[str]:
+        return self._code.parameters
+
     def open(self) -> None:
         self._port.open()
 

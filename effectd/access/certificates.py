@@ -9,8 +9,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 FOLDER = "certificates"
 CA, CA_KEY, SERVER, SERVER_KEY = "ca.pem", "ca.key", "server.pem", "server.key"
@@ -24,9 +24,33 @@ class CannotSign(Exception):
 
 
 def ends(path: Path) -> float:
-    """Unix time at which the first certificate of a file ends. Raises OSError (SSLError among them), ValueError."""
-    decode: Any = ssl._ssl._test_decode_cert  # type: ignore[attr-defined] # what the standard library's tests use
-    return float(ssl.cert_time_to_seconds(decode(str(path))["notAfter"]))
+    """Unix time at which the first certificate of a file ends. Raises OSError, ValueError."""
+    text = path.read_text(errors="replace")
+    begin, end = text.find(ssl.PEM_HEADER), text.find(ssl.PEM_FOOTER)
+    der = ssl.PEM_cert_to_DER_cert(text[max(begin, 0) : end + len(ssl.PEM_FOOTER)])
+    try:  # RFC 5280, 4.1: version (may be missing), serial number, algorithm, issuer, validity
+        at = _content(der, _content(der, 0)[0])[0]
+        if der[at] == 0xA0:
+            at = _content(der, at)[1]
+        for _ in range(3):
+            at = _content(der, at)[1]
+        not_after = _content(der, _content(der, at)[0])[1]
+        start, stop = _content(der, not_after)
+        when = der[start:stop].decode()
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no certificate") from error
+    if der[not_after] == 0x17:  # a UTCTime has two digits of the year
+        when = ("20" if when < "5" else "19") + when
+    return datetime.strptime(when, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
+def _content(der: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the element at `at` begins and ends (X.690, 8.1)."""
+    length, start = der[at + 1], at + 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[at + 2 : start], "big")
+    return start, start + length
 
 
 def days_left(path: Path) -> float:

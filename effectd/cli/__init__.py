@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import device_group, user_group
+from effectd.cli import access_group, arguments, device_group, user_group
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -129,24 +129,26 @@ def _init(
     ] = None,
 ) -> None:
     """A new home of four virtual devices: both files, with comments, and the folders for sockets and logs."""
-    from effectd.cli import arguments, init
+    from effectd.cli import init
 
     raise typer.Exit(init.run(folder, arguments.port(port)))
 
 
 app.add_typer(device_group.group, name="device")
 app.add_typer(user_group.group, name="user")
+app.add_typer(access_group.group)
 
 
 @app.command(
     "send",
+    cls=arguments.NumbersMayBeNegative,
     epilog="""Exit code: 0 done, 1 any other end (its reason is shown), 69 no broker, 75 no receipt.
 
-effectd send wind 60 --duration 2000
+effectd send wind 60 --duration 2s
 
 effectd send light high --param color=orange --location left
 
-effectd send light high --fade 2000 --duration 10000 --target row-a
+effectd send light high --fade 500ms --duration 10s --target row-a
 
 effectd send vibration --param 'pattern=\\[1, 0, 1]' --ttl 500 --priority 9
 
@@ -159,13 +161,13 @@ def _send(  # noqa: PLR0917 - typer passes them by name
         typer.Argument(metavar="INTENSITY", help="0 to 100, or a label such as off, low, medium, high. Default: 100."),
     ] = None,
     duration: Annotated[
-        int | None, typer.Option(metavar="MS", help="Then it is off again; 0 holds it. Default: the type's own.")
+        str | None, typer.Option(metavar="TIME", help="2s, 500ms, 2000; then off; 0 holds it. Default: the type's own.")
     ] = None,
     location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this device or zone.")] = None,
-    fade: Annotated[int | None, typer.Option(metavar="MS", help="Move there in this time. Default: at once.")] = None,
+    fade: Annotated[str | None, typer.Option(metavar="TIME", help="Move there in this time. Default: at once.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text.")] = None,
-    ttl: Annotated[int | None, typer.Option(metavar="MS", help="Not started by then: expired. Default: 2000.")] = None,
+    ttl: Annotated[str | None, typer.Option(metavar="TIME", help="Not started by then: expired. Default: 2s.")] = None,
     priority: Annotated[int | None, typer.Option(metavar="0-9", help="The greater wins. Default: 5.")] = None,
     id_: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The same id again is the same effect. Default: a new one.")
@@ -175,19 +177,19 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     home: Home = HOME,
 ) -> None:
     """Publish an effect, wait for its final receipt, show it. --target and --param may be repeated."""
-    from effectd.cli import arguments, send
+    from effectd.cli import send
 
     if not re.fullmatch(r"[^+#\0\s/]+(/[^+#\0\s]*)?", effect_type):
         raise typer.BadParameter("a key of effects: in config.yaml, without + # or blanks", param_hint="TYPE")
     fields = {
         "id": id_,
         "intensity": None if intensity is None else arguments.number(intensity),
-        "duration": duration,
+        "duration": arguments.milliseconds(duration, "--duration"),
         "location": location,
         "target": target or None,
-        "fade": fade,
+        "fade": arguments.milliseconds(fade, "--fade"),
         "parameters": dict(arguments.parameter(text) for text in param) if param else None,
-        "ttl_ms": ttl,
+        "ttl_ms": arguments.milliseconds(ttl, "--ttl"),
         "priority": priority,
     }
     given = {key: value for key, value in fields.items() if value is not None}
@@ -240,26 +242,12 @@ def _restart(
     raise typer.Exit(restart.run(home, name))
 
 
-@app.command(
-    "certificate",
-    epilog="""Exit code: 0 made, 69 openssl is missing or refused, 78 config.yaml cannot be changed.
+@app.command("schema", epilog="Name it in config.yaml: # yaml-language-server: $schema=...; a new home's does so.")
+def _schema() -> None:
+    """Print the JSON Schema of config.yaml: an editor that has it completes, explains and checks each key."""
+    from effectd.cli import schema
 
-effectd certificate             effectd certificate show.example 192.0.2.7
-
-effectd certificate --client fan-esp""",
-)
-def _certificate(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="More names of this host.")] = None,
-    client: Annotated[
-        str | None, typer.Option(metavar="USER", help="A client's instead: its common name is the user.")
-    ] = None,
-    days: Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="How long it is good for.")] = 398,
-    home: Home = HOME,
-) -> None:
-    """TLS for the broker: a private CA, a certificate for this host's names and addresses. Again = renewed."""
-    from effectd.cli import certificate
-
-    raise typer.Exit(certificate.run(home, names or [], client, days))
+    raise typer.Exit(schema.run())
 
 
 @app.command("service")

@@ -12,6 +12,7 @@ import typer
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.lock import holders
 from effectd.base.loop import Loop
+from effectd.base.near import did_you_mean
 from effectd.cli import style
 from effectd.cli.client import Client, Message
 from effectd.config import programs, reader, run_folder
@@ -42,7 +43,8 @@ def run(home: Path, device: str | None) -> int:
     wrong += [name for name in _gates(home) if name not in named]
     known = [*local, *remote, *wrong]
     if device is not None and device not in known:
-        raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}")
+        near = did_you_mean(device, known)
+        raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}{near}")
     request = {"do": "stop"} if device is None else {"do": "stop", "device": device}
     topic = tree.topics.stop_all if device is None else tree.topics.stop(device)
     published: list[bool] = []

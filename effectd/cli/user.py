@@ -18,8 +18,6 @@ from effectd.config import exposure, reader, run_folder, yamlchange
 from effectd.config.reader import FILE, Config
 
 EX_CONFIG = 78
-_PUBLISH = ("effects/#", "timelines/#")
-_SUBSCRIBE = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
 
 
 def add(
@@ -129,9 +127,8 @@ def _tree(home: Path) -> Config:
 def _entry(
     tree: Config, publish: Sequence[str], subscribe: Sequence[str], devices: Sequence[str], *, operate: bool
 ) -> dict[str, Any]:
-    root = f"{tree.topic_root}/" if tree.topic_root else ""
     if not (publish or subscribe or devices):
-        publish, subscribe = [root + one for one in _PUBLISH], [root + one for one in _SUBSCRIBE]
+        publish, subscribe = tree.topics.of_a_user
     entry: dict[str, Any] = {}
     if publish:
         entry["publish"] = list(publish)

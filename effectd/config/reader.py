@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
+from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
 from effectd.config.convert import convert
@@ -86,7 +87,10 @@ class Config(Struct, frozen=True):
         if name not in self.devices:
             known = ", ".join(self.devices) or "none"
             raise ConfigError(
-                self.home / FILE, self.file.line("devices"), f"devices.{name}", f"missing; known: {known}"
+                self.home / FILE,
+                self.file.line("devices"),
+                f"devices.{name}",
+                f"missing; known: {known}{did_you_mean(name, self.devices)}",
             )
         return self.devices[name]
 

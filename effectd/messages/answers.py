@@ -6,7 +6,7 @@ import time
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 Status = Literal["done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable"]
 FINAL = frozenset({"done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable", "refused"})
@@ -27,13 +27,17 @@ def encode(message: Any) -> bytes:
 
 
 class Ack(Struct, kw_only=True):
-    """Driver -> dispatcher: the outcome of one `set`. Times are Unix ms."""
+    """Driver -> dispatcher: the outcome of one `set`. Times are Unix ms.
+
+    `unused`: the published parameters that this device does not use, where it knows.
+    """
 
     id: str
     status: str
     reason: str = ""
     received_at: int = 0
     done_at: int = 0
+    unused: tuple[str, ...] | UnsetType = UNSET
 
 
 class Receipt(Struct, kw_only=True):

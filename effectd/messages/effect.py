@@ -78,14 +78,26 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The colour at full intensity, 0-255 each: `rgb`, else `color` (#RRGGBB or a name), else white."""
         return rgb_of(self.parameters) or (255, 255, 255)
 
+    def dimmed(self) -> tuple[int, int, int]:
+        """The colour at this intensity, 0-255 each; above off its brightest part is never 0."""
+        full, intensity = self.rgb(), float(self.intensity)
+        red, green, blue = (round(part * intensity / 100) for part in full)
+        if intensity > 0 and not (red or green or blue):
+            red, green, blue = (int(part == max(full) > 0) for part in full)
+        return red, green, blue
+
     def clamped(self, max_intensity: float, max_on_ms: int) -> "Effect":
         """This resolved effect within a device's limits; duration 0 stays 0, the host ends it at `max_on_ms`."""
         intensity = min(max(float(self.intensity), 0.0), max_intensity)
         return msgspec.structs.replace(self, intensity=intensity, duration=min(self.duration or 0, max_on_ms))
 
     def level(self, top: int) -> int:
-        """The intensity as a whole number from 0 to `top`, for an actuator with such a scale (255, 1023, ...)."""
-        return round(float(self.intensity) * top / 100)
+        """The intensity as a whole number from 0 to `top`, for an actuator with such a scale (255, 1023, ...).
+
+        Above off it is at least 1.
+        """
+        level = round(float(self.intensity) * top / 100)
+        return max(level, 1) if float(self.intensity) > 0 else level
 
 
 class _Set(Struct, omit_defaults=True):
@@ -105,6 +117,7 @@ class _Set(Struct, omit_defaults=True):
     first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
+_SET_RULE = "it is a JSON object with effect_type, intensity, duration, and comes from the dispatcher: publish effects"
 _set_decoder = msgspec.json.Decoder(_Set)
 _encoder = msgspec.json.Encoder()
 
@@ -139,7 +152,7 @@ def from_set(payload: bytes) -> Effect:
     try:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EffectRefused("set", str(error)) from None
+        raise EffectRefused("set", f"{error}; {_SET_RULE}") from None
     check_whole(fields["parameters"], "parameters")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 

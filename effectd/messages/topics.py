@@ -1,8 +1,11 @@
 """Every topic of the contract; no other file spells one."""
 
 import re
+from collections.abc import Iterable
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# the first level of each topic of the contract
+FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
 ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
 
 
@@ -29,6 +32,12 @@ class Topics:
 
     def effect(self, effect_type: str) -> str:
         return f"{self._root}effects/{effect_type}"
+
+    def near_misses(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Where effects are published by mistake, `types` being those of the configuration; nobody listens there."""
+        near = ("Effects/#", "EFFECTS/#", "effect/#", "Effect/#", "/effects/#")
+        unrooted = ("effects/#",) if self._root else ()
+        return (*(self._root + each for each in (*near, *types)), *unrooted)
 
     def receipt(self, effect_id: str) -> str:
         return f"{self._root}receipts/{effect_id}"
@@ -87,9 +96,19 @@ class Topics:
         """What the driver of a device listens to."""
         return (self.set(device), self.stop(device), self.resume(device), self.stop_all, self.every_hold)
 
+    @property
+    def of_a_user(self) -> tuple[list[str], list[str]]:
+        """What somebody who is to play in this room publishes, and hears."""
+        heard = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
+        return [self.effects, self._root + "timelines/#"], [self._root + one for one in heard]
+
     def dispatched(self) -> tuple[str, ...]:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))
+
+    def is_own(self, topic: str) -> bool:
+        """Whether the contract has a meaning for this topic, or keeps it for one."""
+        return next(iter(self.split(topic)), "") in FIRST
 
     def split(self, topic: str) -> list[str]:
         """The levels below the root; [] for a topic outside it."""

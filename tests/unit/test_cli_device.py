@@ -185,7 +185,7 @@ def test_without_an_effect_of_the_drivers_own_one_is_asked_for(room):
             ["fan", "--kind", "virtual", "--effect", "wnd"],
             "devices.fan.effects: 'wnd' is no key of effects: (known: light,",
         ),
-        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no drivers/nonsense.py"),
+        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no such kind"),
         (["fan", "--kind", "virtual"], "--effect is needed: virtual does any effect type"),
         (["fan", "--kind", "remote"], "--effect is needed: remote does any effect type"),
         (["Fan", "--kind", "virtual", "--effect", "wind"], "'Fan': a device id is 1 to 32 of a-z 0-9 -"),
@@ -246,7 +246,8 @@ def test_a_name_that_is_there_is_told_with_its_line_in_either_file(room):
 def test_what_was_wrong_before_is_told_at_the_line_that_the_user_sees(room):
     room.edit("port: 1883", "port: much")
     said = room.refused("fan", "--kind", "virtual", "--effect", "wind")
-    assert said.startswith(f"{room.files[0]}:9: broker.port: ")
+    line = room.files[0].read_text().splitlines().index("  port: much") + 1
+    assert said.startswith(f"{room.files[0]}:{line}: broker.port: ")
 
 
 def test_a_wrong_supervisor_conf_is_told_first(room):

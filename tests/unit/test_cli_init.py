@@ -14,6 +14,7 @@ from effectd.config import reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = str(init.TEMPLATE / "configuration.md")
+SCHEMA = (init.TEMPLATE / "config.schema.json").as_uri()
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -56,13 +57,15 @@ def test_its_files_are_those_of_the_repository_and_name_pages_that_are_there(roo
     run(room)
     text = (REPOSITORY / "config.yaml").read_text()
     assert "docs/configuration.md" in text
-    assert (room / "config.yaml").read_text() == text.replace("docs/configuration.md", PAGE)
+    assert (room / "config.yaml").read_text() == text.replace("docs/configuration.md", PAGE).replace(
+        "docs/config.schema.json", SCHEMA
+    )
     assert Path(PAGE).read_text() == (REPOSITORY / "docs" / "configuration.md").read_text()
     assert (room / "supervisor.conf").read_text() == (REPOSITORY / "supervisor.conf").read_text()
 
 
 def test_there_is_no_second_copy_of_the_files_that_could_drift():
-    for name in ("config.yaml", "supervisor.conf", "configuration.md"):
+    for name in ("config.yaml", "supervisor.conf", "configuration.md", "config.schema.json"):
         assert (REPOSITORY / "effectd" / "template" / name).is_symlink()
 
 
@@ -72,6 +75,7 @@ def test_a_port_is_written_where_the_broker_reads_it_and_nothing_else_changes(ro
     assert "(port 2883)" in said
     assert reader.load(room).broker.port == 2883
     text = (REPOSITORY / "config.yaml").read_text().replace("docs/configuration.md", PAGE)
+    text = text.replace("docs/config.schema.json", SCHEMA)
     assert (room / "config.yaml").read_text() == text.replace("port: 1883", "port: 2883")
 
 

@@ -28,7 +28,7 @@ HOST_FILES = {
     "__main__",
     "__init__",
 }
-PARTS_OF_DRIVERS = {"driver", "template", "serial_code", "serial_port"}
+PARTS_OF_DRIVERS = {"driver", "template", "digest", "serial_code", "serial_port"}
 TOPIC_WORDS = ("devices", "effects", "receipts", "dead-letters", "system", "stop-all", "timeline")
 
 

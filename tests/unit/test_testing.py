@@ -121,7 +121,7 @@ def test_a_call_that_raises_is_answered_and_the_device_is_opened_again_off_first
     bench = DriverBench(broken("apply"))
     failed = bench.send(60)
     assert bench.acks == {failed: "failed"}
-    assert bench.reasons == {failed: "DeviceFailed: apply: no such lamp"}
+    assert bench.reasons == {failed: "apply: no such lamp"}
     good = bench.send(30)
     bench.advance(0.5)
     assert bench.acks[good] == "done"
