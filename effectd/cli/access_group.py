@@ -1,12 +1,14 @@
-"""`effectd certificate` and `effectd doctor`: options and examples; what they do is in the files of their names."""
+"""`effectd user`, `certificate` and `doctor`: options and examples; what they do is in the files of their names."""
 
 from typing import Annotated
 
 import typer
 
+from effectd.cli import user_group
 from effectd.cli.options import HOME, Home
 
 group = typer.Typer()
+group.add_typer(user_group.group, name="user")
 
 
 @group.command(

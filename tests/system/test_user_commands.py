@@ -1,5 +1,6 @@
 """`effectd user ...` and `effectd certificate` in a home that runs: in force at once, nothing secret anywhere."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from effectd.access import passwords
 from effectd.config import reader
 from tests.broker import wire
-from tests.system.home import Client, Home, wait_for
+from tests.system.home import REPOSITORY, Client, Home, wait_for
+from tests.system.test_readme import blocks, commands
 
 SECRET = "a secret that is nowhere"
 
@@ -138,6 +140,20 @@ def test_open_to_the_network_it_starts_after_two_commands_and_not_before() -> No
         assert "needs users" in last.stderr
         assert "anna" in home.effectd("user", "list").stdout
         home.effectd("down")
+
+
+def test_the_commands_and_the_section_shown_for_security_work(home: Home) -> None:
+    shown = commands(REPOSITORY / "docs" / "security.md")
+    assert len(shown) == 2
+    for command in shown:
+        program, *arguments = shlex.split(command)
+        assert program == "effectd"
+        done = home.effectd(*arguments, input=SECRET)
+        assert done.returncode == 0, done.stderr
+    (section,) = blocks(REPOSITORY / "docs" / "security.md", "yaml")
+    tree = reader.load(home.path, f"{section}effects: {{wind: {{}}, light: {{}}}}".encode())
+    assert tree.errors == ()
+    assert set(tree.broker.users) == {"anna", "fan-esp", "room2"}
 
 
 def test_a_home_of_drivers_alone_needs_no_more_than_the_right_to_its_devices(monkeypatch: pytest.MonkeyPatch) -> None:
