@@ -153,7 +153,8 @@ class Home:
                 self.config["devices"][name] = device
         self.config.update(top)
         self.write()
-        (self.path / "run" / "log").mkdir(parents=True, mode=0o700)
+        for folder in ("run", "run/log"):
+            (self.path / folder).mkdir(mode=0o700)
         self.clients: list[Client] = []
         self._seen: dict[int, float] = {}  # every pid that supervisord told, with its start time
 

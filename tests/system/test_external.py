@@ -208,7 +208,7 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
     probed: list[Callable[[str], None]] = []  # both are through with their trials in the same turn
 
     class Probe:
-        def __init__(self, _process: Process, _loop: Loop, done: Callable[[str], None]) -> None:
+        def __init__(self, _config: reader.Config, _loop: Loop, done: Callable[[str], None]) -> None:
             probed.append(done)
             if len(probed) == 2:
                 for each in probed:
