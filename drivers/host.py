@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drivers.actuator import OFF, Actuator, Change
+from drivers.envelope import Envelope
 from drivers.fence import Fence
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from drivers.scaling import shaped
@@ -15,6 +16,7 @@ from drivers.worker import Worker
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
+from effectd.config.lights import sharing
 from effectd.driver import Driver
 from effectd.messages.effect import from_set
 from effectd.program.broker_session import BrokerSession
@@ -47,7 +49,9 @@ class Host:
         journal = Journal(process.run / f"{process.name}.seen", JOURNAL_BYTES)
         self._reporter = Reporter(loop, topics, process.name, self._device, journal)
         self._fence = Fence(journal, self._reporter.fence)
-        self._actuator = Actuator(loop, self._device, self._reporter, self._fence, self._next)
+        lights = sharing(process.name, process.config.devices)
+        envelope = Envelope(loop, self._device, journal, lights)
+        self._actuator = Actuator(loop, self._device, self._reporter, self._fence, envelope, self._next)
         self._topic_set, self._topic_resume = topics.set(process.name), topics.resume(process.name)
         self._watcher = process.watcher(loop)
         self._broker = BrokerSession(

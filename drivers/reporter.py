@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 
+import msgspec
+
 from effectd.base.errors import BrokerLost
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages import answers
-from effectd.messages.answers import Ack, State
+from effectd.messages.answers import Ack, KeptOff, State
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
 from effectd.program.link import Link
@@ -35,7 +37,7 @@ class Reporter:
                 "effects": device.effects,
                 "location": device.location,
                 "zones": device.zones,
-                "limits": device.limits,
+                "limits": msgspec.structs.replace(device.limits, max_flash_hz=device.flash_hz),
             }
         )
         self.link: Link | None = None
@@ -111,9 +113,9 @@ class Reporter:
                 self._note(key, payload)
             self._say_ack(key, payload)
 
-    def state(self, effect: Effect | None) -> None:
-        """What the actuator does from now on, None = nothing; called after it moved, never before."""
-        self._state = State(on=False)
+    def state(self, effect: Effect | None, reason: str = "") -> None:
+        """What the actuator does from now on, None = nothing (`reason`: why); called after it moved, never before."""
+        self._state = KeptOff(on=False, reason=reason) if reason else State(on=False)
         if effect is not None:
             self._state = State(
                 on=bool(effect.intensity),

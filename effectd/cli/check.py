@@ -16,7 +16,7 @@ import typer
 from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.cli.supervisor_keys import KEYS, OTHERS
-from effectd.config import programs, reader
+from effectd.config import lights, programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
 _SECTION = """[program:{name}]
@@ -56,6 +56,10 @@ def run(home: Path) -> int:
     for name, device in tree.devices.items():
         if device.delay_ms:
             typer.echo(str(tree.option_error(name, ("delay_ms",), "has no effect yet: only timelines will use it")))
+    for zone, light in lights.unlimited(tree.devices):
+        who = "is remote" if tree.devices[light].remote else "has max_flash_hz 0"
+        what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
+        typer.echo(str(tree.option_error(light, ("limits", "max_flash_hz"), what)))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     return 0
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
-from effectd.config import programs, run_folder
+from effectd.config import bounds, programs, run_folder
 from effectd.config.schema import Address, Broker, Device, EffectType, HomeAddress, Percent, RemoteOptions, Supervision
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location, topics
@@ -185,6 +185,7 @@ def _device(file: YamlFile, name: str, raw: Any, effects: dict[str, EffectType],
         if zone in names:
             problem = f"{zone!r} is a device; devices and zones share one set of names"
             raise file.error((*path, "zones"), problem, device=name)
+    bounds.check(file, name, device, raw)
     if device.range[0] >= device.range[1]:
         raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
     try:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drivers import actuator as actuator_module
 from drivers.actuator import Actuator
+from drivers.envelope import Envelope
 from drivers.fence import Fence
 from drivers.reporter import Reporter
 from effectd.config.schema import Device, Limits
@@ -27,11 +28,12 @@ class Bench:
 
     def __init__(self, **limits: Any) -> None:
         self.loop, self.wire, self.journal = FakeLoop(), Wire(), Memory()
-        device = Device("virtual", ("light",), limits=Limits(**limits))
+        device = Device("virtual", ("light",), limits=Limits(**({"max_flash_hz": 0} | limits)))
         self.reporter = Reporter(self.loop, Topics(), "lamp", device, self.journal)  # type: ignore[arg-type]
         self.reporter.link = self.wire  # type: ignore[assignment]
         self.fence = Fence(self.journal, self.reporter.fence)  # type: ignore[arg-type]
-        self.actuator = Actuator(self.loop, device, self.reporter, self.fence, self.wake)
+        envelope = Envelope(self.loop, device, self.journal)  # type: ignore[arg-type]
+        self.actuator = Actuator(self.loop, device, self.reporter, self.fence, envelope, self.wake)
         self.ids = itertools.count()
         self.driven: list[tuple[int, float]] = []  # ms since the start, the level
         self.began = self.loop.now
@@ -92,9 +94,9 @@ def play(history: list[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
     actuator = bench.actuator
     time_is_up = actuator._time_is_up
 
-    def told(effect: Effect) -> None:
+    def told(effect: Effect, limit: str) -> None:
         before = actuator.state
-        time_is_up(effect)
+        time_is_up(effect, limit)
         check(before, "its time is up")
 
     def check(before: str, event: str) -> None:
