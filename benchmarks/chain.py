@@ -1,9 +1,10 @@
 """effectd's chain beside a stub chain, on the embedded broker and on mosquitto, beside the floor of four TCP hops.
 
-    .venv/bin/python -m benchmarks.chain [--rates 20 100 500] [--seconds 4] [--rounds 2] [--json FILE]
+    .venv/bin/python -m benchmarks.chain [--rates 20 100 500] [--seconds 4] [--rounds 2] [--before CHECKOUT]
 
-Published -> actuated in ms at each rate, and receipts a second at saturation (64 effects open at any time). All of one
-round runs side by side, one after the other; the rounds alternate, so that a machine that changes its speed is seen.
+Published -> actuated in ms at each rate, and receipts a second at saturation (64 effects open at any time), with the
+CPU time that broker, dispatcher and drivers need for each. The chains of a round run one after the other; the rounds
+alternate, so that a machine that changes its speed is seen. `--before`: another checkout, an older one, as well.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.latency import Witnessed
+from benchmarks.load import cpu_of
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.test_external import Mosquitto
 
@@ -52,12 +54,14 @@ class Publisher(Client):
         self._client.publish(f"effects/{device}", json.dumps(fields), 1)
 
 
-Chain = Callable[[], Any]  # a context manager that yields (port, witness)
+Pids = dict[str, list[int]]  # role -> its processes
+Chain = Callable[[], Any]  # a context manager that yields (port, witness, pids)
 
 
 @contextmanager
-def effectd(port: int | None) -> Iterator[tuple[int, Witnessed]]:
+def effectd(port: int | None, checkout: Path = REPOSITORY) -> Iterator[tuple[int, Witnessed, Pids]]:
     """The whole product; `port`: of an external broker, None: the embedded one."""
+    os.environ["PYTHONPATH"] = str(checkout)
     home = Home()
     if port is not None:
         home.config["broker"] |= {"embedded": False, "external": {"host": "127.0.0.1", "port": port}}
@@ -75,12 +79,15 @@ def effectd(port: int | None) -> Iterator[tuple[int, Witnessed]]:
     with home:
         witness = Witnessed(home.path / "witness")
         home.start()
+        os.environ["PYTHONPATH"] = str(REPOSITORY)
         home.wait_ready()
-        yield port or home.port, witness
+        pids = home.pids()
+        roles = {"broker": ["broker"] if port is None else [], "dispatcher": ["dispatcher"], "drivers": DEVICES}
+        yield port or home.port, witness, {role: [pids[name] for name in names] for role, names in roles.items()}
 
 
 @contextmanager
-def stub(port: int | None) -> Iterator[tuple[int, Witnessed]]:
+def stub(port: int | None) -> Iterator[tuple[int, Witnessed, Pids]]:
     """The stub chain; on the embedded broker (run alone, `port` None) or on another."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
@@ -107,7 +114,7 @@ def stub(port: int | None) -> Iterator[tuple[int, Witnessed]]:
 
             wait_for(answered, what=DEVICES[number])
         probe.close()
-        yield port, witness
+        yield port, witness, {}
 
 
 @contextmanager
@@ -159,9 +166,10 @@ def latencies(port: int, witness: Witnessed, rate: int, seconds: float, device: 
     return [(witness.at[name] - at) / 1e6 for name, at in publisher.published.items() if name in witness.at]
 
 
-def saturation(port: int, seconds: float) -> float:
-    """Receipts a second while 64 effects are open at any time."""
+def saturation(port: int, seconds: float, pids: Pids) -> dict[str, float]:
+    """Receipts a second while 64 effects are open at any time, and the CPU time of each role for one, in us."""
     publisher = Publisher(port)
+    before = {role: sum(map(cpu_of, processes)) for role, processes in pids.items() if processes}
     tag = f"s-{time.monotonic_ns()}"
     start = time.monotonic()
     number = 0
@@ -170,9 +178,11 @@ def saturation(port: int, seconds: float) -> float:
         publisher.effect(f"{tag}-{number}", number)
         number += 1
     wait_for(lambda: publisher.receipted >= number, 30, "every receipt")
-    speed = number / (time.monotonic() - start)
+    figures_ = {"receipts/s": number / (time.monotonic() - start)}
+    for role, used in before.items():
+        figures_[f"{role}, us"] = (sum(map(cpu_of, pids[role])) - used) / number * 1e6
     publisher.close()
-    return speed
+    return figures_
 
 
 def floor(rate: int, seconds: float) -> list[float]:
@@ -221,11 +231,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--playsem", type=Path, help="a Python that has Python_PlaySEM installed: measured as well")
+    parser.add_argument("--before", type=Path, help="a checkout of an older version: measured as well")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     os.environ["PYTHONPATH"] = str(REPOSITORY)
     samples: dict[str, dict[int, list[float]]] = {}
-    speeds: dict[str, list[float]] = {}
+    saturated: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         mosquitto = Mosquitto(Path(folder))
         mosquitto.start()
@@ -235,6 +246,9 @@ def main() -> None:
             "effectd, mosquitto": lambda: effectd(mosquitto.port),
             "stub chain, mosquitto": lambda: stub(mosquitto.port),
         }
+        if before := arguments.before:
+            chains["before, embedded broker"] = lambda: effectd(None, before)
+            chains["before, mosquitto"] = lambda: effectd(mosquitto.port, before)
         try:
             for _ in range(arguments.rounds):
                 for rate in arguments.rates:
@@ -248,12 +262,12 @@ def main() -> None:
                             found = latencies(port, witness, rate, arguments.seconds, "wind")
                             samples.setdefault("Python_PlaySEM, one process", {}).setdefault(rate, []).extend(found)
                 for name, chain in chains.items():
-                    with chain() as (port, witness):
+                    with chain() as (port, witness, pids):
                         latencies(port, witness, 100, 0.5)  # warm
                         for rate in arguments.rates:
                             found = latencies(port, witness, rate, arguments.seconds)
                             samples.setdefault(name, {}).setdefault(rate, []).extend(found)
-                        speeds.setdefault(name, []).append(saturation(port, arguments.seconds))
+                        saturated.setdefault(name, []).append(saturation(port, arguments.seconds, pids))
         finally:
             mosquitto.kill()
     rows: dict[str, dict[str, Any]] = {}
@@ -262,9 +276,9 @@ def main() -> None:
             f"{rate}/s p50; p99": "; ".join(f"{figures.percentile(by_rate[rate], share):.2f}" for share in (0.5, 0.99))
             for rate in arguments.rates
         }
-        if name in speeds:
-            rows[name]["saturation, receipts/s"] = "; ".join(f"{speed:.0f}" for speed in speeds[name])
-    figures.show("Published -> actuated (ms), and saturation", rows)
+        for key in saturated.get(name, [{}])[0]:
+            rows[name][key] = "; ".join(f"{one[key]:.0f}" for one in saturated[name])
+    figures.show("Published -> actuated (ms); at saturation: receipts/s, and CPU time for each", rows)
     figures.save(arguments.json and str(arguments.json), {"chain": rows})
 
 

@@ -53,9 +53,6 @@ class Delivery:
             else:
                 self._lanes[name] = Lane(device)
 
-    def knows(self, device: str) -> bool:
-        return device in self._lanes
-
     def has_open(self, effect_id: str) -> bool:
         """Whether this effect was accepted and has no final status yet."""
         return effect_id in self._open

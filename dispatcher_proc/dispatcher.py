@@ -35,19 +35,16 @@ class Dispatcher:
     def __init__(self, process: Process, loop: AnyLoop) -> None:
         self._process, self._loop, self._config = process, loop, process.config
         topics, table = process.config.topics, Table()
-        self._parts: tuple[Part, ...] = ()  # the connection may change before they are there
         self._watcher = process.watcher(loop)
-        self._broker = BrokerSession(
-            process,
-            loop,
-            self._watcher,
+        self._broker = BrokerSession(process, loop, self._watcher, on_change=self._connection_changed)
+        link = self._broker.connect(
+            process.name,
             subscriptions=table.subscriptions,  # those of the parts, which are there before the first connection
             on_message=table.take,
             on_up=self._up,
-            on_change=self._connection_changed,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
         )
-        link, sender = self._broker.link, Sender(self._broker, topics)
+        sender = Sender(self._broker, topics)
         link.on_room = self._room
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         journal.watch(loop, self._broker.journal_trouble)
@@ -61,9 +58,11 @@ class Dispatcher:
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
-        self._parts = (self._stops, Acks(topics, self._delivery), self._presence, self._admission, self._effects)
+        acks = Acks(topics, self._delivery)
+        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects)
         table.add(self._parts)
         self._table = table
+        self._broker.start()
 
     def start(self) -> None:
         """Take up what the last run left, and work."""

@@ -24,6 +24,7 @@ class Presence(Part):
     def __init__(self, watcher: GateWatcher, follower: BrokerSession, delivery: Delivery, topics: Topics) -> None:
         self._watcher, self._broker, self._delivery, self._topics = watcher, follower, delivery, topics
         self.watches: dict[str, GateView] = {}
+        self._drives: dict[str, list[str]] = {}  # program -> its devices
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
@@ -38,6 +39,7 @@ class Presence(Part):
             self._watcher.unwatch(name)
             del self.watches[name]
         self._remote = {name: device.acks for name, device in config.devices.items() if device.remote}
+        self._drives = {name: config.devices_of(name) for name in config.programs}
         for name in config.programs:
             if name not in self.watches:
                 self.watches[name] = self._watcher.watch(name, self._changed)
@@ -83,17 +85,19 @@ class Presence(Part):
         self._look_at(watch)
 
     def _look_at(self, watch: GateView) -> None:
-        if not self._delivery.knows(watch.name):
-            return
+        for device in self._drives.get(watch.name, ()):
+            self._look_at_device(device, watch)
+
+    def _look_at_device(self, device: str, watch: GateView) -> None:
         follower = self._broker
         if not follower.link.up:
-            self._delivery.not_ready(watch.name, watch.blocker or "the dispatcher has no connection to the broker")
+            self._delivery.not_ready(device, watch.blocker or "the dispatcher has no connection to the broker")
         elif not watch.ready or watch.line is None:
-            self._delivery.not_ready(watch.name, watch.blocker)
+            self._delivery.not_ready(device, watch.blocker)
         elif watch.line.broker_generation != follower.generation:
-            self._delivery.not_ready(watch.name, f"{watch.name} has not found the broker's new run yet")
+            self._delivery.not_ready(device, f"{watch.name} has not found the broker's new run yet")
         else:
-            self._delivery.ready(watch.name, watch.line.generation)
+            self._delivery.ready(device, watch.line.generation)
 
     def _look_at_remote(self, device: str) -> None:
         follower = self._broker

@@ -1,4 +1,4 @@
-"""`python -m drivers DEVICE [--home DIR]`: run the driver of one device."""
+"""`python -m drivers NAME [--home DIR]`: run the driver of one device, or of a bus with all its devices."""
 
 import sys
 

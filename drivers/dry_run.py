@@ -1,11 +1,18 @@
-"""A driver whose device is out of reach: what would leave for it is logged instead."""
+"""A driver, or a bus, whose devices are out of reach: what would leave for them is logged instead."""
 
-from effectd.driver import Driver, Effect
+from effectd.driver import Bus, Driver, Effect
+
+_OPENED = "dry run: the device is not opened and not touched"
 
 
 def dry(driver: Driver) -> Driver:
-    """The same driver with its device out of reach: what would leave for it is logged instead."""
+    """The same driver with its device out of reach."""
     return _DryRun(driver)
+
+
+def dry_bus(bus: Bus) -> Bus:
+    """The same bus with its devices out of reach."""
+    return _DryBus(bus)
 
 
 class _DryRun(Driver):
@@ -16,16 +23,14 @@ class _DryRun(Driver):
         driver.instead = lambda what: self.log.info("dry run: %s%s", what, self._of)
 
     def open(self) -> None:
-        self.log.warning("dry run: the device is not opened and not touched")
+        self.log.warning(_OPENED)
 
     def apply(self, effect: Effect) -> None:
         self._of = f" (effect {effect.id})"
         if self._driver.uses_out:
             self._driver.apply(effect)
         else:
-            lasts = f"for {effect.duration} ms" if effect.duration else "until stopped"
-            what = f"{effect.effect_type} {effect.intensity:g} % {effect.parameters} {lasts}"
-            self.log.info("dry run: %s%s", what, self._of)
+            self.log.info("dry run: %s%s", _in_words(effect), self._of)
 
     def off(self) -> None:
         self._of = ""
@@ -33,3 +38,25 @@ class _DryRun(Driver):
             self._driver.off()
         else:
             self.log.info("dry run: off")
+
+
+class _DryBus(Bus):
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus.log.name, bus.options, bus.broker, bus.devices)
+        self._bus = bus
+        bus.instead = lambda what: self.log.info("dry run: %s", what)
+
+    def open(self) -> None:
+        self.log.warning(_OPENED)
+
+    def show(self, levels: dict[str, Effect | None]) -> None:
+        if self._bus.uses_out:
+            self._bus.show(levels)
+        else:
+            said = (f"{name} {'off' if level is None else _in_words(level)}" for name, level in levels.items())
+            self.log.info("dry run: %s", "; ".join(said))
+
+
+def _in_words(effect: Effect) -> str:
+    lasts = f"for {effect.duration} ms" if effect.duration else "until stopped"
+    return f"{effect.effect_type} {effect.intensity:g} % {effect.parameters} {lasts}"

@@ -1,42 +1,78 @@
-"""Find the driver class that a device's `kind` names, and decode its options."""
+"""Find the driver class that the `kind` of a device or a bus names, and decode its options."""
 
 import importlib
 import importlib.util
 import inspect
-from typing import Any, get_type_hints
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from drivers.dry_run import dry
-from effectd.config import reader
+from drivers.dry_run import dry, dry_bus
+from effectd.config import convert
 from effectd.config.reader import Config
-from effectd.driver import Driver, Options
+from effectd.driver import Bus, Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
-FILES = {"serial": "serial_line", "http": "web"}  # kinds whose own word is the name of a module that their file imports
+# kinds whose own word is the name of a module that their file imports, and those whose bus has a file of its own
+FILES = {"serial": "serial_line", "http": "web"}
+BUS_FILES = {"serial": "serial_board"}
+Kind = TypeVar("Kind", Driver, Bus)
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
 
 
-def build(name: str, tree: Config) -> Driver:
-    """The driver of device `name`, not opened yet. Raises ConfigError at the line that is wrong."""
-    device = tree.device(name)
+def build(name: str, tree: Config) -> Driver | Bus:
+    """The driver of the device or bus `name`, not opened yet. Raises ConfigError at the line that is wrong."""
+    bus = tree.bus(name)
+    if bus is None:
+        device = tree.device(name)
+        if device.bus is not None:
+            raise tree.option_error(name, ("bus",), f"is driven by its bus: python -m drivers {device.bus}")
+        driver_class = _find(name, tree, device.kind, Driver)
+        _check_effects(name, tree, driver_class)
+        options = _decode(name, tree, device.options, options_of(driver_class))
+        driver = _made(name, tree, lambda: driver_class(name, options, tree.address))
+        return dry(driver) if device.dry_run else driver
+    bus_class = _find(name, tree, bus.kind, Bus)
+    options = _decode(name, tree, bus.options, options_of(bus_class))
+    devices = dict[str, Options]()
+    for device_name in tree.devices_of(name):
+        _check_effects(device_name, tree, bus_class)
+        devices[device_name] = _decode(
+            device_name, tree, tree.devices[device_name].options, device_options_of(bus_class)
+        )
+    made = _made(name, tree, lambda: bus_class(name, options, tree.address, devices))
+    return dry_bus(made) if bus.dry_run else made
+
+
+def _find(name: str, tree: Config, kind: str, base: type[Kind]) -> type[Kind]:
     try:
-        driver_class = find(device.kind)
+        return _class(kind, base)
     except (ImportError, LookupError) as error:
-        raise tree.option_error(name, ("kind",), f"{device.kind!r}: {error}") from None
-    unable = [effect for effect in device.effects if driver_class.effects and effect not in driver_class.effects]
+        raise tree.option_error(name, ("kind",), f"{kind!r}: {error}") from None
+
+
+def _check_effects(name: str, tree: Config, driver: type[Driver] | type[Bus]) -> None:
+    device = tree.device(name)
+    unable = [effect for effect in device.effects if driver.effects and effect not in driver.effects]
     if unable:
-        able = ", ".join(driver_class.effects)
+        able = ", ".join(driver.effects)
         raise tree.option_error(name, ("effects",), f"{device.kind} cannot do {', '.join(unable)}; it can do {able}")
+
+
+def _decode(name: str, tree: Config, raw: dict[str, Any], kind: type[Options]) -> Options:
     try:
-        options_class = options_of(driver_class)
-        options = msgspec.convert(device.options, options_class)
-        driver = driver_class(name, options, tree.address)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise tree.option_error(name, ("options", *reader.where(error)), reader.what(error, options_class)) from None
-    except ValueError as error:  # a rule between options, or a template that makes no sense
+        raise tree.option_error(name, ("options", *convert.where(error)), convert.what(error, kind)) from None
+
+
+def _made(name: str, tree: Config, make: Callable[[], Kind]) -> Kind:
+    """A rule between options that does not hold, or a template that makes no sense, at its line."""
+    try:
+        return make()
+    except ValueError as error:
         raise tree.option_error(name, ("options",), str(error)) from None
-    return dry(driver) if device.dry_run else driver
 
 
 def find(kind: str) -> type[Driver]:
@@ -44,15 +80,24 @@ def find(kind: str) -> type[Driver]:
 
     Raises ImportError, LookupError, or whatever a driver file does when it is loaded.
     """
+    return _class(kind, Driver)
+
+
+def find_bus(kind: str) -> type[Bus]:
+    """The same for a bus: a file may have a driver class and a bus class."""
+    return _class(kind, Bus)
+
+
+def _class(kind: str, base: type[Kind]) -> type[Kind]:
     module_name, _, class_name = kind.partition(":")
-    module_name = FILES.get(module_name, module_name)
+    module_name = (FILES if base is Driver else BUS_FILES).get(module_name, module_name)
     is_name = all(word.isidentifier() for word in module_name.split("."))
     if is_name and "." not in kind and importlib.util.find_spec(f"drivers.{module_name}"):
         module_name = f"drivers.{module_name}"
     elif points := _entry_points(kind):
         loaded = points[0].load()
         if inspect.isclass(loaded):
-            return _checked(loaded)
+            return _checked(loaded, base)
         module_name = loaded.__name__
     elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
         raise LookupError(f"no drivers/{kind}.py, no entry point in {GROUP}, no module of that name")
@@ -63,21 +108,30 @@ def find(kind: str) -> type[Driver]:
             raise
         raise ImportError(f"{error}; pip install 'effectd[{EXTRAS[error.name]}]'", name=error.name) from None
     if class_name:
-        return _checked(getattr(module, class_name, None))
+        return _checked(getattr(module, class_name, None), base)
     own = [
         c
         for name, c in vars(module).items()
-        if inspect.isclass(c) and issubclass(c, Driver) and c is not Driver and c.__module__ == module.__name__
+        if inspect.isclass(c) and issubclass(c, base) and c is not base and c.__module__ == module.__name__
         if not name.startswith("_")
     ]
     if len(own) != 1:
-        raise LookupError(f"{module_name} has {len(own)} driver classes; name one as {module_name}:Class")
+        what = "driver classes" if base is Driver else "bus classes"
+        raise LookupError(f"{module_name} has {len(own)} {what}; name one as {module_name}:Class")
     return own[0]
 
 
-def options_of(driver_class: type[Driver]) -> type[Options]:
+def options_of(driver_class: type[Driver] | type[Bus]) -> type[Options]:
     """The struct that the class annotates as its `options`."""
-    found = get_type_hints(driver_class).get("options")
+    return _options(get_type_hints(driver_class).get("options"))
+
+
+def device_options_of(bus_class: type[Bus]) -> type[Options]:
+    """The struct in what the class annotates as its `devices`: `dict[str, FixtureOptions]`."""
+    return _options(next(iter(get_args(get_type_hints(bus_class).get("devices"))[1:]), None))
+
+
+def _options(found: Any) -> type[Options]:
     return found if inspect.isclass(found) and issubclass(found, Options) else Options
 
 
@@ -87,7 +141,7 @@ def _entry_points(kind: str) -> list[Any]:
     return list(entry_points(group=GROUP, name=kind))
 
 
-def _checked(found: Any) -> type[Driver]:
-    if not (inspect.isclass(found) and issubclass(found, Driver) and found is not Driver):
-        raise LookupError(f"{found!r} is no class made from effectd.driver.Driver")
+def _checked(found: Any, base: type[Kind]) -> type[Kind]:
+    if not (inspect.isclass(found) and issubclass(found, base) and found is not base):
+        raise LookupError(f"{found!r} is no class made from effectd.driver.{base.__name__}")
     return found

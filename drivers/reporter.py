@@ -31,15 +31,14 @@ class Reporter:
 
     def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
         self._loop, self._topics, self._name = loop, topics, name
-        self._config = answers.encode(
-            {
-                "kind": device.kind,
-                "effects": device.effects,
-                "location": device.location,
-                "zones": device.zones,
-                "limits": msgspec.structs.replace(device.limits, max_flash_hz=device.flash_hz),
-            }
-        )
+        config: dict[str, object] = {
+            "kind": device.kind,
+            "effects": device.effects,
+            "location": device.location,
+            "zones": device.zones,
+            "limits": msgspec.structs.replace(device.limits, max_flash_hz=device.flash_hz),
+        }
+        self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
         self.link: Link | None = None
         self._state = State(on=False)
         self._state_due: Cancellable | None = None

@@ -7,7 +7,8 @@ A file is named after its kind, `KIND.yaml`, and is a list of cases; no device a
       steps: [{effect_type: wind, intensity: 50}, off]
       out: ["WIND 50\\n", "0\\n"]
 
-A step is an effect with any field that a driver gets, or the word off. What the driver gives to `Driver.out` is
+A step is an effect with any field that a driver gets, or the word off. A case with `devices: {NAME: {OPTIONS}}` is
+one for a bus: a step's `device` says which of them it is for, off is for all. What the driver gives to `out` is
 compared with `out`: text as it is, bytes as text in which each character is one byte.
 """
 
@@ -22,10 +23,11 @@ from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.config.schema import Address
 from effectd.config.yamlfile import YamlFile
-from effectd.driver import Driver
+from effectd.driver import Bus, Driver
 from effectd.messages.effect import Effect
 
 DEVICE = "device"  # what a template's $device is
+_BROKER = Address(host="127.0.0.1")
 
 
 class Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +38,7 @@ class Step(msgspec.Struct, forbid_unknown_fields=True):
     duration: int = 1000
     parameters: dict[str, Any] = {}
     id: str = "e-1"
+    device: str = DEVICE
 
 
 class Case(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +46,7 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     steps: list[Any]
     out: list[str]
     options: dict[str, Any] = {}
+    devices: dict[str, dict[str, Any]] = {}
 
 
 def cases(file: Path) -> list[Case]:
@@ -51,22 +55,40 @@ def cases(file: Path) -> list[Case]:
 
 def play(kind: str, case: Case) -> list[str]:
     """What the driver of `kind` lets out for the steps of `case`, as `out` would write it."""
-    driver_class, out = kinds.find(kind), list[str]()
-    if not driver_class.uses_out:
-        raise TypeError(f"{driver_class.__name__}: uses_out is not True; its device would have to be there")
-    options = msgspec.convert(case.options, kinds.options_of(driver_class))
-    driver = driver_class(DEVICE, options, Address(host="127.0.0.1"))
+    out = list[str]()
+    driver = _bus(kind, case) if case.devices else _driver(kind, case)
+    if not driver.uses_out:
+        raise TypeError(f"{type(driver).__name__}: uses_out is not True; its device would have to be there")
     driver.instead = lambda what: out.append(what.decode("latin-1") if isinstance(what, bytes) else what)
-    for step in case.steps:
-        _do(driver, step)
+    levels: dict[str, Effect | None] = dict.fromkeys(case.devices or (DEVICE,))
+    for raw in case.steps:
+        if raw in ("off", False):  # YAML takes a bare off for false
+            levels = dict.fromkeys(levels)
+        else:
+            fields = msgspec.structs.asdict(msgspec.convert(raw, Step))
+            device = fields.pop("device")
+            if device not in levels:
+                raise LookupError(f"device: {device!r} is none of {', '.join(levels)}")
+            levels[device] = Effect(**fields)
+        if isinstance(driver, Bus):
+            driver.show(dict(levels))
+        elif (effect := levels[DEVICE]) is not None:
+            driver.apply(effect)
+        else:
+            driver.off()
     return out
 
 
-def _do(driver: Driver, step: Any) -> None:
-    if step in ("off", False):  # YAML takes a bare off for false
-        driver.off()
-    else:
-        driver.apply(Effect(**msgspec.structs.asdict(msgspec.convert(step, Step))))
+def _driver(kind: str, case: Case) -> Driver:
+    driver_class = kinds.find(kind)
+    return driver_class(DEVICE, msgspec.convert(case.options, kinds.options_of(driver_class)), _BROKER)
+
+
+def _bus(kind: str, case: Case) -> Bus:
+    bus_class = kinds.find_bus(kind)
+    own = kinds.device_options_of(bus_class)
+    devices = {name: msgspec.convert(options, own) for name, options in case.devices.items()}
+    return bus_class("bus", msgspec.convert(case.options, kinds.options_of(bus_class)), _BROKER, devices)
 
 
 def wrong(file: Path) -> Iterator[str]:

@@ -1,11 +1,13 @@
-"""A device without hardware: it does every effect type, and says in one clear line what a real one would do."""
+"""Devices without hardware: they do every effect type, and say in one clear line what real ones would do."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from effectd.driver import Driver, Effect, Options
+from effectd.config.schema import Address
+from effectd.driver import Bus, Driver, Effect, Options
 
 
 class VirtualOptions(Options):
@@ -17,12 +19,34 @@ class Virtual(Driver):
 
     def apply(self, effect: Effect) -> None:
         time.sleep(self.options.apply_ms / 1000)
-        lasts = f"for {effect.duration / 1000:g} s" if effect.duration else "until stopped"
-        details = "".join(f" {key}={_short(value)}" for key, value in effect.parameters.items())
-        self.log.info("%s %g %%%s %s (effect %s)", effect.effect_type, effect.intensity, details, lasts, effect.id)
+        self.log.info("%s", _in_words(effect))
 
     def off(self) -> None:
         self.log.info("off")
+
+
+class VirtualBus(Bus):
+    options: VirtualOptions
+
+    def __init__(self, bus: str, options: VirtualOptions, broker: Address, devices: Mapping[str, Any]) -> None:
+        super().__init__(bus, options, broker, devices)
+        self._shown: dict[str, Effect | None] = {}
+
+    def open(self) -> None:
+        self._shown.clear()
+
+    def show(self, levels: dict[str, Effect | None]) -> None:
+        time.sleep(self.options.apply_ms / 1000)
+        for name, level in levels.items():
+            if name not in self._shown or level != self._shown[name]:
+                self.log.info("%s: %s", name, "off" if level is None else _in_words(level))
+        self._shown = dict(levels)
+
+
+def _in_words(effect: Effect) -> str:
+    lasts = f"for {effect.duration / 1000:g} s" if effect.duration else "until stopped"
+    details = "".join(f" {key}={_short(value)}" for key, value in effect.parameters.items())
+    return f"{effect.effect_type} {effect.intensity:g} %{details} {lasts} (effect {effect.id})"
 
 
 def _short(value: Any) -> str:

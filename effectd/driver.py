@@ -12,11 +12,12 @@
 
 An exception is the whole error protocol: the host tells the publisher, opens the device again, with growing pauses, and
 switches it off first. All are called from one thread, never two at a time. The host clamps, shapes, times, repeats and
-reports; no MQTT, no thread and no timer belongs here.
+reports; no MQTT, no thread and no timer belongs here. A Bus drives several devices at once: `show` in place of `apply`
+and `off`.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -24,37 +25,28 @@ import msgspec
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect
 
-__all__ = ["Driver", "Effect", "Options"]
+__all__ = ["Bus", "Driver", "Effect", "Options"]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
     """A driver's `options:` in config.yaml: subclass it, one field an option; unknown keys and types are refused."""
 
 
-class Driver:
-    """Base of every driver."""
+class _Connected:
+    """What a Driver and a Bus have in common: something is opened, looked after and closed."""
 
     effects: ClassVar[tuple[str, ...]] = ()  # the effect types it can do; () = any
     uses_out: ClassVar[bool] = False  # True is the author's word that whatever leaves for the device leaves by `out`
     options: Any  # a subclass says which: `options: LampOptions`; Options where it has none
 
-    def __init__(self, device: str, options: Options, broker: Address) -> None:
-        self.device = device
+    def __init__(self, name: str, options: Options, broker: Address) -> None:
         self.options = options
         self.broker = broker  # the home's own broker, for a driver that speaks MQTT itself
-        self.log = logging.getLogger(device)
+        self.log = logging.getLogger(name)
         self.instead: Callable[[bytes | str], object] | None = None  # set in a dry run and by a vector file
 
     def open(self) -> None:
         """Take the device. Default: nothing to take."""
-
-    def apply(self, effect: Effect) -> None:  # noqa: ARG002
-        """Drive the actuator as `effect` says: intensity 0-100, `parameters` as published. Return when it has moved."""
-        raise TypeError(f"{type(self).__name__} has no apply")
-
-    def off(self) -> None:
-        """Back to rest. Called first of all, at every end, and again at will."""
-        raise TypeError(f"{type(self).__name__} has no off")
 
     def check(self) -> None:
         """Raise where the device has gone; called each second while nothing else is to do, so that it shows at once."""
@@ -79,3 +71,38 @@ class Driver:
             act()
         else:
             self.instead(what)
+
+
+class Driver(_Connected):
+    """Base of every driver of one device."""
+
+    def __init__(self, device: str, options: Options, broker: Address) -> None:
+        super().__init__(device, options, broker)
+        self.device = device
+
+    def apply(self, effect: Effect) -> None:  # noqa: ARG002
+        """Drive the actuator as `effect` says: intensity 0-100, `parameters` as published. Return when it has moved."""
+        raise TypeError(f"{type(self).__name__} has no apply")
+
+    def off(self) -> None:
+        """Back to rest. Called first of all, at every end, and again at will."""
+        raise TypeError(f"{type(self).__name__} has no off")
+
+
+class Bus(_Connected):
+    """Base of every driver of several devices behind one open connection (a key of `buses:`).
+
+    `devices` is annotated with the struct of each device's own options: `devices: Mapping[str, FixtureOptions]`.
+    """
+
+    refresh_hz: ClassVar[float] = 40.0  # `show` is called at most so often
+    repeat_s: ClassVar[float] = 0.0  # and, while nothing changes, again after so long; 0 = only when something changes
+    devices: Any
+
+    def __init__(self, bus: str, options: Options, broker: Address, devices: Mapping[str, Any]) -> None:
+        super().__init__(bus, options, broker)
+        self.devices = devices
+
+    def show(self, levels: dict[str, Effect | None]) -> None:  # noqa: ARG002
+        """Bring out what each of `devices` is to do from now on, None = off; all are off at the first call."""
+        raise TypeError(f"{type(self).__name__} has no show")

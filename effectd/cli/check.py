@@ -56,6 +56,14 @@ def run(home: Path) -> int:
     for name, device in tree.devices.items():
         if device.delay_ms:
             typer.echo(str(tree.option_error(name, ("delay_ms",), "has no effect yet: only timelines will use it")))
+        if device.kind == "serial" and device.bus is None and device.options.get("shared"):
+            what = (
+                "works; one process for the board does it better: buses: {board: {kind: serial, options: {port: ...}}}"
+            )
+            typer.echo(str(tree.option_error(name, ("options", "shared"), what)))
+    for name in tree.buses:
+        if not tree.devices_of(name):
+            typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     for zone, light in lights.unlimited(tree.devices):
         who = "is remote" if tree.devices[light].remote else "has max_flash_hz 0"
         what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
@@ -196,7 +204,7 @@ def _words(command: str) -> list[str]:
 
 def _options(tree: Config) -> list[ConfigError]:
     with own_drivers(tree.home):
-        return [error for name in tree.devices if (error := build_error(tree, name))]
+        return [error for name in tree.programs if programs.is_device(name) and (error := build_error(tree, name))]
 
 
 @contextlib.contextmanager
@@ -211,14 +219,14 @@ def own_drivers(home: Path) -> Iterator[None]:
 
 def build_error(tree: Config, name: str) -> ConfigError | None:
     """Build the driver of `name`, as its process would, in a process that opens nothing; what is wrong with it."""
-    device = tree.devices[name]
+    found = tree.buses.get(name) or tree.devices[name]
     try:
-        if not device.remote:
+        if found.kind != "remote":
             kinds.build(name, tree)
     except ConfigError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
-        return tree.option_error(name, ("kind",), f"{device.kind}: {type(error).__name__}: {error}")
+        return tree.option_error(name, ("kind",), f"{found.kind}: {type(error).__name__}: {error}")
     return None
 
 
@@ -227,7 +235,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
     found = []
     for name in tree.programs:
         if name not in conf.programs:
-            key = programs.of(name).name or f"devices.{name}"
+            key = programs.of(name).name or f"{'buses' if name in tree.buses else 'devices'}.{name}"
             line = tree.file.line(*key.split("."))
             what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
@@ -237,17 +245,11 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
 def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
     """Programs of ours in supervisor.conf that config.yaml does not know, or whose command is not their name's."""
     wrong = {error.device for error in tree.errors}
-    known = ", ".join(tree.devices) or "none"
     found = []
     for name, words in conf.programs.items():
         module, argument = _module(words)
         if module == programs.DEVICE.module:
-            device = tree.devices.get(name)
-            if device is None and name not in wrong:
-                what = f"{FILE} has no device {name!r}; known: {known}"
-                found.append(conf.problem(f"program:{name}", "", what))
-            elif device is not None and device.kind == "remote":
-                what = f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
+            if (what := _needless(tree, name)) and name not in wrong:
                 found.append(conf.problem(f"program:{name}", "", what))
             elif argument != name:
                 what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
@@ -256,6 +258,20 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
             what = f"must run `python -m {row.module}`"
             found.append(conf.problem(f"program:{name}", "command", what))
     return found
+
+
+def _needless(tree: Config, name: str) -> str:
+    """Why this home needs no driver program `name`; "" = it does."""
+    if name in tree.programs:
+        return ""
+    if name in tree.buses:
+        return f"no device has `bus: {name}`: there is nothing to drive; remove this section"
+    if (device := tree.devices.get(name)) is None:
+        known = ", ".join([*tree.buses, *tree.devices]) or "none"
+        return f"{FILE} has no device {name!r}; known: {known}"
+    if device.remote:
+        return f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
+    return f"device {name!r} is driven by the program of its bus {device.bus!r}; remove this section"
 
 
 def _module(words: list[str]) -> tuple[str, str]:

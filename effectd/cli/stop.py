@@ -27,14 +27,19 @@ def run(home: Path, device: str | None) -> int:
     except ConfigError as error:  # a stop must work all the same: ask every gate that exists
         typer.echo(str(error), err=True)
         loop = Loop()
-        asked = [Gate(loop, home, name, {"do": "stop"}) for name in _gates(home) if device in (None, name)]
+        names = _gates(home)
+        own = [name for name in names if device in (None, name)]
+        request = {"do": "stop"} if own else {"do": "stop", "device": device}  # whoever has it: a bus, perhaps
+        asked = [Gate(loop, home, name, request) for name in own or names]
         _wait(loop, asked)
         _print(asked)
         return 78
-    local = [name for name in tree.programs if programs.is_device(name)]
-    remote = [name for name, found in tree.devices.items() if found.kind == "remote"]
-    wrong = [error.device for error in tree.errors if error.device]  # its driver may still run as it was started
+    local = {name: found.bus or name for name, found in tree.devices.items() if not found.remote}  # to its program
+    remote = [name for name, found in tree.devices.items() if found.remote]
+    # the driver of a wrong section may still run as it was started, by itself or on a bus
+    wrong = [error.device for error in tree.errors if error.device]
     known = [*local, *remote, *wrong]
+    perhaps = [name for name in {**dict.fromkeys(wrong), **(tree.buses if wrong else {})} if name not in local]
     if device is not None and device not in known:
         raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}")
     request = {"do": "stop"} if device is None else {"do": "stop", "device": device}
@@ -46,7 +51,12 @@ def run(home: Path, device: str | None) -> int:
 
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
         dispatcher = Gate(client.loop, home, programs.DISPATCHER, request)  # first: what it holds must not follow
-        asked = [Gate(client.loop, home, n, {"do": "stop"}) for n in (*local, *wrong) if device in (None, n)]
+        asked = [
+            Gate(client.loop, home, program, {"do": "stop", "device": name}, name)
+            for name, program in local.items()
+            if device in (None, name)
+        ]
+        asked += [Gate(client.loop, home, name, {"do": "stop"}) for name in perhaps if device in (None, name)]
         client.link.open()
         drivers = [gate for gate in asked if gate.name in local or gate.connected]
 
@@ -85,13 +95,15 @@ def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
 
 
 class Gate:
-    """A program's gate, with our request sent; `answer` is what it replied, `failure` why it did not.
+    """A program's gate, with our request sent (for one `device` of a bus); `answer` is the reply, `failure` why none.
 
     `said_off`: its state topic showed it off after the stop.
     """
 
-    def __init__(self, loop: Loop, home: Path, name: str, request: dict[str, Any]) -> None:
-        self.name = name
+    def __init__(
+        self, loop: Loop, home: Path, program: str, request: dict[str, Any], device: str | None = None
+    ) -> None:
+        self.name = device or program
         self.answer: dict[str, Any] = {}
         self.failure = f"no answer within {CONFIRMED_WITHIN_S:g} s"
         self.said_off = False
@@ -100,16 +112,18 @@ class Gate:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         try:
-            self._sock.connect(os.fspath(home / "run" / f"{name}.gate"))
+            self._sock.connect(os.fspath(home / "run" / f"{program}.gate"))
             self._sock.send(json.dumps(request).encode() + b"\n")
         except BlockingIOError:
             self._end("it takes no connections")
         except PermissionError:
             self._lives = True
-            self._end(f"run/{name}.gate is another user's")
+            self._end(f"run/{program}.gate is another user's")
         except OSError:
-            self._lives = name in holders(home)
-            self._end(f"run/{name}.gate is missing, and it said nothing by MQTT" if self._lives else "it does not run")
+            self._lives = program in holders(home)
+            self._end(
+                f"run/{program}.gate is missing, and it said nothing by MQTT" if self._lives else "it does not run"
+            )
         else:
             loop.add_reader(self._sock.fileno(), self._read)
 

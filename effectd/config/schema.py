@@ -112,10 +112,18 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_flash_hz: Annotated[float, Meta(ge=0, le=100)] | None = None  # 0 = as asked; None: `Device.flash_hz`
 
 
+class Bus(Struct, frozen=True, forbid_unknown_fields=True):
+    """One process and one open connection for several devices. `options` belong to its driver, as a device's do."""
+
+    kind: Annotated[str, Meta(min_length=1)]
+    dry_run: bool = False  # true: never opened, never touched; what would leave for it is logged
+    options: dict[str, Any] = {}
+
+
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
     """One actuator. `options` belong to the driver, which decodes them itself."""
 
-    kind: Annotated[str, Meta(min_length=1)]
+    kind: Annotated[str, Meta(min_length=1)]  # with `bus` in its place it is the bus's
     effects: Annotated[tuple[str, ...], Meta(min_length=1)]
     location: str = "everywhere"
     zones: tuple[str, ...] = ()  # the user's own names for groups of devices: `target` reaches them
@@ -125,6 +133,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     curve: Annotated[float, Meta(ge=0.1, le=10)] = 1.0  # gamma: 1 is linear
     dry_run: bool = False  # true: never opened, never touched; what would leave for it is logged
     options: dict[str, Any] = {}
+    bus: Annotated[str, Meta(min_length=1)] | None = None  # a key of `buses:`: its process drives this device too
 
     @property
     def remote(self) -> bool:

@@ -15,7 +15,10 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 
 class BrokerSession:
-    """One program's place behind the broker. `link.up` says whether it can publish now."""
+    """One program's place behind the broker: the connections that `connect` has made, under one gate.
+
+    The program is ready when all of them are. `link`: the first, and of most programs the only one.
+    """
 
     def __init__(
         self,
@@ -23,35 +26,57 @@ class BrokerSession:
         loop: AnyLoop,
         watcher: GateWatcher,
         *,
+        on_change: Callable[[], None] = lambda: None,
+        trouble: str = "",
+    ) -> None:
+        self._process, self._loop, self._watcher = process, loop, watcher
+        self._gate: Gate = process.gate
+        self._on_change = on_change
+        self._trouble, self._trouble_state = trouble, "starting"
+        self._unnoted: dict[str, str] = {}
+        self._stopping = False
+        self.generation: str | None = None  # the broker's run that the links are, or will be, connected to
+        self._links: list[Link] = []
+        self._braked_s = process.wait_s
+        self._broker: GateView | None = None
+
+    def connect(
+        self,
+        name: str,
+        *,
         subscriptions: Sequence[str],
         on_message: OnMessage,
         on_up: Callable[[], None],
-        on_change: Callable[[], None] = lambda: None,
         will: Will | None = None,
-        trouble: str = "",
-    ) -> None:
-        self._gate: Gate = process.gate
-        self._on_up, self._on_change = on_up, on_change
-        self._trouble, self._trouble_state = trouble, "starting"
-        self._unnoted = ""
-        self._stopping = False
-        self.generation: str | None = None  # the broker's run that `link` is, or will be, connected to
-        self.link = Link(
-            loop,
-            process.config.address,
-            process.config.client_id(process.name),
+    ) -> Link:
+        """A connection with a last will of its own, in the name of a program or device; before `start`."""
+        link = Link(
+            self._loop,
+            self._process.config.address,
+            self._process.config.client_id(name),
             subscriptions=subscriptions,
             on_message=on_message,
-            on_up=self._up,
+            on_up=lambda: self._up(on_up),
             on_down=self._down,
             will=will,
         )
-        self._braked_s = process.wait_s
+        self._links.append(link)
+        return link
+
+    def start(self) -> None:
+        """Connect as soon as the broker is ready, and stay connected."""
         if self._braked_s:
-            loop.call_later(self._braked_s, self._release)
-        self._broker: GateView | None = None
-        self._broker = watcher.watch(programs.BROKER, self._broker_changed)
+            self._loop.call_later(self._braked_s, self._release)
+        self._broker = self._watcher.watch(programs.BROKER, self._broker_changed)
         self._say()
+
+    @property
+    def link(self) -> Link:
+        return self._links[0]
+
+    @property
+    def up(self) -> bool:
+        return all(link.up for link in self._links)
 
     def trouble(self, reason: str) -> None:
         """The program itself cannot work (its device is away, ...): gate `degraded`. "" = it can again.
@@ -61,25 +86,28 @@ class BrokerSession:
         self._trouble, self._trouble_state = reason, "degraded"
         self._say()
 
-    def journal_trouble(self, reason: str) -> None:
-        """The journal cannot be written: gate `degraded`, whatever else is well. "" = it can again."""
-        self._unnoted = reason
+    def journal_trouble(self, reason: str, of: str = "") -> None:
+        """A journal, of the device `of`, cannot be written: gate `degraded`, whatever else is well. "" = it can."""
+        self._unnoted[of] = reason
         self._say()
 
     def close(self) -> None:
         self._stopping = True
         self._gate.say("stopping")
-        self.link.close()
+        for link in self._links:
+            link.close()
 
     def _broker_changed(self, broker: GateView) -> None:
         if self._stopping:
             return
         generation = broker.line.generation if broker.ready and broker.line else None
         if generation != self.generation and self.generation is not None:
-            self.link.drop()
+            for link in self._links:
+                link.drop()
         self.generation = generation
         if generation is not None and not self._braked_s:
-            self.link.open()
+            for link in self._links:
+                link.open()
         self._say()
         self._on_change()
 
@@ -88,8 +116,8 @@ class BrokerSession:
         if self._broker is not None and not self._stopping:
             self._broker_changed(self._broker)
 
-    def _up(self) -> None:
-        self._on_up()
+    def _up(self, on_up: Callable[[], None]) -> None:
+        on_up()
         self._say()
         self._on_change()
 
@@ -102,11 +130,11 @@ class BrokerSession:
             return
         if self._trouble:
             self._gate.say(self._trouble_state, self._trouble)
-        elif self._unnoted:
-            self._gate.say("degraded", self._unnoted)
+        elif unnoted := "; ".join(dict.fromkeys(filter(None, self._unnoted.values()))):
+            self._gate.say("degraded", unnoted)
         elif self._braked_s:
             self._gate.say("waiting", f"crash-loop: it starts again after {self._braked_s:g} s")
-        elif self.link.up:
+        elif self.up:
             self._gate.say("ready", broker_generation=self.generation)
         elif self._broker is None or not self._broker.ready:
             self._gate.say("waiting", self._broker.blocker if self._broker else "broker")

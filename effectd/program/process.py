@@ -154,7 +154,7 @@ def command_line(what: str, *, device: bool = False) -> argparse.Namespace:
     """The arguments that every program takes: `--home DIR`, and for a driver the device id."""
     parser = argparse.ArgumentParser(description=what)
     if device:
-        parser.add_argument("device", help="the device's id: a key of devices: in config.yaml")
+        parser.add_argument("device", help="a key of devices: or buses: in config.yaml")
     parser.add_argument(
         "--home", type=Path, help="the folder with config.yaml (default: EFFECTD_HOME, else this folder)"
     )

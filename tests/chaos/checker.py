@@ -8,15 +8,17 @@ from pathlib import Path
 import msgspec
 
 from effectd.messages import history
-from effectd.messages.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos.verdict import Told, Verdict
 
 TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
+CROWDED_MS = 1000.0  # more than this a crowd excuses nothing
 DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
+WINDOW_MS = 100.0  # over which a crowd is measured
 
 
 class Struck(Event, tag="struck"):
@@ -40,7 +42,13 @@ class Stalled(Event, tag="stalled"):
     late_ms: float
 
 
-KINDS = history.AnyEvent | Struck | Fenced | Stalled
+class Crowded(Event, tag="crowded"):
+    """Somebody waited for a processor for `waited_ms` of the last 100 (the kernel's pressure stall information)."""
+
+    waited_ms: float
+
+
+KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded
 
 
 def load(*paths: Path) -> list[Event]:
@@ -48,24 +56,29 @@ def load(*paths: Path) -> list[Event]:
     return history.load(*paths, kinds=KINDS)
 
 
-def judge(events: Iterable[Event], max_on_ms: dict[str, int]) -> Verdict:
-    """`max_on_ms`: of each device; actuations are those that a witness saw (source `witness`)."""
-    return _Judge(list(events), max_on_ms).verdict
+def judge(events: Iterable[Event], max_on_ms: dict[str, int], buses: dict[str, str] | None = None) -> Verdict:
+    """`max_on_ms`: of each device; actuations are those that a witness saw (source `witness`).
+
+    `buses`: device -> the program that drives it, where that is not called like the device.
+    """
+    return _Judge(list(events), max_on_ms, buses or {}).verdict
 
 
 class _Judge:
-    def __init__(self, events: list[Event], max_on_ms: dict[str, int]) -> None:
+    def __init__(self, events: list[Event], max_on_ms: dict[str, int], buses: dict[str, str]) -> None:
         self.verdict = Verdict()
-        self._max_on_ms = max_on_ms
+        self._max_on_ms, self._buses = max_on_ms, buses
         self._start = events[0].mono_ms if events else 0.0
         self._end = events[-1].mono_ms if events else 0.0
         self._effects: dict[str, Told] = defaultdict(Told)
         self._witnessed: dict[str, list[Actuated]] = defaultdict(list)
+        self._acked: dict[tuple[str, str], float] = {}
         self._stops: list[Stopped] = []
         self._fences: dict[str, list[float]] = defaultdict(list)
         self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
         self._stalled: list[Stalled] = []
+        self._crowded: list[Crowded] = []
         self._programs: list[Program] = []
         # a recorder that ran along heard the same again
         own = {type(event) for event in events if event.source != "record"}
@@ -75,6 +88,7 @@ class _Judge:
         for event in events:
             if isinstance(event, Program):
                 self._programs.append(event)
+        self.verdict.crowded = sum(c.waited_ms for c in self._crowded) / max(1.0, self._end - self._start)
         self._count()
         self._lost()
         self._driven()
@@ -95,6 +109,8 @@ class _Judge:
                 effect.receipted = effect.receipted or event.mono_ms
                 if not any(_same(event, other) for other in effect.ended):
                     effect.ended.append(event)
+            case Acked():
+                self._acked.setdefault((event.id, event.device), event.mono_ms)
             case Actuated(source="witness"):
                 self._witnessed[event.device].append(event)
                 if event.on and event.id:
@@ -108,6 +124,8 @@ class _Judge:
                 self._struck.append(event)
             case Stalled():
                 self._stalled.append(event)
+            case Crowded():
+                self._crowded.append(event)
 
     def _find(self, word: str, text: str, at: float) -> None:
         before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
@@ -179,7 +197,9 @@ class _Judge:
                     continue
                 on_ms = min(self._effects[event.id].duration_ms or self._max_on_ms[device], self._max_on_ms[device])
                 then = seen[number + 1].mono_ms if number + 1 < len(seen) else self._end
-                due = self._excused(device, event.mono_ms, event.mono_ms + on_ms)
+                # the device moves before the driver's call to it has returned; only then the ack, and the duration
+                began = max(event.mono_ms, self._acked.get((event.id, device), 0.0))
+                due = self._excused(device, event.mono_ms, began + on_ms)
                 if then > due + self._tolerance(due, then):
                     was = then - event.mono_ms
                     text = f"{event.id}: {device} was on for {was:.0f} ms instead of {on_ms:.0f}"
@@ -194,10 +214,13 @@ class _Judge:
 
     def _tolerance(self, due: float, seen: float) -> float:
         """What may lie between an event and the witness's word of it, on the machine as it was then."""
-        return TOLERANCE_MS + sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
+        stalled = sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
+        crowded = sum(c.waited_ms for c in self._crowded if due < c.mono_ms <= seen + WINDOW_MS)
+        return TOLERANCE_MS + stalled + min(crowded, CROWDED_MS)
 
-    def _hung(self, *programs: str) -> list[tuple[float, float]]:
-        """When one of these programs stood still, from the strike until all was ready again."""
+    def _hung(self, *names: str) -> list[tuple[float, float]]:
+        """When one of these programs, or a device's, stood still, from the strike until all was ready again."""
+        programs = [self._buses.get(name, name) for name in names]
         spans, since = [], dict[str, float]()
         for struck in self._struck:
             for name in set(struck.hangs).intersection(programs):
@@ -247,7 +270,7 @@ class _Judge:
         last: dict[str, Program] = {}
         spans, since = [], None
         for event in self._programs:
-            if event.name in ("broker", "dispatcher", device):
+            if event.name in ("broker", "dispatcher", self._buses.get(device, device)):
                 last[event.name] = event
                 runs = {(e.state, e.broker_generation) for e in last.values()}
                 ready = len(last) == 3 and len(runs) == 1 and runs.pop()[0] == "ready"

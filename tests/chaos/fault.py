@@ -32,7 +32,7 @@ class Arena:
 
     @property
     def programs(self) -> list[str]:
-        return ["broker", "dispatcher", *self.home.devices]
+        return ["broker", "dispatcher", *self.home.drivers]
 
     def replaced(self, program: str, pid: int, limit: float = HUNG_S) -> None:
         """Until another process than `pid` owns the program's gate."""

@@ -36,7 +36,8 @@ from tests.system.test_external import broker, on
 
 READY_S = 30.0
 END_S = 40.0  # for the last ends to be told, everything being ready
-DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"]}
+DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"], "lamp": ["light"]}
+BUSES = {"fan": "stage", "lamp": "stage"}
 TYPES = ("light", "wind", "vibration")
 
 Faults = Callable[[list[str], random.Random], Iterator[Fault]]
@@ -91,9 +92,9 @@ def run(
         elsewhere = stack.enter_context(broker()) if external else None
         top = {"broker": on(elsewhere.port)} if elsewhere else {}
         devices = dict.fromkeys(("scent", *DEVICES)) | {
-            name: witness.device(effects, seen_at.port, name) for name, effects in DEVICES.items()
+            name: witness.device(effects, seen_at.port, name, BUSES.get(name)) for name, effects in DEVICES.items()
         }
-        home = stack.enter_context(Home(devices, **top))
+        home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
         home.start()
         home.wait_ready()
@@ -133,7 +134,7 @@ def run(
             for name in ("supervisord", *arena.programs):
                 (folder / f"{name}.log").write_text(home.log(name))
     events = checker.load(log.path, folder / "record.jsonl")
-    outcome.verdict = checker.judge(events, dict.fromkeys(DEVICES, witness.MAX_ON_MS))
+    outcome.verdict = checker.judge(events, dict.fromkeys(DEVICES, witness.MAX_ON_MS), BUSES)
     return outcome
 
 

@@ -81,7 +81,7 @@ class SweptAll(_Files):
     def strike(self, arena: Arena) -> None:
         run = arena.home.path / "run"
         super().strike(arena)
-        for name in ("dispatcher.journal", *(f"{device}.seen" for device in arena.home.devices)):
+        for name in ("dispatcher.journal", *(f"{device}.seen" for device in arena.home.local)):
             wait_for((run / name).exists, BACK_S, f"another {name}")
 
     def _chosen(self, run: Path) -> list[Path]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd.messages import history
-from effectd.messages.history import Accepted, Actuated, Ended, Event, Program, Published, Stopped
+from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import Fenced, Stalled, Struck
+from tests.chaos.checker import Crowded, Fenced, Stalled, Struck
 from tests.chaos.verdict import DEFECTS, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
@@ -30,6 +30,10 @@ def published(mono: float, id_: str = "a", *, by: str = "c1", ttl_ms: int = 1000
 
 def accepted(mono: float, id_: str = "a") -> Event:
     return Accepted(**at(mono), id=id_)
+
+
+def acked(mono: float, id_: str = "a", device: str = "fan") -> Event:
+    return Acked(**(at(mono) | {"source": "record"}), id=id_, device=device, status="done")
 
 
 def ended(mono: float, id_: str = "a", status: str = "done", *, latency_ms: float = 5, device: str = "fan") -> Event:
@@ -97,6 +101,14 @@ GOOD = {
     "held by a higher priority for a while": [*ALL_READY, *superseded(range(10, 4000, 100))],
     "newest wins while the device is away": superseded(range(0, 7000, 100)),
     "one effect, done": whole("a", 0),
+    "the machine was crowded when it should have gone off": [
+        published(0),
+        seen(4, "a"),
+        ended(5),
+        *(Crowded(**at(mono), waited_ms=100) for mono in (200, 300, 400)),
+        seen(500, None),
+    ],
+    "the driver's call to the device was slow": [published(0), seen(4, "a"), acked(600), ended(605), seen(720, None)],
     "asked again and told again": [*whole("a", 0), published(600), published(1100)],
     "told otherwise": [published(0), accepted(100), ended(1000, status="expired", latency_ms=1000)],
     "received long after it was first published": [
@@ -223,6 +235,14 @@ BAD = {
     "endless": {
         "no off": [published(0), seen(4, "a"), ended(5), *whole("b", 3000, "lamp")],
         "off late": [published(0), seen(4, "a"), ended(5), seen(500, None)],
+        "off late by more than a crowd excuses": [
+            published(0),
+            seen(4, "a"),
+            ended(5),
+            *(Crowded(**at(mono), waited_ms=100) for mono in range(100, 3000, 100)),
+            seen(2000, None),
+        ],
+        "off late after a slow call": [published(0), seen(4, "a"), acked(600), ended(605), seen(1100, None)],
         "the machine had stood still before": [
             published(0),
             seen(4, "a"),

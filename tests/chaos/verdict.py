@@ -47,6 +47,7 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     defects: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in DEFECTS})
+    crowded: float = 0.0  # for which share of the time somebody waited for a processor
 
     @property
     def good(self) -> bool:
@@ -62,6 +63,7 @@ class Verdict:
         rows += [(f"  {status}", count) for status, count in self.ends.most_common()]
         rows += [(name, len(found)) for name, found in self.defects.items()]
         lines = [f"{name:<16}{count:>8}" for name, count in rows]
+        lines.append(f"{'crowded':<16}{self.crowded:>8.0%}  of the time somebody waited for a processor")
         for name, found in self.defects.items():
             lines += [f"{name}: {text}" for text in found[:10]]
         return "\n".join(lines)

@@ -8,10 +8,10 @@ from tests.system.home import wait_for
 OFF = "off"
 
 
-def device(effects: list[str], port: int, name: str) -> dict[str, object]:
-    """The configuration of a device that the witness sees, with the id of each effect."""
+def device(effects: list[str], port: int, name: str, bus: str | None) -> dict[str, object]:
+    """The configuration of a device, perhaps on a bus, that the witness sees, with the id of each effect."""
     return {
-        "kind": "faulty",
+        **({"bus": bus} if bus else {"kind": "faulty"}),
         "effects": effects,
         "limits": {"max_rate_hz": 1000, "max_on_ms": MAX_ON_MS, "max_apply_ms": 500},
         "options": {

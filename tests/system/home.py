@@ -123,16 +123,21 @@ class Home:
         conf = conf[: conf.index("; One section a device")]
         if not self.config.get("dispatcher", True):
             conf = conf[: conf.index("[program:dispatcher]")]
-        conf += "".join(f"\n{section(name)}" for name in self.devices)
+        conf += "".join(f"\n{section(name)}" for name in self.drivers)
         (self.path / "supervisor.conf").write_text(conf)
         link = self.path / "supervisord.conf"
         if not link.is_symlink():
             link.symlink_to("supervisor.conf")
 
     @property
-    def devices(self) -> list[str]:
-        """The devices that have a program here."""
-        return [name for name, device in self.config["devices"].items() if device["kind"] != "remote"]
+    def local(self) -> list[str]:
+        """The devices that are driven here."""
+        return [name for name, found in self.config["devices"].items() if found.get("kind") != "remote"]
+
+    @property
+    def drivers(self) -> list[str]:
+        """The programs that drive them: the bus of those that are on one."""
+        return list(dict.fromkeys(self.config["devices"][name].get("bus", name) for name in self.local))
 
     def start(self) -> None:
         done = self.run("supervisor.supervisord", "-c", str(self.path / "supervisor.conf"))
@@ -178,7 +183,7 @@ class Home:
 
     def lines(self) -> dict[str, Any]:
         dispatcher = ("dispatcher",) if self.config.get("dispatcher", True) else ()
-        return {name: self.line(name) for name in ("broker", *dispatcher, *self.devices)}
+        return {name: self.line(name) for name in ("broker", *dispatcher, *self.drivers)}
 
     def ready(self) -> bool:
         lines = self.lines()

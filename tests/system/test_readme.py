@@ -156,6 +156,7 @@ def test_the_sections_shown_for_brokers_are_good_configuration(newcomer: Clone) 
 
 def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -> None:
     from drivers import kinds
+    from effectd.config import programs
     from effectd.config import reader as configuration
 
     shown = blocks(REPOSITORY / "docs" / "configuration.md", "yaml")
@@ -163,9 +164,11 @@ def test_the_devices_shown_in_the_docs_are_good_configuration(newcomer: Clone) -
     home = newcomer.path / "docs-home"
     home.mkdir(exist_ok=True)
     for block in shown:
-        (home / "config.yaml").write_text(f"devices:\n{block}\neffects: {{light: {{}}, wind: {{}}, scent: {{}}}}\n")
+        whole = block if block.startswith("buses:") else f"devices:\n{block}"
+        (home / "config.yaml").write_text(f"{whole}\neffects: {{light: {{}}, wind: {{}}, scent: {{}}}}\n")
         tree = configuration.load(home)
         assert tree.errors == ()
-        for name in tree.devices:
-            kinds.build(name, tree)
+        for name in tree.programs:
+            if programs.is_device(name):
+                kinds.build(name, tree)
     shutil.rmtree(home)

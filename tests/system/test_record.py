@@ -86,7 +86,7 @@ def test_programs_are_recorded_though_no_broker_ever_answers() -> None:
     assert done.returncode == 0
     events = list(history.read(line.encode() for line in done.stdout.splitlines(keepends=True)))
     assert {(e.name, e.state) for e in events} == {
-        (name, "gone") for name in ("broker", "dispatcher", "watchdog", *home.devices)
+        (name, "gone") for name in ("broker", "dispatcher", "watchdog", *home.drivers)
     }
 
 

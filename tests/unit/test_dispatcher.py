@@ -46,7 +46,7 @@ class House:
         self.loop, self.wire, self.root = FakeLoop(), Wire(), f"{root}/" if root else ""
         self.dispatcher = Dispatcher(self.process, self.loop)
         self.dispatcher.start()
-        self.dispatcher._broker.link = self.wire
+        self.dispatcher._broker._links = [self.wire]
         self.dispatcher._outbox._link = self.wire
         self.dispatcher._overload._link = self.wire
         self.dispatcher._broker.generation = "b1"
@@ -408,7 +408,7 @@ def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_w
     house.wind("w2", location="left")
     house.wire.up = True
     house.wire.published.clear()
-    house.dispatcher._broker._up()
+    house.dispatcher._broker._up(house.dispatcher._up)
     assert house.statuses("w1") == ["done"]
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
 

@@ -89,7 +89,9 @@ class Stage:
         self.fan = Fan(self.process.config)
         prepare(self.fan)
         self.host = Host(self.process, loop, self.fan)
-        self.host._reporter.link = self.host._broker.link = self.wire
+        self.member = self.host._members["fan"]
+        self.member.reporter.link = self.wire
+        self.host._broker._links = [self.wire]
 
     def start(self) -> "Stage":
         self.until_calls("open", "off")
@@ -121,7 +123,7 @@ class Stage:
         return payload
 
     def send(self, topic: str, payload: bytes = b"", *, retained: bool = False) -> None:
-        self.host._message(topic, payload, retained)
+        self.member.message(topic, payload, retained)
 
     def resume(self) -> None:
         """The dispatcher has ended what it held, and answers the fence of the last stop."""
@@ -608,7 +610,7 @@ def test_a_driver_whose_notes_are_damaged_raises_a_fence_for_one_may_be_lost(hom
         file.write(b"damaged")
     stage = new()
     stage.until_calls("open", "off")
-    stage.host._connected()
+    stage.member.connected()
     stage.set("e1")
     assert stage.ack("e1") == "stopped"
     assert (stage.gate, stage.process.gate.line.reason[:27]) == ("degraded", "run/fan.seen has a damaged ")
@@ -764,10 +766,10 @@ def test_after_a_new_connection_everything_retained_is_told_again_and_every_ack_
     stage.until_calls("apply e1", "off")
     stage.set("e2")
     stage.until_calls("apply e2")
-    stage.loop.until(lambda: stage.host._actuator._on)
+    stage.loop.until(lambda: stage.member.actuator._on)
     assert stage.wire.published == []
     stage.wire.up = True
-    stage.host._reporter.connected()
+    stage.member.reporter.connected()
     assert [(ack["id"], ack["status"]) for ack in stage.on("ack")] == [("e1", "done"), ("e2", "done")]
     assert stage.state["effect_id"] == "e2"
     assert stage.on("availability") == [b"online"]
@@ -777,7 +779,7 @@ def test_after_a_new_connection_everything_retained_is_told_again_and_every_ack_
     retained = {topic.rpartition("/")[2] for topic, _, _, retain in stage.wire.published if retain}
     assert retained == {"config", "availability", "state"}
     stage.wire.published.clear()
-    stage.host._reporter.connected()
+    stage.member.reporter.connected()
     assert stage.on("ack") == []
 
 

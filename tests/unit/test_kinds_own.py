@@ -87,7 +87,8 @@ def test_a_wrong_range_curve_or_dry_run_is_told_at_its_line(home, device, key, t
 @pytest.mark.parametrize(("kind", "module", "extra"), [("serial", "serial", "serial"), ("gpio", "gpiozero", "gpio")])
 def test_a_missing_extra_is_told_at_the_kind_with_the_command_that_installs_it(home, monkeypatch, kind, module, extra):
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, f"drivers.{kinds.FILES.get(kind, kind)}", raising=False)
+    for file in (kinds.FILES.get(kind, kind), "serial_port"):
+        monkeypatch.delitem(sys.modules, f"drivers.{file}", raising=False)
     with pytest.raises(ConfigError) as caught:
         build(home, kind, {"port": "auto", "pin": 1})
     assert caught.value.key == "devices.fan.kind"

@@ -20,6 +20,7 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from drivers import host as host_module
+from drivers import member as member_module
 from drivers.host import Host
 from effectd.config import reader
 from effectd.driver import Driver, Options
@@ -104,11 +105,13 @@ class World:
         self.run += 1
         self.wire = Wire()
         self.host = Host(self.process, self.driver_loop, Fan(self))
-        self.host._reporter.link = self.host._broker.link = self.wire
+        self.member = self.host._members["fan"]
+        self.member.reporter.link = self.wire
+        self.host._broker._links = [self.wire]
         self.host._watcher.close()  # the gates of this test have no heart that beats
         self.heard = 0
         self.driver_loop.advance(0.001)
-        self.host._connected()
+        self.member.connected()
         self._ready()
 
     def configure(self, there: bool) -> None:
@@ -133,7 +136,7 @@ class World:
         if self.losing:
             self.losing -= 1
         else:
-            self.driver_loop.call_soon(self.host._message, "devices/fan/set", to_set(effect), False)
+            self.driver_loop.call_soon(self.member.message, "devices/fan/set", to_set(effect), False)
         return True
 
     def _carry(self) -> None:
@@ -143,7 +146,7 @@ class World:
                 self.delivery.acked("fan", Ack(**json.loads(payload)))
             elif topic == "devices/fan/fence" and payload:
                 self.delivery.fenced("fan")
-                self.driver_loop.call_soon(self.host._message, "devices/fan/resume", payload, False)
+                self.driver_loop.call_soon(self.member.message, "devices/fan/resume", payload, False)
         self.heard = len(self.wire.published)
 
     def advance(self, seconds: float) -> None:
@@ -169,7 +172,7 @@ def a_world() -> Iterator[World]:
     world = World(home)
     try:
         with (
-            patch.object(host_module, "Journal", lambda _path, _size: world.notes),
+            patch.object(member_module, "Journal", lambda _path, _size: world.notes),
             patch.object(host_module, "Worker", Inline),
             patch("time.time_ns", lambda: int(world.wall_s * 1e9)),
         ):
@@ -189,7 +192,7 @@ def foreign(world: World, seq: Any, newest: Any, duration: int) -> None:
         if isinstance(value, dict):
             fields[name] = world.ledger.seq + value["near"]
     set_ = {"effect_type": "wind", "intensity": 50, "duration": duration, "id": "foreign"} | fields
-    world.host._message("devices/fan/set", json.dumps(set_).encode(), False)
+    world.member.message("devices/fan/set", json.dumps(set_).encode(), False)
     world.advance(0.0)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from serial.tools import list_ports
 
-from drivers import serial_line as module
+from drivers import serial_port as module
 from drivers.serial_line import Serial, SerialOptions
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address

@@ -94,7 +94,7 @@ def _texts(room: Room, device: Device, height: int, width: int) -> list[Line]:
             Segment("latency " if height > 1 and width >= 20 else "", DIM),
             Segment(f"{device.latency_ms:.1f} ms"),
         ]
-    program = room.programs.get(device.name)
+    program = room.programs.get(device.program)
     state = program_line(room, program) if program is not None and program.state else []
     does = _does(device, now, short=height == 1 or width < 16)
     if height > 4:

@@ -32,6 +32,7 @@ class Device:
 
     name: str
     kind: str = ""
+    program: str = ""  # which program drives it: its own, or its bus's
     effects: tuple[str, ...] = ()
     where: str = ""
     place: location.Place = location.EVERYWHERE
@@ -122,7 +123,9 @@ class Room:
         self.away = "connecting"
         self.devices: dict[str, Device] = {}
         for name, known in config.devices.items():
-            device = self.devices[name] = Device(name, known.kind, known.effects, silent=not known.acks)
+            device = self.devices[name] = Device(
+                name, known.kind, known.bus or name, known.effects, silent=not known.acks
+            )
             _settle(device, known.location)
         self.programs = {name: Program(name) for name in config.programs}
         self.trouble_count = 0
@@ -194,7 +197,7 @@ class Room:
 
     def _device(self, name: str) -> Device | None:
         if name not in self.devices and DEVICE_ID.fullmatch(name) and len(self.devices) < self._most_devices:
-            self.devices[name] = Device(name)
+            self.devices[name] = Device(name, program=name)
         return self.devices.get(name)
 
     def _set(self, device: Device, fields: dict[str, Any]) -> None:
@@ -207,6 +210,7 @@ class Room:
 
     def _config(self, device: Device, fields: dict[str, Any]) -> None:
         device.kind = text(fields.get("kind")) or device.kind
+        device.program = text(fields.get("bus")) or device.program
         effects = fields.get("effects")
         if isinstance(effects, list):
             device.effects = tuple(text(effect) for effect in effects[:16] if text(effect)) or device.effects

@@ -1,0 +1,65 @@
+"""One device of a driver program: its topics, its connection with its own last will, its notes, and its actuator."""
+
+import logging
+from collections.abc import Callable
+
+from drivers.actuator import Actuator
+from drivers.envelope import Envelope
+from drivers.fence import Fence
+from drivers.reporter import JOURNAL_BYTES, Reporter
+from effectd.base.errors import EffectRefused
+from effectd.base.journal import Journal
+from effectd.base.loop import AnyLoop
+from effectd.config.lights import sharing
+from effectd.messages.effect import from_set
+from effectd.program.broker_session import BrokerSession
+from effectd.program.process import Process
+
+log = logging.getLogger(__name__)
+
+
+class Member:
+    """`wake` asks the program to look at `actuator.next` again. The connection is one of `broker`'s."""
+
+    def __init__(
+        self, process: Process, loop: AnyLoop, name: str, broker: BrokerSession, wake: Callable[[], object]
+    ) -> None:
+        self.name, self.device = name, process.config.device(name)
+        topics = process.config.topics
+        self._topic_set, self._topic_resume = topics.set(name), topics.resume(name)
+        journal = Journal(process.run / f"{name}.seen", JOURNAL_BYTES)
+        self.reporter = Reporter(loop, topics, name, self.device, journal)
+        self._fence = Fence(journal, self.reporter.fence)
+        envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
+        self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
+        self.reporter.link = broker.connect(
+            name,
+            subscriptions=(topics.stop_all, topics.stop(name), self._topic_resume, self._topic_set),
+            on_message=self.message,
+            on_up=self.connected,
+            will=(topics.availability(name), b"offline"),
+        )
+        journal.watch(loop, lambda reason: broker.journal_trouble(reason, name))
+
+    def connected(self) -> None:
+        self.reporter.connected()
+        self._fence.connected()
+
+    def message(self, topic: str, payload: bytes, retained: bool) -> None:
+        if retained:
+            return  # a stored command is an old one
+        if topic == self._topic_set:
+            self._set(payload)
+        elif topic == self._topic_resume:
+            self._fence.resume(payload)
+        else:
+            log.info("stop (%s)", topic)
+            self.actuator.stop()
+
+    def _set(self, payload: bytes) -> None:
+        try:
+            effect = from_set(payload)
+        except EffectRefused as error:
+            log.warning("refused: %s", error)
+            return
+        self.actuator.take(effect)

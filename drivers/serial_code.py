@@ -1,0 +1,76 @@
+"""What is written to a serial device for an effect: a line of the user's own, or the protocol of a known sketch."""
+
+import json
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from drivers.template import CONSTANT, Scale, Template, encoded, unescaped, values
+from effectd.driver import Effect, Options
+
+Protocol = Literal["line", "playsem-fan", "ser"]
+BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # as the two sketches begin
+EXPECT = {"playsem-fan": '"status":"ok"'}  # its answer to each command
+SER_END = 0x2E  # "." ends a frame of SER
+SER_LETTER = {"fan": b"F", "vibration": b"V", "light": b"L"}
+
+Byte = Annotated[int, Meta(ge=0, le=255)]
+
+
+class CodeOptions(Options, kw_only=True):
+    """What is one actuator's own, on a port of its own or on a board with others."""
+
+    line: str = r"$level\n"
+    off: str = r"0\n"
+    scale: Scale = (0, 100)  # the device's numbers for 0 and 100 %
+    actuator: Literal["fan", "vibration", "light"] = "fan"  # SER: which of the sketch's
+    index: Byte | None = None  # SER: which fan or vibrator (None: 1), or the first LED (None: 0)
+    leds: Byte = 60  # SER: how many LEDs
+
+    def __post_init__(self) -> None:
+        Template(unescaped(self.line))
+        Template(unescaped(self.off), names=CONSTANT)
+
+
+class Code:
+    """The bytes for one actuator called `device`. Raises ValueError for what its protocol cannot carry."""
+
+    def __init__(self, device: str, protocol: Protocol, options: CodeOptions) -> None:
+        if protocol == "ser" and SER_END in (options.index, options.leds):
+            raise ValueError("index and leds: 46 is the byte that ends a frame of SER; no other value is affected")
+        self._device, self._protocol, self._options = device, protocol, options
+        self._line = Template(unescaped(options.line))
+        self._off = encoded(Template(unescaped(options.off), names=CONSTANT).fill({"device": device}))
+
+    def of(self, effect: Effect | None) -> bytes:
+        """What says `effect`, or off."""
+        if self._protocol == "playsem-fan":
+            return playsem("set_speed", speed=max(1, effect.level(100))) if effect else playsem("off")
+        if self._protocol == "ser":
+            return self._frame(effect)
+        return encoded(self._line.fill(values(effect, self._device, self._options.scale))) if effect else self._off
+
+    def _frame(self, effect: Effect | None) -> bytes:
+        """`F` or `V`, index, level; `L`, first LED, how many, red, green, blue; then the end.
+
+        (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
+        47 is sent in its place.
+        """
+        levels, index, count = [max(1, effect.level(255)) if effect else 0], 1, list[int]()
+        if self._options.actuator == "light":
+            percent = float(effect.intensity) / 100 if effect else 0
+            levels = [round(part * percent) for part in (effect.rgb() if effect else (0, 0, 0))]
+            index, count = 0, [self._options.leds]
+        index = index if self._options.index is None else self._options.index
+        levels = [level + (level == SER_END) for level in levels]
+        return SER_LETTER[self._options.actuator] + bytes([index, *count, *levels, SER_END])
+
+
+def reply(protocol: Protocol, expect: str | None) -> bytes:
+    """What the device's reply has to contain: `expect`, or as the protocol says; b"" = none is awaited."""
+    return encoded(unescaped(EXPECT.get(protocol, "") if expect is None else expect))
+
+
+def playsem(command: str, **params: int) -> bytes:
+    """A line for examples/hardware/fan_controller of Python_PlaySEM; its speed must be a whole number, else it is 0."""
+    return json.dumps({"command": command, "params": params}).encode() + b"\n"

@@ -1,0 +1,102 @@
+"""The sections of config.yaml that are mappings of names: effect types, buses and devices."""
+
+import re
+from collections.abc import Container
+from typing import Any
+
+from effectd.base.errors import ConfigError
+from effectd.config import bounds, programs
+from effectd.config.convert import convert
+from effectd.config.schema import Bus, Device, EffectType, Percent, RemoteOptions
+from effectd.config.yamlfile import Path_, YamlFile
+from effectd.messages import location
+
+STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 100}
+
+
+def effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise file.error(("effects", name), "a name of at most 64 letters, digits, _ . -")
+    if isinstance(raw, dict) and isinstance(raw.get("labels"), dict):
+        for label, percent in raw["labels"].items():  # one by one: msgspec does not say which value of a dict is wrong
+            convert(file, ("effects", name, "labels", label), percent, Percent)
+    found: EffectType = convert(file, ("effects", name), {} if raw is None else raw, EffectType)
+    return EffectType({**STANDARD_LABELS, **found.labels}, found.duration_ms)
+
+
+def bus(file: YamlFile, name: str, raw: Any, devices: Container[str]) -> Bus:
+    path = ("buses", name)
+    if not programs.is_device(name):
+        raise file.error(path, "a bus's name is " + programs.id_rule(), device=name)
+    if name in devices:
+        raise file.error(path, "is a device as well; devices, buses and zones share one set of names", device=name)
+    try:
+        found: Bus = convert(file, path, raw, Bus)
+    except ConfigError as error:
+        error.device = name
+        raise
+    return found
+
+
+def device(  # noqa: PLR0917
+    file: YamlFile,
+    name: str,
+    raw: Any,
+    effects: dict[str, EffectType],
+    devices: Container[str],
+    buses: dict[str, Any],
+) -> Device:
+    """`devices`, `buses`: as they stand in the file; zones share one set of names with both."""
+    path = ("devices", name)
+    if not programs.is_device(name):
+        raise file.error(path, "a device id is " + programs.id_rule(), device=name)
+    try:
+        if isinstance(raw, dict) and raw.get("bus") is not None:
+            raw = _on_its_bus(file, path, raw, buses)
+        found: Device = convert(file, path, raw, Device)
+        if found.remote:
+            convert(file, (*path, "options"), found.options, RemoteOptions)
+    except ConfigError as error:
+        error.device = name
+        raise
+    for effect in found.effects:
+        if effect not in effects:
+            known = ", ".join(effects) or "none"
+            raise file.error((*path, "effects"), f"{effect!r} is no key of effects: (known: {known})", device=name)
+    for key in ("range", "curve", "dry_run"):
+        if found.remote and key in raw:
+            raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
+    if problem := next(filter(None, (_zone_problem(zone, devices, buses) for zone in found.zones)), ""):
+        raise file.error((*path, "zones"), problem, device=name)
+    bounds.check(file, name, found, raw)
+    if found.range[0] >= found.range[1]:
+        raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
+    try:
+        location.parse(found.location)
+    except ValueError as error:
+        raise file.error((*path, "location"), str(error), device=name) from None
+    return found
+
+
+def _zone_problem(zone: str, devices: Container[str], buses: Container[str]) -> str:
+    if not programs.is_device(zone):
+        return f"{zone[:40]!r}: a zone's name is {programs.id_rule()}"
+    if zone in devices or zone in buses:
+        what = "device" if zone in devices else "bus"
+        return f"{zone!r} is a {what}; devices, buses and zones share one set of names"
+    return ""
+
+
+def _on_its_bus(file: YamlFile, path: Path_, raw: dict[str, Any], buses: dict[str, Any]) -> dict[str, Any]:
+    """The section of a device on a bus, with its bus's kind."""
+    name = raw["bus"]
+    if "kind" in raw:
+        raise file.error((*path, "kind"), "stands at the bus; a device has either `kind` or `bus`")
+    if not isinstance(name, str) or name not in buses:
+        known = ", ".join(buses) or "none"
+        raise file.error((*path, "bus"), f"{str(name)[:40]!r} is no key of buses: (known: {known})")
+    if "dry_run" in raw:
+        raise file.error((*path, "dry_run"), f"a bus runs dry as a whole: set buses.{name}.dry_run")
+    section = buses[name]
+    kind = section.get("kind") if isinstance(section, dict) else None
+    return raw | {"kind": kind if isinstance(kind, str) and kind else name}  # a bus without a kind has its own error
