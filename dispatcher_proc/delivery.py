@@ -4,8 +4,9 @@ Collaborators come in through the constructor (the loop's clock and timers, a wa
 test plays a recorded history into the real object.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
@@ -66,10 +67,12 @@ class Delivery:
         payload: bytes,
         *,
         received: float | None = None,
+        held: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take an effect whose plan has at least one device; from now on it will get one final status.
 
-        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it.
+        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it. `held`: which
+        of the devices take nothing, and why.
         """
         full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
@@ -99,8 +102,8 @@ class Delivery:
             self._expire(opened, "expires_at or ttl_ms: it was past when the effect had its turn")
             return
         for part in opened.pending:
-            if now < self._lanes[part.device].stopped_at:
-                self._settle(part, "stopped", "")
+            if now < self._lanes[part.device].stopped_at or part.device in held:
+                self._settle(part, "stopped", held.get(part.device, ""))
         if not opened.pending:
             return
         opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
@@ -186,8 +189,8 @@ class Delivery:
             status = ack.status if ack.status in _WORDS else "failed"
             self._settle(part, status, f"{device}: {ack.reason}" if ack.reason else "")
 
-    def stop(self, device: str | None = None, *, fence: bool = True) -> None:
-        """End what is held for the device, or for all. What a driver already has, it ends and answers for itself.
+    def stop(self, device: str | None = None, *, fence: bool = True, reason: str = "") -> None:
+        """End what waits for the device, or for all. What a driver already has, it ends and answers for itself.
 
         `fence`: the drivers have heard the same stop; what is accepted from now on waits until they have said so.
         """
@@ -201,7 +204,7 @@ class Delivery:
             for part in list(lane.parts.values()):
                 part.stopped = True
                 if not part.had or lane.generation is None:
-                    self._settle(part, "stopped", "")
+                    self._settle(part, "stopped", reason)
                 else:
                     self._keep(part.open)
                     part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))

@@ -6,12 +6,14 @@ Those files are imported when their command runs, so that `effectd --help` and `
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
+from effectd.cli import stopping
+from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
 
@@ -46,29 +48,16 @@ def main() -> None:
         sys.exit(EX_CONFIG if isinstance(error, ConfigError) else EX_NOPERM)
 
 
-def _home(ctx: typer.Context, given: Path | None) -> Path:
-    from effectd.config.reader import find_home  # not needed for --help
-
-    return find_home(given or ctx.obj)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"effectd {__version__} (contract {CONTRACT})")
         raise typer.Exit
 
 
-_HOME_HELP = "The folder with config.yaml and supervisor.conf (default: EFFECTD_HOME, else this folder)."
-Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=_HOME_HELP)]
-HOME: Any = None  # `_home` puts the folder that counts in its place
-Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
-Lines = Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")]
-
-
 @app.callback()
 def _all(
     ctx: typer.Context,
-    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=_HOME_HELP)] = None,
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=HOME_HELP)] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and the contract's.")
     ] = False,
@@ -229,22 +218,7 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     raise typer.Exit(send.run(home, effect_type, given, dry_run=dry_run, as_json=as_json))
 
 
-@app.command(
-    "stop",
-    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not, 77 not your home.
-
-effectd stop             effectd stop wind""",
-)
-def _stop(
-    device: Annotated[
-        str | None, typer.Argument(metavar="DEVICE", help="A device of config.yaml. Default: all.")
-    ] = None,
-    home: Home = HOME,
-) -> None:
-    """Everything off, or one device: by MQTT and straight to the drivers, so it works with a dead broker."""
-    from effectd.cli import stop
-
-    raise typer.Exit(stop.run(home, device))
+app.add_typer(stopping.app)
 
 
 @app.command("service")

@@ -1,0 +1,19 @@
+"""The options that many commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _home(ctx: typer.Context, given: Path | None) -> Path:
+    from effectd.config.reader import find_home  # not needed for --help
+
+    return find_home(given or ctx.obj)
+
+
+HOME_HELP = "The folder with config.yaml and supervisor.conf (default: EFFECTD_HOME, else this folder)."
+Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=HOME_HELP)]
+HOME: Any = None  # `_home` puts the folder that counts in its place
+Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
+Lines = Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")]
