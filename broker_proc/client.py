@@ -70,6 +70,7 @@ class Client(Connection):
             asked = packets.read_connect(data, start, stop)
         except WireError as error:
             if error.code == reasons.UNSUPPORTED_VERSION:
+                self.refused = True
                 newer = data[start : start + 6] == b"\0\4MQTT" and data[start + 6] > V5
                 code = reasons.UNSUPPORTED_VERSION if newer else reasons.V311_VERSION
                 self.send(packets.connack(V5 if newer else packets.V311, code))
@@ -78,13 +79,17 @@ class Client(Connection):
         if props.AUTH_METHOD in asked.properties:
             self._refuse(reasons.BAD_AUTHENTICATION_METHOD, 0, "there is no such way to authenticate here")
         if not asked.client_id and not asked.clean and asked.version != V5:
-            self._refuse(0, reasons.V311_CLIENT_ID, "no client id for a session that is to be kept")
+            self._refuse(
+                0,
+                reasons.V311_CLIENT_ID,
+                "no client id for a session that is to be kept; give it an id, or have it ask for a clean session",
+            )
         if not self._broker.authenticate(self, asked) or self._broker.is_foreign(self, asked):
             self._refuse(reasons.NOT_AUTHORIZED, reasons.V311_NOT_AUTHORIZED, "not allowed to connect")
         self._broker.accept(self, asked)
 
     def _refuse(self, code: int, code_311: int, why: str) -> None:
-        version5 = self.version == V5
+        version5, self.refused = self.version == V5, True
         about: Properties = {props.REASON_STRING: why} if version5 else {}
         self.send(packets.connack(self.version, code if version5 else code_311, properties=about))
         raise WireError(why, code)

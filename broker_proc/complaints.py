@@ -3,6 +3,9 @@
 import asyncio
 import logging
 
+from effectd.base.once import Once
+
+SAME_S = 60.0
 LINES, WITHIN_S = 20, 10.0  # at most so many in that time; the others are counted
 
 log = logging.getLogger(__name__)
@@ -13,10 +16,14 @@ class Complaints:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._once = Once(SAME_S, loop.time)
         self._said = self._unsaid = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, about: str = "") -> None:
+        """`about`: what is the same at each attempt of one client; it is said once in SAME_S."""
+        if about and not self._once.first(about):
+            return
         if self._timer is None:
             self._timer = self._loop.call_later(WITHIN_S, self._sum_up)
         if self._said < LINES:

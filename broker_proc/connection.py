@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def is_ours(transport: Any) -> bool:
     return uid in (0, os.geteuid())
 
 
-class Connection(Outgoing, asyncio.Protocol):
+class Connection(Outgoing, asyncio.Protocol, ABC):
     """The half of `client.Client` that knows bytes, time and turns; it calls `_packet` and `_ended`."""
 
     def __init__(self, broker: "Broker", kind: str = "tcp") -> None:
@@ -43,6 +44,7 @@ class Connection(Outgoing, asyncio.Protocol):
         self.kind = kind  # tcp, unix, websocket
         self.frames = Frames()
         self.address: tuple[str, int] = ("", 0)
+        self.refused = False  # its CONNECT was one that cannot be granted, and will come again
         self.closing = self.busy = self.lingers = False
         self.held = False  # it may not publish for now
         self.patience = broker.connect_within
@@ -148,11 +150,13 @@ class Connection(Outgoing, asyncio.Protocol):
         """Whether the client is on this machine: on broker.sock, or on loopback."""
         return self.kind == "unix" or self.address[0] in ("127.0.0.1", "::1")
 
+    @abstractmethod
     def _packet(self, head: int, start: int, stop: int) -> None:
-        raise NotImplementedError
+        """One whole packet has come: `frames.data` from `start` to `stop`."""
 
+    @abstractmethod
     def _ended(self) -> None:
-        raise NotImplementedError
+        """The connection is gone."""
 
     def _go_on(self, begun: float) -> bool:
         """Do of the job that one packet has begun what one turn allows; whether it is done."""
@@ -231,7 +235,8 @@ class Connection(Outgoing, asyncio.Protocol):
 
     def fail(self, error: WireError) -> None:
         """Close, and say why: here, and to a client of MQTT 5."""
-        self._broker.complaints.say(f"connection from {self} closed: {error}")
+        about = f"{self.address[0]} {error}" if self.refused else ""
+        self._broker.complaints.say(f"connection from {self} closed: {error}", about)
         self.close(error.code, str(error))
 
     def close(self, code: int = 0, reason: str = "") -> None:

@@ -81,6 +81,11 @@ class External:
         self._tried, self._missing = True, missing
         if missing:
             log.error("%s cannot do what effectd needs: %s", self._address, missing)
+            if "QoS 1" not in missing:  # it answers and passes nothing on, as brokers do that were told so
+                missing = (
+                    f"{missing}; has this user rights on {self._process.config.topics.everything} (docs/brokers.md)?"
+                )
+                self._missing = missing
         self._decide()
 
     def _decide(self) -> None:

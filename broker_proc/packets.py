@@ -60,7 +60,7 @@ def read_connect(data: bytes, at: int, end: int) -> Connect:
     if (protocol, version) not in (("MQTT", V311), ("MQTT", V5)):
         if protocol in ("MQTT", "MQIsdp"):
             raise WireError(
-                f"{protocol} of level {version}: only MQTT 3.1.1 and 5 are spoken here", UNSUPPORTED_VERSION
+                f"{protocol} of level {version}: set it to 3.1.1 or 5, which are spoken here", UNSUPPORTED_VERSION
             )
         raise WireError(f"the protocol {protocol[:20]!r}")
     flags, at = number(data, at, end, 1)

@@ -1,1 +1,1 @@
-"""The dispatcher: takes effects from any client, resolves them for devices, and tells what became of each."""
+"""The dispatcher: takes effects from any client, resolves them for devices, and reports the outcome of each."""

@@ -1,4 +1,4 @@
-"""What drivers say became of an effect: `devices/<device>/ack`, handed to delivery."""
+"""The drivers' acks (`devices/<device>/ack`), handed to delivery."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The one way in for every effect, whoever brings it: known already, refused, without a device, or accepted."""
+"""The one way in for every effect, whoever brings it: a repetition, refused, without a device, or accepted."""
 
 import logging
 
@@ -33,12 +33,12 @@ class Admission(Part):
             self.failed(effect.id, effect.effect_type, origin)
 
     def refuse(self, effect: Effect, origin: Origin, error: EffectRefused) -> None:
-        """Refuse what could not be read any further than to its id; said twice, it is answered the same."""
+        """Refuse an effect of which only the id could be read; repeated, it gets the same answer."""
         if self._receipts.is_new(effect, origin.topic, origin.payload, undecoded=origin.payload):
             origin.refuse(effect, error)
 
     def failed(self, effect_id: str | None, effect_type: str, origin: Origin) -> None:
-        """A defect of ours is told to whom it concerns, unless the effect is open and has its end to come."""
+        """A defect of ours is answered at the origin, unless the effect is open: its final status is still to come."""
         if effect_id is None or not self._delivery.has_open(effect_id):
             origin.defect(effect_id, effect_type)
 
@@ -56,5 +56,5 @@ class Admission(Part):
                 effect, plan.devices, plan.note, origin.topic, origin.payload, received=origin.received, held=held
             )
         else:
-            self._receipts.tell(effect, "undeliverable", devices={}, reason=plan.note, latency_ms=0)
+            self._receipts.publish(effect, "undeliverable", devices={}, reason=plan.note, latency_ms=0)
             origin.dead("undeliverable", effect.id, plan.note)

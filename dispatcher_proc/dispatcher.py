@@ -1,6 +1,7 @@
-"""The dispatcher: its parts, wired by a table of topics, and started, told and stopped together."""
+"""The dispatcher: its parts, wired by a table of topics; started, informed and stopped together."""
 
 import logging
+from collections.abc import Callable
 
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
@@ -8,6 +9,7 @@ from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.holding import Holding
 from dispatcher_proc.ledger import Ledger
+from dispatcher_proc.near_misses import NearMisses
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.part import Part
@@ -34,11 +36,11 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """An effect goes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
 
-    def __init__(self, process: Process, loop: AnyLoop) -> None:
+    def __init__(self, process: Process, loop: AnyLoop, session: Callable[..., BrokerSession] = BrokerSession) -> None:
         self._process, self._loop, self._config = process, loop, process.config
         topics, table = process.config.topics, Table()
         self._watcher = process.watcher(loop)
-        self._broker = BrokerSession(process, loop, self._watcher, on_change=self._connection_changed)
+        self._broker = session(process, loop, self._watcher, on_change=self._connection_changed)
         link = self._broker.connect(
             process.name,
             subscriptions=table.subscriptions,  # those of the parts, which are there before the first connection
@@ -64,7 +66,8 @@ class Dispatcher:
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
         stops = self._stops, self._holding
-        self._parts: tuple[Part, ...] = (*stops, acks, self._presence, self._admission, self._effects)
+        near = NearMisses(process.config)
+        self._parts: tuple[Part, ...] = (*stops, acks, self._presence, self._admission, self._effects, near)
         table.add(self._parts)
         self._table = table
         self._broker.start()
@@ -91,12 +94,13 @@ class Dispatcher:
         if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
             log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
             return
+        self._process.works_by(fresh)
         self._configure(fresh)
         self._connection_changed()
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
-        """SIGTERM: tell that we are going, say goodbye to the broker, end."""
+        """SIGTERM: announce that we are going, disconnect from the broker, end."""
         self._process.gate.on_request = None
         for part in reversed(self._parts):
             part.stop()

@@ -42,7 +42,7 @@ class Effects(Part):
         self._intake.types = frozenset(name for device in config.devices.values() for name in device.effects)
 
     def stop(self) -> None:
-        """What has not had its turn has no receipt, so it is not accepted."""
+        """What still waits for its turn has no receipt, so it was not accepted."""
         self._intake.clear()
 
     def _arrived(self, message: Message) -> None:
@@ -64,7 +64,7 @@ class Effects(Part):
         self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
 
     def _read(self, arrival: Arrival) -> None:
-        """A defect of ours met by one effect is told to its publisher, and neither stops nor fills anything."""
+        """If we fail on one effect, its publisher is answered, and no other effect is held up."""
         origin = Origin(self._receipts, arrival.topic, arrival.payload, arrival.received)
         try:
             effect = self._decoded(arrival, origin)

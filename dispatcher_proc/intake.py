@@ -1,6 +1,6 @@
-"""Effects that wait for their turn: acks and stops pass them, and what cannot be handled in time is refused.
+"""Effects that wait for their turn: acks and stops overtake them, and what cannot be handled in time is refused.
 
-One queue, in order of arrival. While it is short everything is admitted. As it fills, an effect type may have at most
+One queue, in order of arrival. While it is short, everything is admitted. As it fills, an effect type may have at most
 `SHARE` times the space that is left, so that a flood of one type leaves space for the others; when the oldest has
 waited for `LATE_S`, the queue counts as a tenth of its size, and while something else is full (`busy`), as none. But
 the first `QUIET` of a type in each `LATE_S` are always admitted: a quiet device is heard through a flood of the others.
@@ -24,7 +24,7 @@ _UNIT_BYTES = 4096
 
 
 class Arrival(NamedTuple):
-    """An effect as it came, `received` in seconds of the loop's clock; `named`: its id, where it has a good one."""
+    """An effect as it came, `received` in seconds of the loop's clock; `named`: its id, if it has a valid one."""
 
     topic: str
     topic_type: str | None
@@ -75,7 +75,7 @@ class Intake:
             self._loop.call_soon(self._work)
 
     def clear(self) -> None:
-        """Nothing waits any more."""
+        """Drop everything that waits."""
         while self._queue:
             self._account(self._queue.popleft(), -1)
 
@@ -128,7 +128,7 @@ _decoder = msgspec.json.Decoder(_Named)
 
 
 def _name(payload: bytes) -> str | None:
-    """The id that a payload names, the rest skipped; None where it names no good one or is no object."""
+    """The id in a payload, without reading the rest; None if it has no valid one or is not an object."""
     try:
         named = _decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

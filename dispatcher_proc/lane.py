@@ -1,48 +1,141 @@
-"""The way to one device: what is open on it, in order, and whether its driver can have it."""
+"""The way to one device: what is open on it, in order, what its driver has been sent, and when the rest follows."""
 
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.open_effect import Part
-from effectd.base.loop import Cancellable
+from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
+from effectd.messages.effect import Effect
 
-WINDOW = 64  # effects that one driver has and has not answered for; the others wait here, where they delay no device
+WINDOW = 64  # effects sent to one driver and not yet acknowledged; the others wait here, where they delay no device
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
+ASK_AGAIN_S = 1.0  # after so long without an ack
+FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
 UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
+
+# device, resolved effect, what to call when the broker has it (or None) -> whether it went out
+Send = Callable[[str, Effect, Callable[[], None] | None], bool]
+Settle = Callable[[Part, str, str], None]  # a part has its final status, and why
 
 
 class Lane:
-    """`generation` is that of the device's driver while it is ready; `lack` says why it is not."""
+    """`generation` is that of the device's driver while it is ready; `blocker` says why it is not."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, loop: AnyLoop, ledger: Ledger, send: Send, settle: Settle, device: Device = UNKNOWN) -> None:
+        self._loop, self._ledger, self._send, self._settle = loop, ledger, send, settle
         self.device = device
         self.parts: dict[str, Part] = {}
         self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
-        self.asking: Cancellable | None = None
         self.generation: str | None = None
-        self.lack = "not started yet"
+        self.blocker = "not started yet"
         self.stopped_at = 0.0  # the last time, seconds of the loop's clock
-        self.fences = 0  # stops heard that the driver has not yet answered with its fence
-        self.fence_timer: Cancellable | None = None
+        self._asking: Cancellable | None = None
+        self._fences = 0  # stops heard that the driver has not yet answered with its fence
+        self._fence_timer: Cancellable | None = None
 
-    @property
-    def has_room(self) -> bool:
-        return len(self.parts) - len(self.waiting) < WINDOW
+    def state(self, part: Part) -> str:
+        """A word of the table in delivery.py."""
+        effect_id = part.effect.id
+        if self.parts.get(effect_id) is not part:
+            return "settled"
+        if part.stopped:
+            return "stopped"
+        if not part.delivered:
+            return "waiting"
+        return "again" if effect_id in self.waiting else "sent"
 
     @property
     def full(self) -> bool:
         return len(self.parts) >= HELD
 
-    def cancel(self) -> None:
-        """It is no longer there: none of its timers is due any more."""
-        for timer in (self.asking, self.fence_timer):
+    def remove(self, part: Part) -> bool:
+        """The part is settled; False: it was already."""
+        if self.parts.pop(part.effect.id, None) is None:
+            return False
+        self.waiting.pop(part.effect.id, None)
+        if self.waiting:
+            self._loop.call_soon(self.pump)
+        return True
+
+    def close(self) -> None:
+        """The device is gone: cancel its timers."""
+        for timer in (self._asking, self._fence_timer):
             if timer is not None:
                 timer.cancel()
 
-    def ask_again(self, due: float) -> None:
-        """What was sent before `due` and has no answer is to be sent again."""
-        self.waiting |= {name: part for name, part in self.parts.items() if part.had and part.sent_at <= due}
+    def ready(self, generation: str) -> None:
+        """The device's driver is ready as `generation`: what is open goes out, in order."""
+        if self.generation == generation:
+            return
+        for part in list(self.parts.values()):
+            # again, with the same seq: the driver knows, by its `.seen`, what it has received
+            self.waiting[part.effect.id] = part
+            if part.delivered and not self.device.acks:
+                self._settle(part, "failed", "unconfirmed: the connection was lost before the broker had it")
+        self.generation, self.blocker = generation, ""
+        self.pump()
 
-    def unfence(self) -> None:
-        self.fences = 0
-        if self.fence_timer is not None:
-            self.fence_timer.cancel()
-            self.fence_timer = None
+    def not_ready(self, blocker: str) -> None:
+        """Hold from now on."""
+        self.generation, self.blocker = None, blocker
+
+    def stop(self, *, fence: bool) -> None:
+        """A stop was heard. `fence`: by the driver, too, and what is accepted from now on waits for its fence."""
+        self.stopped_at = self._loop.time()
+        if fence and self.generation is not None and self.device.acks:
+            self._fences += 1
+            if self._fence_timer is None:
+                self._fence_timer = self._loop.call_later(FENCE_S, self._unfence)
+
+    def fenced(self) -> bool:
+        """The driver's fence has come; False: it answers a stop that was not heard here."""
+        expected = self._fences > 0
+        if expected:
+            self._fences -= 1
+        return expected
+
+    def resume(self) -> None:
+        """A fence has been dealt with; after the last of them the lane is open again."""
+        if not self._fences:
+            self._unfence()
+
+    def _unfence(self) -> None:
+        self._fences = 0
+        if self._fence_timer is not None:
+            self._fence_timer.cancel()
+            self._fence_timer = None
+        # what is sent from now on follows the `resume` on the same connection
+        self._loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Send what waits, as far as the driver and the connection take it."""
+        if self.generation is None or self._fences:
+            return
+        for effect_id, part in list(self.waiting.items()):
+            if part.stopped or len(self.parts) - len(self.waiting) >= WINDOW:
+                continue
+            taken = None if self.device.acks else partial(self._settle, part, "done", "unconfirmed")
+            if not part.delivered:  # before it goes out: a successor must know that it may have been delivered
+                part.first_sent = int(self._loop.time() * 1000)
+                self._ledger.sent(part.device, effect_id, part.first_sent)
+            # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
+            sent = msgspec.structs.replace(
+                part.effect, newest=self._ledger.seq, first_sent=part.first_sent if part.delivered else 0
+            )
+            if not self._send(part.device, sent, taken):
+                return
+            part.delivered, part.sent_at = True, self._loop.time()
+            self.waiting.pop(effect_id, None)
+        if self._asking is None and self.parts and self.device.acks:
+            self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask_again)
+
+    def _ask_again(self) -> None:
+        """An ack that does not come may be lost: a driver that is sent the same again repeats its answer."""
+        self._asking = None
+        due = self._loop.time() - ASK_AGAIN_S
+        self.waiting |= {name: part for name, part in self.parts.items() if part.delivered and part.sent_at <= due}
+        self.pump()

@@ -1,40 +1,30 @@
 """What the dispatcher notes in its journal, in which layout, and what a successor finds there.
 
 One counter numbers everything: each accepted effect takes the next number as its `seq` (the same for all its devices),
-and a final receipt bears the number that was reached when it was told. So of two records about one id it is plain
-which is the later one, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
+and a final receipt carries the number that was reached when it was published. So of two records about one id the later
+one is known, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
 time, so that it rises over restarts, too (docs/decisions/0013-seq-and-journal.md).
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from dispatcher_proc.open_effect import OpenEffect, from_record, to_record
+from effectd.base.journal import Notes
 
 STEP = 1000  # numbers noted ahead: a restart skips at most so many
-TOLD_AT_ONCE = 32  # finals in one record; after a death so many receipts may be told once more than needed
-_OPEN, _SENT = "a:", "s:"  # an accepted effect; that a device may have it, and since when
-_ACCEPTED, _FINAL, _TOLD = "r:", "f:", "t:"  # the receipt `accepted`, the final one, and that the broker has that
+DELIVERED_AT_ONCE = 32  # finals in one record; after a death so many receipts may be repeated without need
+_OPEN, _SENT = "a:", "s:"  # accepted effects; effects possibly delivered, and since when
+_ACCEPTED, _FINAL, _DELIVERED = "r:", "f:", "t:"  # receipts `accepted`, final ones, finals that the broker has
 _REACHED = "number"
 _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
 
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
-
-
-class Notes(Protocol):
-    """The journal, or what stands in for it in a test."""
-
-    found: dict[str, bytes]
-
-    @property
-    def crowded(self) -> bool: ...
-    def put(self, key: str, value: bytes) -> bool: ...
-    def forget(self, key: str) -> None: ...
 
 
 class Final(msgspec.Struct, array_like=True):
@@ -53,7 +43,7 @@ class Ledger:
 
     def __init__(self, journal: Notes, boot: str) -> None:
         self._journal, self.boot = journal, boot
-        self._told: list[tuple[str, int]] = []
+        self._delivered: list[tuple[str, int]] = []
         reached = max(_number(journal.found.get(_REACHED)), _number(journal.found.get(_FIRST_SEQ), _FIRST_STEP))
         self.seq = self._reserved = max(time.time_ns() // 1000, reached)
 
@@ -75,19 +65,19 @@ class Ledger:
         return self._journal.put(_OPEN + effect_id, record)
 
     def record(self, opened: OpenEffect) -> bytes:
-        """What `open` notes. Raises what its encoding raises."""
+        """The record that `open` notes. Raises whatever the encoder raises."""
         return to_record(opened, self.boot)
 
     def sent(self, device: str, effect_id: str, first_sent: int) -> bool:
-        """The device's driver may have the effect from now on."""
+        """From now on the effect may have been delivered to the device's driver."""
         return self._journal.put(f"{_SENT}{device}:{effect_id}", b"%d" % first_sent)
 
     def accepted(self, effect_id: str, receipt: bytes) -> bool:
-        """The receipt `accepted` is about to be told."""
+        """The receipt `accepted` is about to be published."""
         return self._journal.put(_ACCEPTED + effect_id, receipt)
 
     def closed(self, opened: OpenEffect) -> None:
-        """It has its final status: no successor has to know of its being open."""
+        """It has its final status: a successor need not know that it was open."""
         effect_id = opened.effect.id
         for key in (_OPEN + effect_id, _ACCEPTED + effect_id, *(f"{_SENT}{name}:{effect_id}" for name in opened.parts)):
             self._journal.forget(key)
@@ -95,28 +85,28 @@ class Ledger:
     # --- receipts that end one -----------------------------------------------------------------------------------
 
     def final(self, effect_id: str, content: bytes, receipt: bytes, *, refused: bool, ended: float) -> int:
-        """Note a final receipt; its number is what `told` wants."""
+        """Note a final receipt; its number is what `delivered` wants."""
         final = Final(content, receipt, refused, ended, self.boot, self.seq)
         self._journal.put(_FINAL + effect_id, msgspec.msgpack.encode(final))
         return self.seq
 
-    def told(self, effect_id: str, number: int) -> None:
-        """The broker has this final receipt: it need not be told again after a death."""
-        self._told.append((effect_id, number))
-        if len(self._told) >= TOLD_AT_ONCE:
-            ids = " ".join(f"{number}={effect_id}" for effect_id, number in self._told)
-            self._journal.put(_TOLD + self._told[0][0], ids.encode())
-            self._told.clear()
+    def delivered(self, effect_id: str, number: int) -> None:
+        """The broker has this final receipt: it need not be published again after a death."""
+        self._delivered.append((effect_id, number))
+        if len(self._delivered) >= DELIVERED_AT_ONCE:
+            ids = " ".join(f"{number}={effect_id}" for effect_id, number in self._delivered)
+            self._journal.put(_DELIVERED + self._delivered[0][0], ids.encode())
+            self._delivered.clear()
 
     def forget(self, effect_id: str) -> None:
         """Its final receipt need not be remembered any more."""
         self._journal.forget(_FINAL + effect_id)
-        self._journal.forget(_TOLD + effect_id)
+        self._journal.forget(_DELIVERED + effect_id)
 
     # --- what a successor finds ----------------------------------------------------------------------------------
 
     def restore(self, now: float, remembered_s: float) -> "Found":
-        """What the last run left; whatever of it has no meaning any more is not carried on."""
+        """What the last run left; what has no meaning any more is dropped from the journal."""
         order = {key: at for at, key in enumerate(self._journal.found)}
         finals = dict(self._read(_FINAL, _decode_final))
         found = Found()
@@ -130,11 +120,13 @@ class Ledger:
             self._complete(opened)
             found.open.append((opened, deadline, self._journal.found.get(_ACCEPTED + effect_id)))
         found.open.sort(key=lambda item: item[0].seq)
-        had = {word for _, words in self._read(_TOLD, lambda value: value.decode().split(" ")) for word in words}
+        delivered = {
+            word for _, words in self._read(_DELIVERED, lambda value: value.decode().split(" ")) for word in words
+        }
         for effect_id, final in finals.items():
             if final.boot == self.boot and final.ended >= now - remembered_s:
                 word = effect_id if final.number is None else f"{final.number}={effect_id}"
-                found.finals.append((effect_id, final, word in had))
+                found.finals.append((effect_id, final, word in delivered))
         found.finals.sort(key=lambda item: item[1].ended)
         self._let_go(found)
         self._reserve()
@@ -144,10 +136,10 @@ class Ledger:
         return from_record(value, self.boot)
 
     def _complete(self, opened: OpenEffect) -> None:
-        """Who may have it, which is noted by itself."""
+        """To which devices it may have been delivered, which is a record of its own."""
         for name, part in opened.parts.items():
             first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
-            part.had = first_sent is not None
+            part.delivered = first_sent is not None
             part.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
 
     def _let_go(self, found: "Found") -> None:
@@ -157,12 +149,12 @@ class Ledger:
             kind, effect_id = key[:2], key[2:]
             if kind == _SENT:
                 effect_id = effect_id.partition(":")[2]
-            kept = final_ids if kind in (_FINAL, _TOLD) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
+            kept = final_ids if kind in (_FINAL, _DELIVERED) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
             if effect_id not in kept and key != _REACHED:
                 self._journal.forget(key)
 
     def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:
-        """The records of one kind; one that cannot be understood costs itself alone."""
+        """The records of one kind, without any that cannot be decoded."""
         for key, value in self._journal.found.items():
             if key[:2] == kind:
                 try:
@@ -176,7 +168,7 @@ class Ledger:
 
 
 class Found:
-    """What was open, by age: each effect, its deadline (seconds of CLOCK_MONOTONIC), the receipt `accepted` if told.
+    """What was open, by age: each effect, its deadline (seconds of CLOCK_MONOTONIC), its receipt `accepted` if any.
 
     And the finals that are remembered, in their order: id, record, and whether the broker has the receipt.
     """

@@ -5,24 +5,27 @@ import msgspec
 from effectd.base.loop import Cancellable
 from effectd.messages.effect import Effect
 
+_LEAST_MS = 100_000_000_000  # Unix ms of 1973; Unix seconds of the year 5138
+
 
 class Part:
     """One device's share of an effect."""
 
-    __slots__ = ("device", "effect", "first_sent", "had", "open", "sent_at", "stopped")
+    __slots__ = ("delivered", "device", "effect", "first_sent", "open", "sent_at", "stopped")
 
     def __init__(self, device: str, effect: Effect, of: "OpenEffect") -> None:
         self.device, self.effect, self.open = device, effect, of
         self.sent_at = 0.0  # the last time, seconds of the loop's clock
-        self.had = False  # the driver may have it, and only it can say what became of it
+        self.delivered = False  # may have been delivered; only the driver knows the outcome
         self.first_sent = 0  # ms of CLOCK_MONOTONIC
         self.stopped = False
 
 
 class OpenEffect:
-    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has a word for each device that has said one."""
+    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has the status of each part that is settled."""
 
     __slots__ = (
+        "announced",
         "effect",
         "note",
         "parts",
@@ -32,18 +35,19 @@ class OpenEffect:
         "safe",
         "statuses",
         "timers",
-        "told",
         "topic",
+        "unused",
     )
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
         self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
-        self.safe = False  # in the journal: it survives the death of this process, `accepted` may be said
-        self.told = False  # `accepted` has been said
+        self.safe = False  # in the journal, so it survives the death of this process, and `accepted` may be published
+        self.announced = False  # `accepted` has been published
         self.parts: dict[str, Part] = {}
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
+        self.unused: dict[str, tuple[str, ...]] = {}  # by device: parameters of which it makes nothing
 
     @property
     def seq(self) -> int:
@@ -52,12 +56,22 @@ class OpenEffect:
 
     @property
     def pending(self) -> list[Part]:
-        """The shares of which nobody knows yet what became of them."""
+        """The parts whose outcome is not known yet."""
         return [part for name, part in self.parts.items() if name not in self.statuses]
 
     @property
+    def past(self) -> str:
+        """Why it expired, where it did so before it had its turn."""
+        given = self.effect.expires_at
+        if given is not None and given < _LEAST_MS:
+            return f"expires_at: {given} was past long ago; it counts milliseconds, and this looks like seconds"
+        return "expires_at or ttl_ms: it was past when the effect got its turn"
+
+    @property
     def reason(self) -> str:
-        return "; ".join([self.note] * bool(self.note) + self.reasons)
+        done = [set(self.unused.get(name, ())) for name, status in self.statuses.items() if status == "done"]
+        unused = ", ".join(sorted(set.intersection(*done))) if done else ""
+        return "; ".join(filter(None, [self.note, *self.reasons, unused and f"not used: {unused}"]))
 
 
 class Record(msgspec.Struct, array_like=True):

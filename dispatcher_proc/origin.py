@@ -20,9 +20,9 @@ class Origin:
         self._receipts.refuse(effect, self.topic, self.payload, error)
 
     def dead(self, word: str, effect_id: str | None, detail: str) -> None:
-        """Tell of what was not executed, by dead letter."""
+        """Publish a dead letter about what was not executed."""
         self._receipts.dead(word, effect_id, self.topic, self.payload, detail)
 
     def defect(self, effect_id: str | None, effect_type: str) -> None:
-        """effectd itself failed on it."""
+        """effectd itself failed on the effect."""
         self._receipts.defect(effect_id, effect_type, self.topic, self.payload)

@@ -1,4 +1,4 @@
-"""Receipts and dead letters on their way out: kept until the broker has them, told again on a new connection."""
+"""Receipts and dead letters on their way out: kept until the broker has them, published again on a new connection."""
 
 import itertools
 import logging
@@ -6,31 +6,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from effectd.base.errors import BrokerLost
+from effectd.program.link import Publisher
 
 WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
 BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
-MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: above it, what may be dropped is
+MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: beyond this, what may be dropped is dropped
 _SAY_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
-class Publishes(Protocol):
-    @property
-    def up(self) -> bool: ...
-    def has_room(self) -> bool: ...
-    def publish(
-        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
-    ) -> None: ...
-
-
 class _Message(NamedTuple):
     topic: str
     payload: bytes
-    had: Callable[[], None] | None
+    delivered: Callable[[], None] | None
     since: float = 0.0  # when it was put here, monotonic
 
 
@@ -60,11 +52,11 @@ class _Queue(deque[_Message]):
 class Outbox:
     """QoS 1. Receipts go first, in order; dead letters follow in theirs, and are the first to be dropped.
 
-    `letters` is what the topics of dead letters begin with. A message with somebody to tell (`had`) is the final
+    `letters` is what the topics of dead letters begin with. A message with a `delivered` callback is the final
     receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
     """
 
-    def __init__(self, link: Publishes, letters: str) -> None:
+    def __init__(self, link: Publisher, letters: str) -> None:
         self._link, self._prefix = link, letters
         self._receipts, self._letters = _Queue(), _Queue()
         self._flying: dict[int, _Message] = {}
@@ -72,15 +64,17 @@ class Outbox:
         self._numbers = itertools.count()
         self._dropped, self._say_at = 0, 0.0
 
-    def put(self, topic: str, payload: bytes, had: Callable[[], None] | None = None) -> None:
-        """Publish it until the broker has it; then call `had`."""
-        message = _Message(topic, payload, had, time.monotonic())
+    def put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None = None) -> None:
+        """Publish it until the broker has it; then call `delivered`."""
+        message = _Message(topic, payload, delivered, time.monotonic())
         if topic.startswith(self._prefix):
             self._letters.put(message)
             while self._letters.full:
                 self._letters.take()
                 self._drop()
-        elif had is None and self._receipts.full:  # `accepted`, or a receipt told again: who needs it asks again
+        elif (
+            delivered is None and self._receipts.full
+        ):  # `accepted`, or a repeated receipt: whoever needs it asks again
             self._drop()
         else:
             self._receipts.put(message)
@@ -104,7 +98,7 @@ class Outbox:
         while (queue := self._receipts or self._letters) and self._open():
             message, number = queue.take(), next(self._numbers)
             try:
-                self._link.publish(message.topic, message.payload, qos=1, acked=partial(self._had, number))
+                self._link.publish(message.topic, message.payload, qos=1, acked=partial(self._acked, number))
             except BrokerLost:
                 queue.put_back(message)
                 return
@@ -114,12 +108,12 @@ class Outbox:
     def _open(self) -> bool:
         return len(self._flying) < WINDOW and self._flying_bytes < WINDOW_BYTES and self._link.has_room()
 
-    def _had(self, number: int) -> None:
+    def _acked(self, number: int) -> None:
         message = self._flying.pop(number, None)
         if message is not None:
             self._flying_bytes -= len(message.payload)
-            if message.had is not None:
-                message.had()
+            if message.delivered is not None:
+                message.delivered()
             self.pump()
 
     def _queue(self, message: _Message) -> _Queue:

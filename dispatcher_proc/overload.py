@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable
 
-from dispatcher_proc.outbox import Publishes
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.messages import answers
 from effectd.messages.answers import Receipt
 from effectd.messages.topics import Topics
+from effectd.program.link import Publisher
 
 LETTER_EVERY_S = 1.0
 FLYING = 100  # receipts that the broker has not confirmed; beyond them a refusal is only counted
@@ -20,10 +20,10 @@ Put = Callable[[str, bytes], None]
 class Overload:
     """`put` keeps a dead letter until the broker has it; receipts go to the link at once or not at all.
 
-    A refusal must not come after the receipts of a second try, so it never waits here.
+    A refusal that waited could come after the receipts of a second try, so it never does.
     """
 
-    def __init__(self, loop: AnyLoop, link: Publishes, put: Put, topics: Topics) -> None:
+    def __init__(self, loop: AnyLoop, link: Publisher, put: Put, topics: Topics) -> None:
         self._loop, self._link, self._put, self._topics = loop, link, put, topics
         self._flying = 0
         self._connection = 0
@@ -37,7 +37,7 @@ class Overload:
         self._flying = 0
 
     def refuse(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes, reason: str) -> None:
-        """Tell the publisher, if its effect has an id, and count it for the next dead letter."""
+        """Answer the publisher, if its effect has an id, and count it for the next dead letter."""
         if effect_id is not None and self._flying < FLYING and self._link.has_room():
             receipt = Receipt(id=effect_id, effect_type=effect_type, status="refused", reason=reason)
             connection = self._connection
@@ -46,11 +46,11 @@ class Overload:
                     self._topics.receipt(effect_id),
                     answers.encode(receipt),
                     qos=1,
-                    acked=lambda: self._had(connection),
+                    acked=lambda: self._acked(connection),
                 )
                 self._flying += 1
             except BrokerLost:
-                pass  # it is refused without a receipt: no receipt, not accepted
+                pass  # refused without a receipt: no receipt means not accepted
         self.count(effect_id, topic, payload, reason)
 
     def count(self, effect_id: str | None, topic: str, payload: bytes, reason: str) -> None:
@@ -73,6 +73,6 @@ class Overload:
         if self._count:
             self._say()
 
-    def _had(self, connection: int) -> None:
+    def _acked(self, connection: int) -> None:
         if connection == self._connection:
             self._flying -= 1

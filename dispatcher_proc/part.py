@@ -1,4 +1,4 @@
-"""What the parts of the dispatcher have in common: topics of their own, a start, a stop, and what they may hear of."""
+"""What the parts of the dispatcher have in common: topics of their own, a start, a stop, and events to react to."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,10 +21,10 @@ OnRequest = Callable[[Request, Reply], None]
 
 
 class Part:
-    """The constructor assigns, `start` works, `stop` undoes. What a part does not need it leaves as it is here."""
+    """The constructor assigns, `start` works, `stop` undoes. A part overrides only what it needs."""
 
     def topics(self) -> dict[str, Handler]:
-        """The subscriptions that are its own, and what is to be done with a message on them."""
+        """Its own subscriptions, each with the handler of their messages."""
         return {}
 
     def requests(self) -> dict[str, OnRequest]:
@@ -32,7 +32,7 @@ class Part:
         return {}
 
     def configure(self, config: Config) -> None:
-        """The configuration is this one from now on; called before `start`, and at each reload."""
+        """Use this configuration from now on; called before `start`, and at each reload."""
 
     def start(self) -> None: ...
 
@@ -40,7 +40,7 @@ class Part:
         """There is a new connection to the broker: what was published and not confirmed may be lost."""
 
     def connection_changed(self) -> None:
-        """The connection, or the broker's run, is another one or gone."""
+        """The connection or the broker's run has changed, or is gone."""
 
     def room(self) -> None:
         """The connection takes more again."""

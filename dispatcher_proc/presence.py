@@ -1,4 +1,4 @@
-"""Who is there: the gates of this home's programs, the availability of remote devices; told to delivery and to MQTT."""
+"""Who is ready: gates of this home's programs, availability of remote devices; passed on to delivery and to MQTT."""
 
 import logging
 import time
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class Presence(Part):
     """A driver counts as ready only under the run of the broker that the dispatcher is connected to itself."""
 
-    def __init__(self, watcher: GateWatcher, follower: BrokerSession, delivery: Delivery, topics: Topics) -> None:
-        self._watcher, self._broker, self._delivery, self._topics = watcher, follower, delivery, topics
+    def __init__(self, watcher: GateWatcher, broker: BrokerSession, delivery: Delivery, topics: Topics) -> None:
+        self._watcher, self._broker, self._delivery, self._topics = watcher, broker, delivery, topics
         self.watches: dict[str, GateView] = {}
         self._drives: dict[str, list[str]] = {}  # program -> its devices
         self._remote: dict[str, bool] = {}  # device -> whether it acks
@@ -45,7 +45,7 @@ class Presence(Part):
                 self.watches[name] = self._watcher.watch(name, self._changed)
 
     def connection_changed(self) -> None:
-        """The link or the broker's run is another one: what is known by MQTT has to be heard again."""
+        """The link or the broker's run is another one: what was learned by MQTT has to be learned again."""
         if not self._broker.link.up:
             self._online.clear()
         for watch in self.watches.values():
@@ -56,13 +56,13 @@ class Presence(Part):
     def connected(self) -> None:
         """A new connection: the retained states may be lost."""
         for watch in self.watches.values():
-            self._tell(watch.name, watch)
+            self._announce(watch.name, watch)
 
     def room(self) -> None:
-        """The connection takes more again: the present lines of those that had to wait."""
+        """The connection takes more again: publish the current lines of the programs that were held back."""
         late, self._late = self._late, set()
         for name in late & set(self.watches):
-            self._tell(name, self.watches[name])
+            self._announce(name, self.watches[name])
 
     def stop(self) -> None:
         self._publish("dispatcher", {"name": "dispatcher", "state": "gone"})
@@ -81,7 +81,7 @@ class Presence(Part):
         self._look_at_remote(device)
 
     def _changed(self, watch: GateView) -> None:
-        self._tell(watch.name, watch)
+        self._announce(watch.name, watch)
         self._look_at(watch)
 
     def _look_at(self, watch: GateView) -> None:
@@ -89,28 +89,26 @@ class Presence(Part):
             self._look_at_device(device, watch)
 
     def _look_at_device(self, device: str, watch: GateView) -> None:
-        follower = self._broker
-        if not follower.link.up:
+        if not self._broker.link.up:
             self._delivery.not_ready(device, watch.blocker or "the dispatcher has no connection to the broker")
         elif not watch.ready or watch.line is None:
             self._delivery.not_ready(device, watch.blocker)
-        elif watch.line.broker_generation != follower.generation:
+        elif watch.line.broker_generation != self._broker.generation:
             self._delivery.not_ready(device, f"{watch.name} has not found the broker's new run yet")
         else:
             self._delivery.ready(device, watch.line.generation)
 
     def _look_at_remote(self, device: str) -> None:
-        follower = self._broker
-        if not follower.link.up:
+        if not self._broker.link.up:
             self._delivery.not_ready(device, "the dispatcher has no connection to the broker")
         elif not self._remote[device]:
-            self._delivery.ready(device, f"unconfirmed-{follower.generation}")
+            self._delivery.ready(device, f"unconfirmed-{self._broker.generation}")
         elif device in self._online:
             self._delivery.ready(device, f"remote-{self._online[device]}")
         else:
             self._delivery.not_ready(device, f"{device} (remote) is not online")
 
-    def _tell(self, program: str, watch: GateView) -> None:
+    def _announce(self, program: str, watch: GateView) -> None:
         if self._broker.link.up and not self._broker.link.has_room():
             self._late.add(program)
         elif watch.line is None:
@@ -123,4 +121,4 @@ class Presence(Part):
         try:
             self._broker.link.publish(self._topics.system(program), payload, qos=1, retain=True)
         except BrokerLost:
-            pass  # `connected` tells it again
+            pass  # `connected` announces it again

@@ -1,9 +1,10 @@
-"""What each publisher was told, and is told again: one memory of effect ids, for 60 s after an effect's end."""
+"""The receipts of each effect: published, remembered for 60 s after its end, published again if it is repeated."""
 
 import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 Put = Callable[[str, bytes, Callable[[], None] | None], None]
 
 
-class _Told:
+class _Known:
+    """What is remembered of an id."""
+
     __slots__ = ("content", "receipt", "refused")
 
     def __init__(self, content: bytes) -> None:
@@ -35,32 +38,32 @@ class Receipts:
 
     def __init__(self, put: Put, topics: Topics, now: Callable[[], float], ledger: Ledger) -> None:
         self._put, self._topics, self._now, self._ledger = put, topics, now, ledger
-        self._told: dict[str, _Told] = {}
+        self._known: dict[str, _Known] = {}
         self._ended: OrderedDict[str, float] = OrderedDict()
         self._messages: OrderedDict[tuple[str, str | int], tuple[str, float]] = OrderedDict()
 
     def restore(self, found: Found) -> None:
-        """After a death: remember what the journal remembers; tell again what the broker may not have had."""
-        for effect_id, final, had in found.finals:
-            told = self._told[effect_id] = _Told(final.content)
-            told.receipt, told.refused = final.receipt, final.refused
+        """After a death: remember what the journal remembers; publish again what may not have reached the broker."""
+        for effect_id, final, delivered in found.finals:
+            known = self._known[effect_id] = _Known(final.content)
+            known.receipt, known.refused = final.receipt, final.refused
             self._ended[effect_id] = final.ended
-            if not had:
-                self._put(self._topics.receipt(effect_id), final.receipt, self._had(effect_id, final.number or 0))
+            if not delivered:
+                self._put(self._topics.receipt(effect_id), final.receipt, self._delivered(effect_id, final.number or 0))
         for opened, _, accepted in found.open:
-            told = self._told[opened.effect.id] = _Told(_content(opened.effect))
-            told.receipt = accepted
+            known = self._known[opened.effect.id] = _Known(_content(opened.effect))
+            known.receipt = accepted
 
     def is_new(self, effect: Effect, topic: str, payload: bytes, undecoded: bytes = b"") -> bool:
-        """Whether something is to be done about it; about one that is known already all is said here."""
+        """Whether it has to be dealt with; one that is not new is answered here."""
         first = self.first_id(effect, topic)
-        repeats = True if first != effect.id else self.repeats(effect, undecoded)
-        if repeats:
-            self.tell_again(first)
-        elif repeats is False:
+        found = "repeated" if first != effect.id else self.check_id(effect, undecoded)
+        if found == "repeated":
+            self.repeat(first)
+        elif found == "conflicting":
             detail = "id: was used within the last 60 s for an effect with other content"
             self.dead("refused", effect.id, topic, payload, detail)
-        return repeats is None
+        return found == "new"
 
     def first_id(self, effect: Effect, topic: str) -> str:
         """The id of the effect that this one repeats by its `message_id`; else its own."""
@@ -69,29 +72,29 @@ class Receipts:
         while self._messages and next(iter(self._messages.values()))[1] < self._now() - MESSAGE_ID_S:
             self._messages.popitem(last=False)
         key = topic, effect.message_id
-        if key in self._messages and self._messages[key][0] in self._told:
+        if key in self._messages and self._messages[key][0] in self._known:
             return self._messages[key][0]
         self._messages.pop(key, None)
         self._messages[key] = effect.id, self._now()
         return effect.id
 
-    def repeats(self, effect: Effect, undecoded: bytes = b"") -> bool | None:
-        """None: a new id, remembered from now on. True: the same effect again. False: its id with other content.
+    def check_id(self, effect: Effect, undecoded: bytes = b"") -> Literal["new", "repeated", "conflicting"]:
+        """Whether the id is new (and remembered from now on), or known with the same content, or with other content.
 
         `undecoded`: the payload of an effect of which nothing but the id could be read.
         """
         self._forget()
         content = _content(effect, undecoded)
-        told = self._told.get(effect.id)
-        if told is None or (told.refused and told.content != content):  # mended after a refusal: a new effect
+        known = self._known.get(effect.id)
+        if known is None or (known.refused and known.content != content):  # mended after a refusal: a new effect
             self.abandon(effect.id)
-            self._told[effect.id] = _Told(content)
-            return None
-        return told.content == content
+            self._known[effect.id] = _Known(content)
+            return "new"
+        return "repeated" if known.content == content else "conflicting"
 
     def __len__(self) -> int:
         """How many ids are remembered."""
-        return len(self._told)
+        return len(self._known)
 
     @property
     def crowded(self) -> bool:
@@ -99,15 +102,15 @@ class Receipts:
         return self._ledger.crowded
 
     def knows(self, effect_id: str) -> bool:
-        return effect_id in self._told
+        return effect_id in self._known
 
-    def tell_again(self, effect_id: str) -> None:
+    def repeat(self, effect_id: str) -> None:
         """Publish the latest receipt again, byte for byte, if there was one."""
-        told = self._told.get(effect_id)
-        if told is not None and told.receipt is not None:
-            self._put(self._topics.receipt(effect_id), told.receipt, None)
+        known = self._known.get(effect_id)
+        if known is not None and known.receipt is not None:
+            self._put(self._topics.receipt(effect_id), known.receipt, None)
 
-    def tell(
+    def publish(
         self,
         effect: Effect,
         status: str,
@@ -139,34 +142,34 @@ class Receipts:
             self.abandon(effect.id)
             self._put(self._topics.receipt(effect.id), payload, None)
             return
-        told = self._told.setdefault(effect.id, _Told(_content(effect)))
-        told.receipt, told.refused = payload, status == "refused"
+        known = self._known.setdefault(effect.id, _Known(_content(effect)))
+        known.receipt, known.refused = payload, status == "refused"
         if status not in answers.FINAL:
             self._ledger.accepted(effect.id, payload)
             self._put(self._topics.receipt(effect.id), payload, None)
             return
         ended = self._ended[effect.id] = self._now()
-        number = self._ledger.final(effect.id, told.content, payload, refused=told.refused, ended=ended)
-        self._put(self._topics.receipt(effect.id), payload, self._had(effect.id, number))
+        number = self._ledger.final(effect.id, known.content, payload, refused=known.refused, ended=ended)
+        self._put(self._topics.receipt(effect.id), payload, self._delivered(effect.id, number))
 
     def refuse(
         self, effect: Effect, topic: str, payload: bytes, error: EffectRefused, *, remember: bool = True
     ) -> None:
-        """Tell the field and the rule, once by receipt and once by dead letter.
+        """Name the field and the rule, in a receipt and in a dead letter.
 
         Remembered only where the publisher gave the id: one that was made up here can never come again.
         """
         log.warning("refused effect %s on %s: %s", effect.id, topic, error)
         remember = remember and (effect.message_id is not None or effect.id.encode() in payload)
-        self.tell(effect, "refused", devices={}, reason=str(error), latency_ms=None, remember=remember)
+        self.publish(effect, "refused", devices={}, reason=str(error), latency_ms=None, remember=remember)
         self.dead("refused", effect.id, topic, payload, str(error))
 
     def defect(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes) -> None:
-        """An effect that effectd itself failed on: nothing of it stays behind; the log has the traceback."""
+        """An effect on which effectd itself failed: nothing of it stays behind; the log has the traceback."""
         reason = "defect: effectd failed on this effect; its log says where"
         if effect_id is not None and effect_id not in self._ended:
             effect = Effect(id=effect_id, effect_type=effect_type)
-            self.tell(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
+            self.publish(effect, "refused", devices={}, reason=reason, latency_ms=None, remember=False)
         self.dead("refused", effect_id, topic, payload, reason)
 
     def dead(self, word: str, effect_id: str | None, topic: str, payload: bytes, detail: str) -> None:
@@ -174,8 +177,8 @@ class Receipts:
         self._put(self._topics.dead_letter(word), answers.dead_letter(effect_id, topic, payload, detail), None)
 
     def abandon(self, effect_id: str) -> None:
-        """Nothing is known of the id any more: as if it had never come."""
-        self._told.pop(effect_id, None)
+        """Forget the id, as if it had never come."""
+        self._known.pop(effect_id, None)
         if self._ended.pop(effect_id, None) is not None:
             self._ledger.forget(effect_id)
 
@@ -184,9 +187,9 @@ class Receipts:
         while self._ended and next(iter(self._ended.values())) < horizon:
             self.abandon(next(iter(self._ended)))
 
-    def _had(self, effect_id: str, number: int) -> Callable[[], None]:
-        """What to do when the broker has the final receipt: it need not be told again after a death."""
-        return lambda: self._ledger.told(effect_id, number)
+    def _delivered(self, effect_id: str, number: int) -> Callable[[], None]:
+        """Called when the broker has the final receipt: it need not be published again after a death."""
+        return lambda: self._ledger.delivered(effect_id, number)
 
 
 def _content(effect: Effect, undecoded: bytes = b"") -> bytes:

@@ -1,8 +1,11 @@
 """Which devices an effect goes to, and what it means for each: pure, no clock, no I/O."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from effectd.base.errors import EffectRefused
+from effectd.base.near import did_you_mean
 from effectd.config.reader import Config
 from effectd.config.schema import Device, EffectType
 from effectd.messages import location
@@ -25,7 +28,7 @@ def plan(effect: Effect, config: Config) -> Plan:
     """
     effect_type = config.effects.get(effect.effect_type)
     if effect_type is None:
-        raise EffectRefused("effect_type", f"unknown; known are {', '.join(config.effects) or 'none'}")
+        raise EffectRefused("effect_type", _known(effect.effect_type, config.effects, "unknown"))
     resolved = msgspec.structs.replace(
         effect,
         intensity=_number(effect.intensity, effect_type),
@@ -56,24 +59,31 @@ def _targeted(target: tuple[str, ...], config: Config) -> list[str]:
     zones = {zone for device in config.devices.values() for zone in device.zones}
     unknown = [name for name in target if name not in zones and name not in config.devices]
     if unknown:
-        known = ", ".join([*config.devices, *sorted(zones)])
-        raise EffectRefused("target", f"{unknown[0][:64]!r} is no device and no zone; known are {known}")
+        names = [*config.devices, *sorted(zones)]
+        problem = f"{unknown[0][:64]!r} is neither a device nor a zone"
+        raise EffectRefused("target", _known(unknown[0], names, problem))
     wanted = set(target)
     return [name for name, device in config.devices.items() if name in wanted or wanted.intersection(device.zones)]
 
 
-# what clients of other systems say; a label of the configuration wins
+# what clients of other systems send; a label of the configuration wins
 _SWITCH = {"on": 100.0, "true": 100.0, "off": 0.0, "false": 0.0}
 
 
 def _number(intensity: float | str, effect_type: EffectType) -> float:
-    """The percent of a number or of a label, which is the same in any case of letters."""
+    """The percent of a number or of a label, whose case does not matter."""
     if not isinstance(intensity, str):
         return float(intensity)
     labels = _SWITCH | {label.lower(): float(percent) for label, percent in effect_type.labels.items()}
     if intensity.lower() not in labels:
-        raise EffectRefused("intensity", f"unknown label; known are {', '.join(effect_type.labels)}, on")
+        raise EffectRefused("intensity", _known(intensity, [*effect_type.labels, "on"], "unknown label"))
     return labels[intensity.lower()]
+
+
+def _known(word: str, known: Iterable[str], problem: str) -> str:
+    """The problem, what is known instead, and what was probably meant."""
+    names = list(known)
+    return f"{problem}; known are {', '.join(names) or 'none'}{did_you_mean(word, names)}"
 
 
 def _nearest(wanted: location.Place, able: dict[str, Device], text: str) -> tuple[list[str], str]:

@@ -1,4 +1,4 @@
-"""What the dispatcher sends to devices: effects, `off` for one that knows no stop, and the end of a fence."""
+"""What the dispatcher sends to devices: effects, `off` for a device that knows no stop, and the end of a fence."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from effectd.program.broker_session import BrokerSession
 
 
 class Sender:
-    """Nothing is kept here: what cannot go out now is the caller's to send again."""
+    """Keeps nothing: what cannot go out now has to be sent again by the caller."""
 
     def __init__(self, broker: BrokerSession, topics: Topics) -> None:
         self._broker, self._topics = broker, topics
@@ -35,7 +35,7 @@ class Sender:
         try:
             self._broker.link.publish(self._topics.resume(device), token, qos=1)
         except BrokerLost:
-            pass  # the driver tells its fence again when it is connected again
+            pass  # the driver publishes its fence again when it is connected again
 
     def _set(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Stops(Part):
-    """What this dispatcher holds ends here; the drivers hear the same stop from the broker themselves."""
+    """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
 
     def __init__(self, topics: Topics, delivery: Delivery, sender: Sender) -> None:
         self._topics, self._delivery, self._sender = topics, delivery, sender
@@ -31,7 +31,7 @@ class Stops(Part):
         return {"stop": self._asked}
 
     def _stop_all(self, message: Message) -> None:
-        if not message.retained:  # one that somebody retained would stop everything at each reconnect
+        if not message.retained:  # a retained one would stop everything at each reconnect
             self._stop(None)
 
     def _stop_one(self, message: Message) -> None:
@@ -51,7 +51,7 @@ class Stops(Part):
                 self._sender.off(name, found.effects[0])
 
     def _fence(self, message: Message) -> None:
-        """The driver went off at a stop; all that was sent to it before this answer belongs before the stop."""
+        """The driver went off at a stop; everything sent to it before our answer counts as before the stop."""
         if message.payload:
             self._delivery.fenced(message.words[0])
             self._sender.resume(message.words[0], message.payload)

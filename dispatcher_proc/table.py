@@ -1,4 +1,4 @@
-"""The tables topic -> handler and request -> handler: which part of the dispatcher has which message."""
+"""The tables topic -> handler and request -> handler: which part of the dispatcher gets which message."""
 
 import logging
 import re
@@ -39,7 +39,7 @@ class Table:
             if found := pattern.fullmatch(topic):
                 handler(Message(topic, found.groups(), payload, retained))
                 return
-        log.warning("a message on %s, to which nothing here has subscribed", topic)
+        log.warning("a message on %s, to which no part has subscribed", topic)
 
 
 def _pattern(subscription: str) -> re.Pattern[str]:

@@ -35,6 +35,7 @@ from drivers.ramp import Ramp
 from drivers.reporter import Reporter
 from drivers.scaling import limited
 from drivers.waiting import Waiting
+from effectd.base.errors import in_words
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect, boot_id
@@ -153,7 +154,7 @@ class Actuator:
         assert change is not None
         if raised is not None:
             if change.effect is not None and change.first:
-                self._ack(change.effect, "failed", f"{type(raised).__name__}: {raised}")
+                self._ack(change.effect, "failed", in_words(raised))
         elif change.effect is None or change.level is None:
             self._ended()
             self._reporter.state(None, self._held or self._envelope.why_cut(self._cut))
@@ -171,7 +172,7 @@ class Actuator:
             self._ack(self._moving.effect, "failed", why)
 
     def lost(self) -> None:
-        """A call failed or was late, so nobody knows what the device does: off comes first."""
+        """A call failed or was late, so what the device does is unknown: off comes first."""
         self._off_due = True
 
     # --- what is decided -----------------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ class Actuator:
         if closed := self._ending or self._held or (self._fence.up and "it was published before a stop"):
             return "stopped", closed
         if self._reporter.lost_track_of(effect):
-            return "failed", "it may have been driven already: what this driver had noted is lost"
+            return "failed", "it may have been driven already: this driver's notes are lost"
         if self._order.overtaken(effect):
             return "superseded", "a newer effect was here first"
         if self._left(effect) < 0:
@@ -220,7 +221,7 @@ class Actuator:
             self._ack(effect, "failed", refusal)
             return None
         noted = self._reporter.seen(effect) and (not effect.intensity or self._envelope.began())
-        if not noted and effect.intensity:  # a successor might drive it again; off harms nobody
+        if not noted and effect.intensity:  # a successor might drive it again; off does no harm
             self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
             return None
         self._ramp = None

@@ -1,5 +1,7 @@
 """A driver, or a bus, whose devices are out of reach: what would leave for them is logged instead."""
 
+from collections.abc import Collection
+
 from effectd.driver import Bus, Driver, Effect
 
 _OPENED = "dry run: the device is not opened and not touched"
@@ -21,6 +23,9 @@ class _DryRun(Driver):
         self._driver = driver
         self._of = ""
         driver.instead = lambda what: self.log.info("dry run: %s%s", what, self._of)
+
+    def understands(self) -> Collection[str] | None:
+        return self._driver.understands()
 
     def open(self) -> None:
         self.log.warning(_OPENED)
@@ -45,6 +50,9 @@ class _DryBus(Bus):
         super().__init__(bus.log.name, bus.options, bus.broker, bus.devices)
         self._bus = bus
         bus.instead = lambda what: self.log.info("dry run: %s", what)
+
+    def understands(self, device: str) -> Collection[str] | None:
+        return self._bus.understands(device)
 
     def open(self) -> None:
         self.log.warning(_OPENED)

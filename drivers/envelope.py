@@ -8,7 +8,7 @@ import math
 from drivers import budget as budgets
 from drivers.flash import Flash
 from drivers.on_time import OnTime
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 from effectd.base.loop import AnyLoop
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect, boot_id
@@ -19,7 +19,7 @@ FLASH_LIMIT = "flash limit"
 class Envelope:
     """`lights`: among how many its zone's flashes are shared. All moments are seconds of the loop's clock."""
 
-    def __init__(self, loop: AnyLoop, device: Device, journal: Journal, lights: int = 1) -> None:
+    def __init__(self, loop: AnyLoop, device: Device, journal: Notes, lights: int = 1) -> None:
         self._loop, self._limits = loop, device.limits
         boot, now, budget = boot_id(), loop.time(), device.limits.budget
         self._flash = Flash(journal, boot, now, device.flash_hz, lights)

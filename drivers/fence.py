@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 
 _KEY = "fence"
 
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 class Fence:
-    """`tell` publishes the token, b"" = the fence is down; `up` while nothing may pass."""
+    """`publish` gets the token at each change, b"" = the fence is down; `up` while nothing may pass."""
 
-    def __init__(self, journal: Journal, tell: Callable[[bytes], None]) -> None:
-        self._journal, self._tell = journal, tell
+    def __init__(self, journal: Notes, publish: Callable[[bytes], None]) -> None:
+        self._journal, self._publish = journal, publish
         self._token = journal.found.get(_KEY, b"")
-        if journal.lost:  # perhaps a fence is lost with it, so one is raised
+        if journal.lost:  # a fence may have been lost with it, so raise one
             self.raise_()
 
     @property
@@ -31,7 +31,7 @@ class Fence:
         return bool(self._token)
 
     def raise_(self) -> None:
-        """A stop was heard; each has a token of its own, so that the answer to an earlier one does not open it."""
+        """A stop was heard. Each has its own token, so that the answer to an earlier stop does not lower the fence."""
         self._set(b"%x" % time.monotonic_ns())
 
     def resume(self, token: bytes) -> None:
@@ -40,11 +40,11 @@ class Fence:
             self._set(b"")
 
     def connected(self) -> None:
-        """A new connection: the broker, and the dispatcher with it, may know nothing of the fence."""
-        self._tell(self._token)
+        """A new connection: the broker, and so the dispatcher, may know nothing of the fence."""
+        self._publish(self._token)
 
     def _set(self, token: bytes) -> None:
         self._token = token
         if not self._journal.put(_KEY, token):
             log.error("a stop may be forgotten if this driver dies now: its fence cannot be noted")
-        self._tell(token)
+        self._publish(token)

@@ -8,7 +8,7 @@ import json
 import math
 from typing import Any
 
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 from effectd.messages.effect import Effect
 
 RISE = 10.0  # percent of full scale: the general flash threshold of WCAG 2.3.1
@@ -19,7 +19,7 @@ _KEY = "flash"
 class Flash:
     """`max_hz` rises a second for `lights` lights together; 0 = no limit. Rises are noted: a death forgets none."""
 
-    def __init__(self, journal: Journal, boot: str, now: float, max_hz: float, lights: int) -> None:
+    def __init__(self, journal: Notes, boot: str, now: float, max_hz: float, lights: int) -> None:
         self._journal, self._boot = journal, boot
         share = max_hz / lights
         self._most = max(1, math.floor(share))
@@ -47,7 +47,7 @@ class Flash:
         for channel in self._channels:
             channel.move(0.0)
 
-    def _found(self, journal: Journal, now: float) -> list[float]:
+    def _found(self, journal: Notes, now: float) -> list[float]:
         """The rises of an earlier run; those of another boot, and those that were lost, as if they were just now."""
         boot, *rises = _decoded(journal.found.get(_KEY))
         if journal.lost:

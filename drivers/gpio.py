@@ -1,5 +1,6 @@
 """A pin of a Raspberry Pi: a fan, pump or LED strip by PWM (through a MOSFET), or a relay; by gpiozero."""
 
+import re
 from typing import Annotated, Literal
 
 import gpiozero
@@ -7,6 +8,10 @@ from msgspec import Meta
 
 from effectd.config.schema import Percent
 from effectd.driver import Driver, Effect, Options
+
+# of the 40 pins of the header, those that are GPIO: BOARD12 is GPIO18
+_BOARD = {3: 2, 5: 3, 7: 4, 8: 14, 10: 15, 11: 17, 12: 18, 13: 27, 15: 22, 16: 23, 18: 24, 19: 10, 21: 9, 22: 25}
+_BOARD |= {23: 11, 24: 8, 26: 7, 27: 0, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21}
 
 
 class GpioOptions(Options):
@@ -48,6 +53,15 @@ class Gpio(Driver):
 
     def off(self) -> None:
         self._set(0.0 if self.options.mode == "pwm" else False)
+
+    def understands(self) -> tuple[str, ...]:
+        return ()
+
+    def claims(self) -> dict[str, bool]:
+        name, pin = re.fullmatch(r"(GPIO|BCM|BOARD)?([0-9]+)", str(self.options.pin).upper()), self.options.pin
+        if name is not None:
+            pin = _BOARD.get(int(name[2]), pin) if name[1] == "BOARD" else int(name[2])
+        return {f"pin {pin}": True}
 
     def close(self) -> None:
         """Off, and the pin an input again."""

@@ -13,6 +13,7 @@ from drivers.member import Member
 from drivers.scaling import shaped
 from drivers.solo import Solo
 from drivers.worker import Worker
+from effectd.base.errors import in_words
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.driver import Bus, Driver, Effect
 from effectd.program.broker_session import BrokerSession
@@ -53,9 +54,12 @@ class Host:
         self._stops: list[_Stop] = []
         self._watcher = process.watcher(loop)
         self._broker = BrokerSession(process, loop, self._watcher, trouble="opening the device")
+        driver.back = lambda: loop.call_soon_threadsafe(self._back)
         names = process.config.devices_of(process.name)
         self._holds = Holds(process.run, process.name, loop)
         self._members = {name: Member(process, loop, name, self._broker, self._holds, self._next) for name in names}
+        for name, member in self._members.items():
+            member.reporter.understood = self._bus.understands(name)
         self._levels: dict[str, Effect | None] = dict.fromkeys(names)
         # a device that hangs must not be waited for longer than the strictest of its fellows allows
         self._limit_s = min(member.device.limits.max_apply_ms for member in self._members.values()) / 1000
@@ -213,12 +217,18 @@ class Host:
         self._lost()
         wait = REOPEN_S[min(self._failures, len(REOPEN_S) - 1)]
         self._failures += 1
-        log.error("the device failed (%s: %s); opening it again in %g s", type(raised).__name__, raised, wait)
-        self._broker.trouble(f"{type(raised).__name__}: {raised}")
+        log.error("the device failed (%s); opening it again in %g s", in_words(raised), wait)
+        self._broker.trouble(in_words(raised))
         for member in self._members.values():
             member.reporter.available(False)
         self._reopen_at = self._loop.time() + wait
         self._loop.call_later(wait, self._next)
+
+    def _back(self) -> None:
+        """The driver has heard that the device is there again: no pause any more."""
+        if not self._opened:
+            self._reopen_at = 0.0
+            self._next()
 
     def _lost(self) -> None:
         """Nobody knows what the devices do: each goes off first."""

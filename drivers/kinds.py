@@ -3,19 +3,21 @@
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from drivers.dry_run import dry, dry_bus
-from effectd.config import convert
+from effectd.base.near import did_you_mean
+from effectd.config import words
 from effectd.config.reader import Config
 from effectd.driver import Bus, Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
 # kinds whose own word is the name of a module that their file imports, and those whose bus has a file of its own
 FILES = {"serial": "serial_line", "http": "web"}
+OWN, OWN_BUSES = ("virtual", "mqtt", "serial", "gpio", "http"), ("virtual", "serial")
 BUS_FILES = {"serial": "serial_board"}
 Kind = TypeVar("Kind", Driver, Bus)
 EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> the extra of this package that installs it
@@ -31,7 +33,8 @@ def build(name: str, tree: Config) -> Driver | Bus:
         driver_class = _find(name, tree, device.kind, Driver)
         _check_effects(name, tree, driver_class)
         options = _decode(name, tree, device.options, options_of(driver_class))
-        driver = _made(name, tree, lambda: driver_class(name, options, tree.address))
+        driver = _made(name, tree, options.__struct_fields__, lambda: driver_class(name, options, tree.address))
+        _check_topics(name, tree, driver)
         return dry(driver) if device.dry_run else driver
     bus_class = _find(name, tree, bus.kind, Bus)
     options = _decode(name, tree, bus.options, options_of(bus_class))
@@ -41,7 +44,8 @@ def build(name: str, tree: Config) -> Driver | Bus:
         devices[device_name] = _decode(
             device_name, tree, tree.devices[device_name].options, device_options_of(bus_class)
         )
-    made = _made(name, tree, lambda: bus_class(name, options, tree.address, devices))
+    made = _made(name, tree, options.__struct_fields__, lambda: bus_class(name, options, tree.address, devices))
+    _check_topics(name, tree, made)
     return dry_bus(made) if bus.dry_run else made
 
 
@@ -49,7 +53,8 @@ def _find(name: str, tree: Config, kind: str, base: type[Kind]) -> type[Kind]:
     try:
         return _class(kind, base)
     except (ImportError, LookupError) as error:
-        raise tree.option_error(name, ("kind",), f"{kind!r}: {error}") from None
+        near = did_you_mean(kind, known(base))
+        raise tree.option_error(name, ("kind",), f"{kind!r}: {error}{near}") from None
 
 
 def _check_effects(name: str, tree: Config, driver: type[Driver] | type[Bus]) -> None:
@@ -64,15 +69,25 @@ def _decode(name: str, tree: Config, raw: dict[str, Any], kind: type[Options]) -
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise tree.option_error(name, ("options", *convert.where(error)), convert.what(error, kind)) from None
+        keys, problem = words.complaint(error, raw, kind)
+        raise tree.option_error(name, ("options", *keys), problem) from None
 
 
-def _made(name: str, tree: Config, make: Callable[[], Kind]) -> Kind:
+def _made(name: str, tree: Config, keys: Collection[str], make: Callable[[], Kind]) -> Kind:
     """A rule between options that does not hold, or a template that makes no sense, at its line."""
     try:
         return make()
     except ValueError as error:
-        raise tree.option_error(name, ("options",), str(error)) from None
+        key, _, problem = str(error).partition(": ")
+        path = ("options", key) if problem and key in keys else ("options",)
+        raise tree.option_error(name, path, problem if len(path) > 1 else str(error)) from None
+
+
+def _check_topics(name: str, tree: Config, driver: Driver | Bus) -> None:
+    for option, topic in driver.publishes().items():
+        if tree.topics.is_own(topic):
+            problem = "is effectd's own topic: it would be taken for an effect or a command, and come back here"
+            raise tree.option_error(name, ("options", option), f"{topic!r} {problem}")
 
 
 def find(kind: str) -> type[Driver]:
@@ -100,7 +115,7 @@ def _class(kind: str, base: type[Kind]) -> type[Kind]:
             return _checked(loaded, base)
         module_name = loaded.__name__
     elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
-        raise LookupError(f"no drivers/{kind}.py, no entry point in {GROUP}, no module of that name")
+        raise LookupError(f"no such kind, and no module of that name; known are {', '.join(known(base))}")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -133,6 +148,14 @@ def device_options_of(bus_class: type[Bus]) -> type[Options]:
 
 def _options(found: Any) -> type[Options]:
     return found if inspect.isclass(found) and issubclass(found, Options) else Options
+
+
+def known(base: type[Driver] | type[Bus] = Driver) -> list[str]:
+    """The kinds that this installation has by a word: of this package, and of others' entry points."""
+    from importlib.metadata import entry_points  # heavy, and needed for a message only
+
+    own = [*OWN, "remote"] if base is Driver else list(OWN_BUSES)
+    return own + sorted({point.name for point in entry_points(group=GROUP)} - set(own))
 
 
 def _entry_points(kind: str) -> list[Any]:

@@ -10,6 +10,7 @@ from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
+from effectd.base.once import Once
 from effectd.config.lights import sharing
 from effectd.messages.effect import from_set
 from effectd.messages.holds import Hold
@@ -37,6 +38,7 @@ class Member:
         self._topic_set, self._topic_resume = topics.set(name), topics.resume(name)
         journal = Journal(process.run / f"{name}.seen", JOURNAL_BYTES)
         self.reporter = Reporter(loop, topics, name, self.device, journal)
+        self._once = Once(60.0)
         self._fence = Fence(journal, self.reporter.fence)
         envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
         self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
@@ -81,6 +83,7 @@ class Member:
         try:
             effect = from_set(payload)
         except EffectRefused as error:
-            log.warning("refused: %s", error)
+            if self._once.first(str(error)):
+                log.warning("refused: %s", error)
             return
         self.actuator.take(effect)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 
 Span = tuple[int, int]
 
@@ -30,7 +30,7 @@ class OnTime:
     `kept_ms`: how long an ended span counts. `most_ms`: for how long it was on where nobody knows.
     """
 
-    def __init__(self, journal: Journal, boot: str, now: float, kept_ms: int, most_ms: int) -> None:
+    def __init__(self, journal: Notes, boot: str, now: float, kept_ms: int, most_ms: int) -> None:
         self._journal, self._boot, self._kept_ms = journal, boot, kept_ms
         self.spans: list[Span] = []
         self.since: int | None = None

@@ -1,7 +1,7 @@
 """Which effect is newer: a `set` that was lost and is sent again must not undo what was published after it.
 
-Nothing is compared with the greatest `seq` ever heard: a dispatcher that has lost its counter, or anybody who publishes
-a `set` with a huge one, would make the device deaf. Each `set` says how far the counter had come when it was sent
+Nothing is compared with the greatest `seq` ever heard: a dispatcher that has lost its counter, or any client that
+publishes a `set` with a huge one, would make the device deaf. Each `set` says how far the counter was when it was sent
 (`newest`; absent: no further than its own `seq`), and only what was taken in between counts as newer. One that is sent
 for the first time, while nothing newer exists, finds nothing in between, whatever was heard before
 (docs/decisions/0013-seq-and-journal.md).
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from effectd.messages.effect import Effect
 
-_REMEMBERED = 2000  # taken effects: seconds at any rate; what is sent again is so after one second
+_REMEMBERED = 2000  # taken effects: some seconds at any rate; what is sent again comes after one second
 
 
 class Order:

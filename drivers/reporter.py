@@ -1,22 +1,25 @@
-"""What a device tells the world: acks, state, availability, configuration; kept until the broker can have it."""
+"""What a device publishes: acks, state, availability, configuration; kept until there is a connection."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 import msgspec
+from msgspec import UNSET
 
 from effectd.base.errors import BrokerLost
-from effectd.base.journal import Journal
+from effectd.base.journal import Notes
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages import answers
 from effectd.messages.answers import Ack, KeptOff, State
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
-from effectd.program.link import Link
+from effectd.program.link import Publisher
 
 STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of the contract)
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
 
+_UNUSED = 20  # parameters named in an ack
 REASON_CHARS = 200  # of an ack; a device's own words can be a whole page
 
 JOURNAL_BYTES = 1 << 20
@@ -29,7 +32,7 @@ _Key = tuple[str, int]  # id and seq: an id may be used again after 60 s, a rese
 class Reporter:
     """Publishes for one device over `link`; `connected` publishes everything retained again."""
 
-    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Journal) -> None:
+    def __init__(self, loop: AnyLoop, topics: Topics, name: str, device: Device, journal: Notes) -> None:
         self._loop, self._topics, self._name = loop, topics, name
         config: dict[str, object] = {
             "kind": device.kind,
@@ -39,17 +42,18 @@ class Reporter:
             "limits": msgspec.structs.replace(device.limits, max_flash_hz=device.flash_hz),
         }
         self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
-        self.link: Link | None = None
+        self.link: Publisher | None = None
+        self.understood: Collection[str] | None = None  # parameters; None: any
         self._state = State(on=False)
         self._state_due: Cancellable | None = None
         self._state_at = -STATE_EVERY_S
         self._available = False
         self._journal = journal
-        self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, nothing to say yet
+        self._acks: OrderedDict[_Key, bytes | None] = OrderedDict()  # None: received, not acknowledged yet
         self._complete_since = self._since()
         self._restore()
         self._received: dict[_Key, int] = {}  # Unix ms, until it is acked
-        self._unsaid: dict[_Key, bytes] = {}
+        self._unpublished: dict[_Key, bytes] = {}
 
     def _since(self) -> int:
         """Since when the notes have been complete: ms of CLOCK_MONOTONIC, 0 = ever."""
@@ -60,11 +64,11 @@ class Reporter:
         return int(since) if since and boot == boot_id() else 0
 
     def lost_track_of(self, effect: Effect) -> bool:
-        """Whether it was sent before the notes were lost: it may have been driven, and nobody can know."""
+        """Whether it was sent before the notes were lost: it may have been driven, and there is no way to know."""
         return 0 < effect.first_sent <= self._complete_since
 
     def _restore(self) -> None:
-        """What the last run noted, oldest first as far as `seq` tells."""
+        """What the last run noted, in the order of `seq`."""
         keys = sorted((_key(key) for key in self._journal.found if key.startswith(_SEEN)), key=lambda key: key[1])
         for key in keys:
             self._acks[key] = self._journal.found[_seen(key)] or self._interrupted(key[0])
@@ -82,7 +86,7 @@ class Reporter:
         return self._journal.trouble
 
     def first_time(self, effect: Effect) -> bool:
-        """Whether this effect is new; for one sent again its ack, if there is one, is said again, byte for byte."""
+        """Whether this effect is new; the ack of one that is sent again, if there is one, is repeated byte for byte."""
         key = (effect.id, effect.seq)
         if key not in self._acks:
             self._acks[key], self._received[key] = None, answers.unix_ms()
@@ -90,7 +94,7 @@ class Reporter:
                 self._forget_oldest()
             return True
         if (payload := self._acks[key]) is not None:
-            self._say_ack(key, payload)
+            self._publish_ack(key, payload)
         return False
 
     def seen(self, effect: Effect) -> bool:
@@ -101,16 +105,19 @@ class Reporter:
         return self._note((effect.id, effect.seq), b"")
 
     def ack(self, effect: Effect, status: str, reason: str = "") -> None:
-        """Say what became of an effect; of several words about the same one only the first is said."""
+        """Acknowledge an effect; only the first status of each is published."""
         key = (effect.id, effect.seq)
         received = self._received.pop(key, None)
         if received is not None:
             reason = reason if len(reason) <= REASON_CHARS else reason[: REASON_CHARS - 3] + "..."
             ack = Ack(id=effect.id, status=status, reason=reason, received_at=received, done_at=answers.unix_ms())
+            if status == "done" and self.understood is not None and effect.parameters:
+                unused = (name for name in effect.parameters if name not in self.understood and name != "ttl_ms")
+                ack.unused = tuple(sorted(unused)[:_UNUSED]) or UNSET
             payload = self._acks[key] = answers.encode(ack)
-            if status in ("done", "failed"):  # of the others the actuator knows nothing
+            if status in ("done", "failed"):  # the others never touched the actuator
                 self._note(key, payload)
-            self._say_ack(key, payload)
+            self._publish_ack(key, payload)
 
     def state(self, effect: Effect | None, reason: str = "") -> None:
         """What the actuator does from now on, None = nothing (`reason`: why); called after it moved, never before."""
@@ -126,28 +133,28 @@ class Reporter:
         if self._state_due is None:
             wait = self._state_at + STATE_EVERY_S - self._loop.time()
             if wait <= 0:
-                self._say_state()
+                self._publish_state()
             else:
-                self._state_due = self._loop.call_later(wait, self._say_state)
+                self._state_due = self._loop.call_later(wait, self._publish_state)
 
     def available(self, available: bool) -> None:
         if available != self._available:
             self._available = available
-            self._say_availability()
+            self._publish_availability()
 
     def close(self) -> None:
-        """The last words: a state that still waits for its turn, then offline."""
+        """Publish the state that still waits for its turn, then offline."""
         if self._state_due is not None:
-            self._say_state()
+            self._publish_state()
         self.available(False)
 
     def connected(self) -> None:
-        """A new connection: the broker may have lost everything."""
+        """A new connection: the broker may have lost everything, so publish it again."""
         self._publish(self._topics.config(self._name), self._config, retain=True)
-        self._say_availability()
-        self._say_state()
-        for key, payload in list(self._unsaid.items()):
-            self._say_ack(key, payload)
+        self._publish_availability()
+        self._publish_state()
+        for key, payload in list(self._unpublished.items()):
+            self._publish_ack(key, payload)
 
     def fence(self, token: bytes) -> None:
         self._publish(self._topics.fence(self._name), token, retain=True)
@@ -164,23 +171,23 @@ class Reporter:
     def _forget_oldest(self) -> None:
         self._journal.forget(_seen(self._acks.popitem(last=False)[0]))
 
-    def _say_state(self) -> None:
+    def _publish_state(self) -> None:
         if self._state_due is not None:
             self._state_due.cancel()
             self._state_due = None
         self._state_at = self._loop.time()
         self._publish(self._topics.state(self._name), answers.encode(self._state), retain=True)
 
-    def _say_availability(self) -> None:
+    def _publish_availability(self) -> None:
         self._publish(self._topics.availability(self._name), b"online" if self._available else b"offline", retain=True)
 
-    def _say_ack(self, key: _Key, payload: bytes) -> None:
+    def _publish_ack(self, key: _Key, payload: bytes) -> None:
         if self._publish(self._topics.ack(self._name), payload):
-            self._unsaid.pop(key, None)
+            self._unpublished.pop(key, None)
         else:
-            self._unsaid[key] = payload
-            while len(self._unsaid) > REMEMBERED:
-                del self._unsaid[next(iter(self._unsaid))]
+            self._unpublished[key] = payload
+            while len(self._unpublished) > REMEMBERED:
+                del self._unpublished[next(iter(self._unpublished))]
 
     def _interrupted(self, effect_id: str) -> bytes:
         reason = "interrupted: the driver died while it drove the device"

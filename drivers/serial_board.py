@@ -33,6 +33,16 @@ class Board(Bus):
         self._port = Port(options.port, baud, options.boot_ms, options.timeout_ms, expect)
         self._written = dict[str, bytes]()
 
+    def claims(self) -> dict[str, bool]:
+        return {self._port.claim: True}
+
+    def claims_of(self, device: str) -> dict[str, bool]:
+        part = self._codes[device].part
+        return {part: True} if part else {}
+
+    def understands(self, device: str) -> set[str]:
+        return self._codes[device].parameters
+
     def open(self) -> None:
         self._written.clear()
         self._port.open()

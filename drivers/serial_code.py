@@ -42,10 +42,27 @@ class Code:
         self._line = Template(unescaped(options.line))
         self._off = encoded(Template(unescaped(options.off), names=CONSTANT).fill({"device": device}))
 
+    @property
+    def part(self) -> str:
+        """Which of the board's actuators, where its protocol numbers them; else ""."""
+        return f"{self._options.actuator} {self._index}" if self._protocol == "ser" else ""
+
+    @property
+    def parameters(self) -> set[str]:
+        """The published ones of which it makes something."""
+        if self._protocol == "line":
+            return self._line.parameters
+        return {"color", "rgb"} if self.part.startswith("light") else set()
+
+    @property
+    def _index(self) -> int:
+        given = self._options.index
+        return int(self._options.actuator != "light") if given is None else given
+
     def of(self, effect: Effect | None) -> bytes:
         """What says `effect`, or off."""
         if self._protocol == "playsem-fan":
-            return playsem("set_speed", speed=max(1, effect.level(100))) if effect else playsem("off")
+            return playsem("set_speed", speed=effect.level(100)) if effect else playsem("off")
         if self._protocol == "ser":
             return self._frame(effect)
         return encoded(self._line.fill(values(effect, self._device, self._options.scale))) if effect else self._off
@@ -56,14 +73,11 @@ class Code:
         (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
         47 is sent in its place.
         """
-        levels, index, count = [max(1, effect.level(255)) if effect else 0], 1, list[int]()
+        levels, count = [effect.level(255) if effect else 0], list[int]()
         if self._options.actuator == "light":
-            percent = float(effect.intensity) / 100 if effect else 0
-            levels = [round(part * percent) for part in (effect.rgb() if effect else (0, 0, 0))]
-            index, count = 0, [self._options.leds]
-        index = index if self._options.index is None else self._options.index
+            levels, count = list(effect.dimmed() if effect else (0, 0, 0)), [self._options.leds]
         levels = [level + (level == SER_END) for level in levels]
-        return SER_LETTER[self._options.actuator] + bytes([index, *count, *levels, SER_END])
+        return SER_LETTER[self._options.actuator] + bytes([self._index, *count, *levels, SER_END])
 
 
 def reply(protocol: Protocol, expect: str | None) -> bytes:

@@ -1,4 +1,4 @@
-"""A device at the end of a serial cable: Arduino, ESP, whatever listens to lines; PlaySEM's and SER's sketches too."""
+"""A device on a serial cable: Arduino, ESP, anything that reads lines; the sketches of PlaySEM and SER, too."""
 
 from drivers.serial_code import BAUD, Code, CodeOptions, Protocol, reply
 from drivers.serial_port import BOOT_MS, TIMEOUT_MS, Baud, BootMs, Port, TimeoutMs
@@ -31,6 +31,13 @@ class Serial(Driver):
         baud = options.baud or BAUD[options.protocol]
         expect = b"" if options.shared else reply(options.protocol, options.expect)
         self._port = Port(options.port, baud, options.boot_ms, options.timeout_ms, expect, shared=options.shared)
+
+    def claims(self) -> dict[str, bool]:
+        port, part = self._port.claim, self._code.part
+        return {port: not self.options.shared} | ({f"{port}, {part}": True} if part else {})
+
+    def understands(self) -> set[str]:
+        return self._code.parameters
 
     def open(self) -> None:
         self._port.open()

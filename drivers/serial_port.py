@@ -1,5 +1,6 @@
 """A serial port: found by name or by USB id, opened, written to, and its replies awaited."""
 
+import os
 import time
 from typing import Annotated
 
@@ -29,6 +30,11 @@ class Port:
         self._name, self._baud, self._boot_ms, self._timeout_ms = port, baud, boot_ms, timeout_ms
         self._expect, self._shared = expect, shared
         self._serial: serial.Serial | None = None
+
+    @property
+    def claim(self) -> str:
+        """What no other may open; a name is followed to the device itself."""
+        return f"port {os.path.realpath(self._name) if '/' in self._name else self._name}"
 
     def open(self) -> None:
         wait_s = self._timeout_ms / 1000

@@ -1,6 +1,7 @@
 """A driver of one device, seen as a bus with that one device: the host knows only buses."""
 
 import math
+from collections.abc import Collection
 
 from effectd.driver import Bus, Driver, Effect
 
@@ -23,6 +24,9 @@ class Solo(Bus):
 
     def close(self) -> None:
         self._driver.close()
+
+    def understands(self, _device: str) -> Collection[str] | None:
+        return self._driver.understands()
 
     def show(self, levels: dict[str, Effect | None]) -> None:
         (level,) = levels.values()

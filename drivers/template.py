@@ -81,6 +81,13 @@ class Template:
                 raise ValueError(f"{text!r}: ${name} is not known here; known are ${', $'.join(sorted(names))}")
         self._parts = list(_parts(text, quote))
 
+    @property
+    def parameters(self) -> set[str]:
+        """The published parameters that it makes something of."""
+        names = {name for _literal, name, _quote in self._parts}
+        own = {name.removeprefix("param_") for name in names if name.startswith("param_")}
+        return own | ({"color", "rgb"} if names & {"r", "g", "b", "hex"} else set())
+
     def fill(self, values: dict[str, Any]) -> str:
         """The text with its holes filled from `values` (see `values`)."""
         return "".join(
@@ -131,12 +138,10 @@ def encoded(text: str) -> bytes:
 
 
 def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
-    """What an effect fills in. `scale`: the device's own numbers for 0 and 100 %; whole ones give whole levels."""
-    low, high = scale
-    level = low + (high - low) * float(effect.intensity) / 100
-    red, green, blue = (round(part * float(effect.intensity) / 100) for part in effect.rgb())
+    """What an effect fills in."""
+    red, green, blue = effect.dimmed()
     return {
-        "level": round(level) if float(low).is_integer() and float(high).is_integer() else round(level, 4),
+        "level": level(float(effect.intensity), scale),
         "intensity": effect.intensity,
         "r": red,
         "g": green,
@@ -149,3 +154,18 @@ def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
         "id": effect.id,
         **{f"param_{key}": value for key, value in effect.parameters.items() if re.fullmatch(r"\w+", key)},
     }
+
+
+def level(intensity: float, scale: Scale) -> float:
+    """The device's own number on `scale`, its numbers for 0 and 100 %; whole ones give whole levels.
+
+    Above off it is at least the smallest step away from the number for 0 %: a lamp that is on is not at 0.
+    """
+    low, high = scale
+    whole = float(low).is_integer() and float(high).is_integer()
+    there = low + (high - low) * intensity / 100
+    found = round(there) if whole else round(there, 4)
+    if intensity > 0 and found == low and low != high:
+        step = 1 if whole else 0.0001
+        found = found + step if high > low else found - step
+    return found

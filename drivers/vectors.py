@@ -103,11 +103,11 @@ def wrong(file: Path) -> Iterator[str]:
 
 
 def main(files: list[str]) -> int:
-    told = [line for file in files for line in wrong(Path(file))]
-    played = sum(len(cases(Path(file))) for file in files) if not told else 0
+    failures = [line for file in files for line in wrong(Path(file))]
+    played = sum(len(cases(Path(file))) for file in files) if not failures else 0
     good = f"{played} case{'s come' if played != 1 else ' comes'} out as written"
-    sys.stdout.write("\n".join(told or [good]) + "\n")
-    return bool(told)
+    sys.stdout.write("\n".join(failures or [good]) + "\n")
+    return bool(failures)
 
 
 if __name__ == "__main__":

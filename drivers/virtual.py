@@ -9,6 +9,9 @@ from msgspec import Meta
 from effectd.config.schema import Address
 from effectd.driver import Bus, Driver, Effect, Options
 
+# those that the contract names: a word that no real device would know is to show here already
+UNDERSTOOD = ("color", "rgb", "scent", "direction", "temperature", "pattern")
+
 
 class VirtualOptions(Options):
     apply_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0  # how long the pretended actuator takes to move
@@ -16,6 +19,9 @@ class VirtualOptions(Options):
 
 class Virtual(Driver):
     options: VirtualOptions
+
+    def understands(self) -> tuple[str, ...]:
+        return UNDERSTOOD
 
     def apply(self, effect: Effect) -> None:
         time.sleep(self.options.apply_ms / 1000)
@@ -31,6 +37,9 @@ class VirtualBus(Bus):
     def __init__(self, bus: str, options: VirtualOptions, broker: Address, devices: Mapping[str, Any]) -> None:
         super().__init__(bus, options, broker, devices)
         self._shown: dict[str, Effect | None] = {}
+
+    def understands(self, _device: str) -> tuple[str, ...]:
+        return UNDERSTOOD
 
     def open(self) -> None:
         self._shown.clear()

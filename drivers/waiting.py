@@ -21,7 +21,7 @@ class Waiting:
         self.effect = effect
 
     def take(self) -> Effect | None:
-        """Nothing waits any more; return what did."""
+        """Return what waits; afterwards nothing does."""
         effect, self.effect = self.effect, None
         if self._timer is not None:
             self._timer.cancel()
@@ -29,7 +29,7 @@ class Waiting:
         return effect
 
     def due(self) -> Effect | None:
-        """What waits, if it still may: one whose deadline is past has expired."""
+        """What waits; if its deadline is past, it expires here and there is none."""
         if self.effect is not None and self._left(self.effect) < 0:
             effect = self.effect
             self.take()

@@ -10,10 +10,11 @@ import os
 import re
 import ssl
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, field
 
+from drivers.digest import Digest
 from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
 from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
@@ -33,7 +34,8 @@ class HttpOptions(Options):
     off_body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     scale: Scale = (0, 100)  # the device's numbers for 0 and 100 %
-    user: str | None = None  # Basic; the password is in the environment variable `password_env`
+    user: str | None = None  # the password is in the environment variable `password_env`
+    auth: Literal["auto", "basic", "digest"] = "auto"  # auto: Basic, and Digest from the first answer that asks for it
     password_env: str | None = None
     token_env: str | None = None  # Bearer; the environment variable that has the token
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
@@ -63,10 +65,14 @@ class Http(Driver):
         self._off_url = Template(checked(options.off_url or options.url), names=CONSTANT, quote=in_url).fill(known)
         self._off_body = Template(options.off_body, names=CONSTANT, quote=as_form).fill(known)
         self._tls: ssl.SSLContext | None = None
+        self._digest: Digest | None = None
         self._headers = {"User-Agent": "effectd", "Connection": "close"}
         if not types and options.body.lstrip()[:1] in ("{", "["):
             self._headers["Content-Type"] = "application/json"
         self._headers |= options.headers
+
+    def understands(self) -> set[str]:
+        return self._url.parameters | self._body.parameters
 
     def open(self) -> None:
         """Nothing is kept open; the secrets are read here, so that a check of the configuration needs none."""
@@ -76,8 +82,11 @@ class Http(Driver):
             self._headers["Authorization"] = f"Bearer {secret(self.options.token_env)}"
         elif self.options.user is not None:
             password = secret(self.options.password_env) if self.options.password_env else ""
-            pair = f"{self.options.user}:{password}".encode()
-            self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            if self.options.auth != "basic":
+                self._digest = Digest(self.options.user, password)
+            if self.options.auth != "digest":
+                pair = f"{self.options.user}:{password}".encode()
+                self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
 
     def apply(self, effect: Effect) -> None:
         filled = values(effect, self.device, self.options.scale)
@@ -90,21 +99,30 @@ class Http(Driver):
         self.out(f"{method} {url} {body}".rstrip(), lambda: self._request(method, url, body))
 
     def _request(self, method: str, url: str, body: str) -> None:
-        to, timeout_s = urlsplit(url), self.options.timeout_ms / 1000
+        to = urlsplit(url)
+        answer, said = self._ask(method, to, body)
+        if answer.status == 401 and self._digest and self._digest.heard(answer.headers.get_all("WWW-Authenticate", [])):
+            answer, said = self._ask(method, to, body)
+        if answer.status not in (self.options.expect or range(200, 300)):
+            raise DeviceFailed(f"{to.netloc} answered {answer.status} {answer.reason}: {said[:200]!r}")
+
+    def _ask(self, method: str, to: SplitResult, body: str) -> tuple[http.client.HTTPResponse, bytes]:
+        timeout_s = self.options.timeout_ms / 1000
         connection = (
             http.client.HTTPSConnection(to.netloc, timeout=timeout_s, context=self._tls)
             if to.scheme == "https"
             else http.client.HTTPConnection(to.netloc, timeout=timeout_s)
         )
+        path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+        headers = self._headers
+        if self._digest is not None and self._digest.known:
+            headers = headers | {"Authorization": self._digest.answer(method, path)}
         try:
-            path = (to.path or "/") + (f"?{to.query}" if to.query else "")
-            connection.request(method, path, body.encode() or None, self._headers)
+            connection.request(method, path, body.encode() or None, headers)
             answer = connection.getresponse()
-            said = answer.read(4096)
+            return answer, answer.read(4096)
         finally:
             connection.close()
-        if answer.status not in (self.options.expect or range(200, 300)):
-            raise DeviceFailed(f"{to.netloc} answered {answer.status} {answer.reason}: {said[:200]!r}")
 
 
 def checked(url: str) -> str:

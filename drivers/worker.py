@@ -41,7 +41,7 @@ class Worker:
             raised: Exception | None = None
             try:
                 job(*args)
-            except Exception as error:  # noqa: BLE001 - an exception is a driver's error protocol: the host tells it
+            except Exception as error:  # noqa: BLE001 - an exception is a driver's error protocol: the host reports it
                 raised = error
             self._loop.call_soon_threadsafe(self._end, done, raised)
 

@@ -17,15 +17,16 @@ and `off`.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 import msgspec
 
+from effectd.base.errors import DeviceFailed
 from effectd.config.schema import Address
 from effectd.messages.effect import Effect
 
-__all__ = ["Bus", "Driver", "Effect", "Options"]
+__all__ = ["Bus", "DeviceFailed", "Driver", "Effect", "Options"]
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +45,7 @@ class _Connected:
         self.broker = broker  # the home's own broker, for a driver that speaks MQTT itself
         self.log = logging.getLogger(name)
         self.instead: Callable[[bytes | str], object] | None = None  # set in a dry run and by a vector file
+        self.back: Callable[[], object] = lambda: None  # call it, from any thread: what failed may work again, now
 
     def open(self) -> None:
         """Take the device. Default: nothing to take."""
@@ -61,6 +63,20 @@ class _Connected:
 
     def close(self) -> None:
         """Let the device go. Default: nothing to do."""
+
+    def claims(self) -> dict[str, bool]:
+        """What it takes of this machine, such as {"pin 18": True}; True: for itself alone, so no other may have it.
+
+        `effectd check` compares what stands in a home. Called before `open`.
+        """
+        return {}
+
+    def publishes(self) -> dict[str, str]:
+        """The topics on the home's own broker to which it publishes, by the option that names each.
+
+        One of effectd's own is refused: the device would feed itself. Called before `open`.
+        """
+        return {}
 
     def out(self, what: bytes | str, act: Callable[[], object]) -> None:
         """Do `act`, which brings `what` (the very bytes, or the call in words) to the device; in a dry run only say it.
@@ -88,6 +104,13 @@ class Driver(_Connected):
         """Back to rest. Called first of all, at every end, and again at will."""
         raise TypeError(f"{type(self).__name__} has no off")
 
+    def understands(self) -> Collection[str] | None:
+        """The published parameters of which it makes something; None: any, or it does not say.
+
+        What no device of an effect understands is named in the effect's receipt.
+        """
+        return None
+
 
 class Bus(_Connected):
     """Base of every driver of several devices behind one open connection (a key of `buses:`).
@@ -106,3 +129,11 @@ class Bus(_Connected):
     def show(self, levels: dict[str, Effect | None]) -> None:  # noqa: ARG002
         """Bring out what each of `devices` is to do from now on, None = off; all are off at the first call."""
         raise TypeError(f"{type(self).__name__} has no show")
+
+    def understands(self, device: str) -> Collection[str] | None:  # noqa: ARG002
+        """As a Driver's, for one of `devices`."""
+        return None
+
+    def claims_of(self, device: str) -> dict[str, bool]:  # noqa: ARG002
+        """What one of `devices` takes of this bus, such as {"channel 12": True}; as `claims`."""
+        return {}

@@ -48,3 +48,15 @@ class BrokerLost(Exception):
 
 class DeviceFailed(Exception):
     """The device failed: the host reports it to the publisher, reopens the device and goes on."""
+
+
+# of these the text alone says nothing: a driver's own mistake, which its author knows by the name of the class
+_DEFECTS = (LookupError, AttributeError, TypeError, NameError, AssertionError, ArithmeticError, ImportError)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, for whoever runs the home: no names of classes, no errno."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, _DEFECTS) else str(error) or name

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 from effectd.base.journal_file import HEAD_BYTES, JournalFile, length
 from effectd.base.loop import AnyLoop, Cancellable
@@ -23,6 +24,21 @@ LOST_SHOWN_S = 2.0  # how long `trouble` reports records that could not be read 
 _COPIED = 3  # bytes copied for each byte put: with at most 3/4 alive the older file is empty in time
 
 log = logging.getLogger(__name__)
+
+
+class Notes(Protocol):
+    """What a journal's users need of it: the journal itself, or one in memory in a test."""
+
+    found: dict[str, bytes]
+    lost: bool
+    new: bool
+    trouble: str
+
+    @property
+    def crowded(self) -> bool: ...
+    def fits(self, key: str, value: bytes) -> bool: ...
+    def put(self, key: str, value: bytes) -> bool: ...
+    def forget(self, key: str) -> None: ...
 
 
 class Journal:

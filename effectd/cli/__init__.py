@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import stopping
+from effectd.cli import arguments, device_group, stopping
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -129,48 +129,24 @@ def _init(
     ] = None,
 ) -> None:
     """A new home of four virtual devices: both files, with comments, and the folders for sockets and logs."""
-    from effectd.cli import arguments, init
+    from effectd.cli import init
 
     raise typer.Exit(init.run(folder, arguments.port(port)))
 
 
-_device = typer.Typer(no_args_is_help=True, help="The devices of this home.")
-app.add_typer(_device, name="device")
-
-
-@_device.command(
-    "add",
-    epilog="""Exit code: 0 it is there (and ready, where supervisord runs), 3 not ready within 15 s,
-78 it cannot be a device here (nothing was changed).
-
-effectd device add fan --kind virtual --effect wind --location left
-
-effectd device add strip --kind mqtt --effect light --option topic=wled/strip --option 'scale=\\[0, 255]'""",
-)
-def _device_add(  # noqa: PLR0917 - typer passes them by name
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
-    kind: Annotated[str, typer.Option(metavar="KIND", help="virtual, mqtt, remote, or your own driver's module.")],
-    effect: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Default: what the driver can do.")] = None,
-    location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
-    option: Annotated[list[str] | None, typer.Option(metavar="K=V", help="The driver's; V is text or JSON.")] = None,
-    home: Home = HOME,
-) -> None:
-    """Add a device to both files and have it run; nothing else is touched. --effect and --option may be repeated."""
-    from effectd.cli import arguments, device
-
-    pairs = [arguments.pair(text, "--option") for text in option or []]
-    raise typer.Exit(device.add(home, name, kind, effect or [], location, pairs))
+app.add_typer(device_group.group, name="device")
 
 
 @app.command(
     "send",
+    cls=arguments.NumbersMayBeNegative,
     epilog="""Exit code: 0 done, 1 any other end (its reason is shown), 69 no broker, 75 no receipt.
 
-effectd send wind 60 --duration 2000
+effectd send wind 60 --duration 2s
 
 effectd send light high --param color=orange --location left
 
-effectd send light high --fade 2000 --duration 10000 --target row-a
+effectd send light high --fade 500ms --duration 10s --target row-a
 
 effectd send vibration --param 'pattern=\\[1, 0, 1]' --ttl 500 --priority 9
 
@@ -183,13 +159,13 @@ def _send(  # noqa: PLR0917 - typer passes them by name
         typer.Argument(metavar="INTENSITY", help="0 to 100, or a label such as off, low, medium, high. Default: 100."),
     ] = None,
     duration: Annotated[
-        int | None, typer.Option(metavar="MS", help="Then it is off again; 0 holds it. Default: the type's own.")
+        str | None, typer.Option(metavar="TIME", help="2s, 500ms, 2000; then off; 0 holds it. Default: the type's own.")
     ] = None,
     location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
     target: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this device or zone.")] = None,
-    fade: Annotated[int | None, typer.Option(metavar="MS", help="Move there in this time. Default: at once.")] = None,
+    fade: Annotated[str | None, typer.Option(metavar="TIME", help="Move there in this time. Default: at once.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text.")] = None,
-    ttl: Annotated[int | None, typer.Option(metavar="MS", help="Not started by then: expired. Default: 2000.")] = None,
+    ttl: Annotated[str | None, typer.Option(metavar="TIME", help="Not started by then: expired. Default: 2s.")] = None,
     priority: Annotated[int | None, typer.Option(metavar="0-9", help="The greater wins. Default: 5.")] = None,
     id_: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The same id again is the same effect. Default: a new one.")
@@ -199,19 +175,19 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     home: Home = HOME,
 ) -> None:
     """Publish an effect, wait for its final receipt, show it. --target and --param may be repeated."""
-    from effectd.cli import arguments, send
+    from effectd.cli import send
 
     if not re.fullmatch(r"[^+#\0\s/]+(/[^+#\0\s]*)?", effect_type):
         raise typer.BadParameter("a key of effects: in config.yaml, without + # or blanks", param_hint="TYPE")
     fields = {
         "id": id_,
         "intensity": None if intensity is None else arguments.number(intensity),
-        "duration": duration,
+        "duration": arguments.milliseconds(duration, "--duration"),
         "location": location,
         "target": target or None,
-        "fade": fade,
+        "fade": arguments.milliseconds(fade, "--fade"),
         "parameters": dict(arguments.parameter(text) for text in param) if param else None,
-        "ttl_ms": ttl,
+        "ttl_ms": arguments.milliseconds(ttl, "--ttl"),
         "priority": priority,
     }
     given = {key: value for key, value in fields.items() if value is not None}
@@ -219,6 +195,42 @@ def _send(  # noqa: PLR0917 - typer passes them by name
 
 
 app.add_typer(stopping.app)
+
+
+@app.command(
+    "logs",
+    epilog="""Exit code: 0. Without NAME all programs, each line with its program's name. Ctrl-C ends -f.
+
+effectd logs wind             effectd logs -f             effectd logs supervisord""",
+)
+def _logs(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A program. Default: all.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    home: Home = HOME,
+) -> None:
+    """What a program has said lately; its whole log is in run/log."""
+    from effectd.cli import logs
+
+    raise typer.Exit(logs.run(home, name, follow=follow))
+
+
+@app.command("restart", epilog="Exit code: 0 ready again, 3 not within 15 s, 77 another user's home.")
+def _restart(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A program. Default: all.")] = None,
+    home: Home = HOME,
+) -> None:
+    """Stop a program and start it again; a device goes off first."""
+    from effectd.cli import restart
+
+    raise typer.Exit(restart.run(home, name))
+
+
+@app.command("schema", epilog="Name it in config.yaml: # yaml-language-server: $schema=...; a new home's does so.")
+def _schema() -> None:
+    """Print the JSON Schema of config.yaml: an editor that has it completes, explains and checks each key."""
+    from effectd.cli import schema
+
+    raise typer.Exit(schema.run())
 
 
 @app.command("service")

@@ -4,13 +4,45 @@ import re
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
+
+_UNITS_MS = {"": 1, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+_FLAGS = ("-h", "--help", "--json", "--dry-run")
+
+
+class NumbersMayBeNegative(TyperCommand):
+    """A command of which an argument such as -5 is a number, to be refused as one, and no option of an unknown name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = args[: args.index("--")] if "--" in args else args
+        before = ["", *own]
+        numbers = [
+            index
+            for index, text in enumerate(own)
+            if re.fullmatch(r"-[0-9.]+%?", text) and (not before[index].startswith("-") or before[index] in _FLAGS)
+        ]
+        if len(own) == len(args) and numbers:
+            rest = [text for index, text in enumerate(args) if index not in numbers]
+            args = [*rest, "--", *(args[index] for index in numbers)]
+        return super().parse_args(ctx, args)
 
 
 def number(text: str) -> int | float | str:
     """A number if it is one, else a label."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
         return text
     return float(text) if "." in text else int(text)
+
+
+def milliseconds(text: str | None, option: str) -> int | None:
+    """`2000`, `500ms`, `2s`, `1.5 s`, `1m`; None where none is given."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in _UNITS_MS:
+        rule = "a time such as 2s, 500ms or 2000 (ms), 0 or more"
+        raise typer.BadParameter(f"{text!r}: {rule}", param_hint=option)
+    return round(float(found[1]) * _UNITS_MS[found[2]])
 
 
 def port(text: str | None) -> int | None:

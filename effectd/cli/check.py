@@ -2,7 +2,6 @@
 
 import configparser
 import contextlib
-import difflib
 import io
 import re
 import shlex
@@ -15,9 +14,12 @@ import typer
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
+from effectd.base.near import did_you_mean
+from effectd.cli import clashes, not_in_force
 from effectd.cli.supervisor_keys import KEYS, OTHERS
 from effectd.config import lights, programs, reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
+from effectd.driver import Bus, Driver
 
 _SECTION = """[program:{name}]
 command=python -m {command} --home "%(here)s"
@@ -69,6 +71,8 @@ def run(home: Path) -> int:
         what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
         typer.echo(str(tree.option_error(light, ("limits", "max_flash_hz"), what)))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
+    for line in not_in_force.lines(tree):
+        typer.echo(line)
     return 0
 
 
@@ -190,8 +194,7 @@ class SupervisorFile:
                 self.problems.append(self.problem(section_, "", what))
             for key in self.parser.options(section_) if kind in KEYS else ():
                 if key not in KEYS[kind]:
-                    near = difflib.get_close_matches(key, KEYS[kind], 1)
-                    what = "unknown key; supervisor would ignore it" + (f"; did you mean {near[0]}?" if near else "")
+                    what = "unknown key; supervisor would ignore it" + did_you_mean(key, KEYS[kind])
                     self.problems.append(self.problem(section_, key, what))
 
 
@@ -204,7 +207,9 @@ def _words(command: str) -> list[str]:
 
 def _options(tree: Config) -> list[ConfigError]:
     with own_drivers(tree.home):
-        return [error for name in tree.programs if programs.is_device(name) and (error := build_error(tree, name))]
+        built = {name: build(tree, name) for name in tree.programs if programs.is_device(name)}
+    good = {name: driver for name, driver in built.items() if not isinstance(driver, ConfigError)}
+    return [*(error for error in built.values() if isinstance(error, ConfigError)), *clashes.found(tree, good)]
 
 
 @contextlib.contextmanager
@@ -217,17 +222,28 @@ def own_drivers(home: Path) -> Iterator[None]:
         sys.path.remove(str(home))
 
 
-def build_error(tree: Config, name: str) -> ConfigError | None:
-    """Build the driver of `name`, as its process would, in a process that opens nothing; what is wrong with it."""
-    found = tree.buses.get(name) or tree.devices[name]
+def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
+    """The driver of the device or bus `name`, built as its process would, and not opened; or what is wrong with it."""
+    kind = (tree.buses.get(name) or tree.devices[name]).kind
     try:
-        if found.kind != "remote":
-            kinds.build(name, tree)
+        return kinds.build(name, tree)
     except ConfigError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
-        return tree.option_error(name, ("kind",), f"{found.kind}: {type(error).__name__}: {error}")
-    return None
+        return tree.option_error(name, ("kind",), f"{kind}: {type(error).__name__}: {error}")
+
+
+def build_error(tree: Config, name: str) -> ConfigError | None:
+    """What is wrong with the device or bus `name` alone, or beside the others."""
+    if name in tree.devices and tree.devices[name].remote:
+        return None
+    program = (tree.devices[name].bus if name in tree.devices else None) or name
+    if isinstance(found := build(tree, program), ConfigError):
+        return found
+    others = {each: build(tree, each) for each in tree.programs if programs.is_device(each) and each != program}
+    good = {each: driver for each, driver in others.items() if not isinstance(driver, ConfigError)}
+    sections = (f"devices.{name}.", f"buses.{name}.")
+    return next((each for each in clashes.found(tree, good | {program: found}) if each.key.startswith(sections)), None)
 
 
 def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
@@ -267,8 +283,8 @@ def _needless(tree: Config, name: str) -> str:
     if name in tree.buses:
         return f"no device has `bus: {name}`: there is nothing to drive; remove this section"
     if (device := tree.devices.get(name)) is None:
-        known = ", ".join([*tree.buses, *tree.devices]) or "none"
-        return f"{FILE} has no device {name!r}; known: {known}"
+        known = [*tree.buses, *tree.devices]
+        return f"{FILE} has no device {name!r}; known: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
     if device.remote:
         return f"device {name!r} is of kind remote: its driver runs elsewhere; remove this section"
     return f"device {name!r} is driven by the program of its bus {device.bus!r}; remove this section"

@@ -1,8 +1,5 @@
 """`effectd device add`: one more device in both files, checked before either is touched, and running at once."""
 
-import contextlib
-import os
-import shutil
 import time
 import xmlrpc.client
 from collections.abc import Sequence
@@ -13,10 +10,11 @@ import msgspec
 import typer
 
 from drivers import kinds
-from effectd.base import lock
 from effectd.base.errors import ConfigError
-from effectd.cli import check, style
+from effectd.base.near import did_you_mean
+from effectd.cli import check, files, in_force, scalars, style, waiting
 from effectd.cli.check import SupervisorFile
+from effectd.cli.files import Refused
 from effectd.config import programs, reader, yamledit
 from effectd.config.reader import FILE, SUPERVISOR_FILE
 from effectd.config.schema import RemoteOptions
@@ -27,64 +25,27 @@ from effectd.supervision.health import Health
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
-_EDIT_S = 30.0
-
-
-class Refused(Exception):
-    """The requested device is not possible in this home; nothing was changed."""
 
 
 def add(  # noqa: PLR0917 - as they stand on the command line
     home: Path, name: str, kind: str, effects: Sequence[str], location: str | None, options: Sequence[tuple[str, str]]
 ) -> int:
     """The exit code."""
+    before = _types(home)
+    if not files.edit(home, lambda: _changes(home, name, kind, effects, location, options)):
+        return EX_CONFIG
+    for effect in [effect for effect in _types(home) if effect not in before]:
+        typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
+    typer.echo(f"{name} is in {FILE}" + ("" if kind == "remote" else f" and in {SUPERVISOR_FILE}"))
+    return have_in_force(home, name, {name})
+
+
+def _types(home: Path) -> list[str]:
+    """The effect types of config.yaml; none where it cannot be read."""
     try:
-        # of two that add a device at the same time, the second one reads what the first one wrote
-        with lock.held(home, lock.EDIT, _EDIT_S) as ours, check.own_drivers(home):
-            if not ours:
-                raise Refused(f"another `device add` has been at work here for {_EDIT_S:g} s")
-            write(_changes(home, name, kind, effects, location, options))
-    except yamledit.CannotEdit as error:
-        where = ConfigError(home / FILE, YamlFile(home / FILE).line("devices"), "devices", str(error))
-        typer.echo(f"{where}; add this there by hand, then `effectd check` shows what else is needed:\n", err=True)
-        typer.echo(error.paste, err=True)
-    except (ConfigError, Refused) as error:
-        typer.echo(str(error), err=True)
-    except OSError as error:
-        typer.echo(f"{error.filename}: {error.strerror}", err=True)
-    else:
-        typer.echo(f"{name} is in {FILE}" + ("" if kind == "remote" else f" and in {SUPERVISOR_FILE}"))
-        return _have_it_run(home, name, remote=kind == "remote")
-    typer.echo("nothing was changed", err=True)
-    return EX_CONFIG
-
-
-def write(changes: dict[Path, bytes]) -> None:
-    """All of them or none: each file is replaced in one step, and put back if a later one fails."""
-    with contextlib.ExitStack() as tidy:
-        steps = [
-            (path, _beside(path, "new", data, tidy), _beside(path, "old", path.read_bytes(), tidy))
-            for path, data in changes.items()
-        ]
-        with contextlib.ExitStack() as undo:
-            for path, new, old in steps:
-                os.replace(new, path)
-                undo.callback(os.replace, old, path)
-            undo.pop_all()
-
-
-def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) -> Path:
-    """A file with the mode and the owner of `path`, synced to the disk."""
-    fresh = path.with_name(f".{path.name}.{suffix}")
-    tidy.callback(fresh.unlink, missing_ok=True)
-    with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # a secret may be in it
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    shutil.copymode(path, fresh)
-    with contextlib.suppress(PermissionError):
-        os.chown(fresh, path.stat().st_uid, path.stat().st_gid)
-    return fresh
+        return list(reader.load(home).effects)
+    except ConfigError:
+        return []
 
 
 def _changes(  # noqa: PLR0917
@@ -103,35 +64,43 @@ def _changes(  # noqa: PLR0917
             raise ConfigError(conf.path, line, section, "is there already")
     if conf.problems:
         raise conf.problems[0].error
-    entry = _entry(kind, effects, list(data.get("effects") or {}), location, options)
+    known = list(data.get("effects") or {})
+    entry = _entry(kind, effects, known, location, options)
     grown = yamledit.add(home / FILE, path.read_bytes(), "devices", name, entry)
-    _check(home, name, grown)
+    for effect in dict.fromkeys(entry["effects"]):
+        if effect not in known and not (effect in effects and did_you_mean(effect, known)):  # else a slip, probably
+            grown = yamledit.add(home / FILE, grown, "effects", effect, {})
+    checked(home, name, grown)
     if kind == "remote":
         return {path: grown}
-    return {path: grown, conf.path.resolve(): _with_section(conf.path, name)}
+    return {path: grown, conf.path.resolve(): files.with_section(conf.path, name)}
 
 
 def _entry(
     kind: str, effects: Sequence[str], known: list[str], location: str | None, options: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
     """The device as it is to stand in config.yaml."""
-    own, options_type = _driver(kind)
-    effects = effects or [effect for effect in own if effect in known]
+    own, options_type = driver_of(kind)
+    effects = effects or [effect for effect in own if effect in known] or own
     if not effects:
-        able = ", ".join(own) or "any effect type"
-        raise Refused(f"--effect is needed: {kind} does {able}; effects: in {FILE} has {', '.join(known) or 'none'}")
+        types = ", ".join(known) or "none"
+        raise Refused(f"--effect is needed: {kind} does any effect type; effects: in {FILE} has {types}")
     entry: dict[str, Any] = {"kind": kind, "effects": list(effects)}
     if location is not None:
         entry["location"] = location
     if options:
-        takes = {field.encode_name: field.type for field in msgspec.inspect.type_info(options_type).fields}  # type: ignore[attr-defined]
-        entry["options"] = {key: _value(text, takes.get(key)) for key, text in options}
+        entry["options"] = {key: scalars.value(text, kind_of(options_type, key)) for key, text in options}
         if len(entry["options"]) < len(options):
             raise Refused("--option: the same one is given twice")
     return entry
 
 
-def _driver(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
+def kind_of(struct: type[msgspec.Struct], key: str) -> Any:
+    """The type of that field; Any where there is none."""
+    return next((f.type for f in msgspec.structs.fields(struct) if f.encode_name == key), Any)
+
+
+def driver_of(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
     """The effect types that a driver of `kind` can do (() = any), and its options."""
     if kind == "remote":
         return (), RemoteOptions
@@ -142,47 +111,30 @@ def _driver(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
         raise Refused(f"--kind: {kind!r}: {error}") from None
 
 
-def _value(text: str, kind: msgspec.inspect.Type | None) -> Any:
-    """Text if the option is text, even if it looks like JSON; else JSON if it parses."""
-    kinds_ = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
-    if not any(isinstance(each, msgspec.inspect.StrType) for each in kinds_):
-        with contextlib.suppress(msgspec.DecodeError):
-            return msgspec.json.decode(text)
-    return text
-
-
-def _check(home: Path, name: str, grown: bytes) -> None:
-    """Build it as the driver's own process would; errors in other devices do not matter here."""
+def checked(home: Path, name: str, grown: bytes) -> None:
+    """Build it as its program would; errors in other devices do not matter here."""
+    ours = {name}
     try:
         tree = reader.load(home, grown)
-        tree.device(name)
-        if error := check.build_error(tree, name):
+        program = name if tree.bus(name) is not None else tree.device(name).bus or name
+        ours |= {program, *tree.devices_of(program)}
+        if error := check.build_error(tree, program):
             raise error
     except ConfigError as error:
-        if error.device != name:
+        if error.device not in ours:
             reader.load(home)  # it was wrong before: reported at the line that the user sees
         raise Refused(f"{error.key}: {error.problem}") from None
 
 
-def _with_section(path: Path, name: str) -> bytes:
-    """supervisor.conf with the section of `name` as its last one."""
-    text = path.read_bytes().decode()
-    newline = "\r\n" if "\r\n" in text else "\n"
-    gap = "" if text.endswith(2 * newline) else newline if text.endswith(newline) else 2 * newline
-    text += gap + check.section(name).replace("\n", newline)
-    if problems := SupervisorFile(path, text).problems:
-        raise Refused(problems[0].error.problem)
-    return text.encode()
+def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
+    """Bring what the files say of this one device into force, and wait for it; nothing else is touched.
 
-
-def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
-    """Start this one program and have the dispatcher reload config.yaml; nothing else is touched."""
+    `programs_`: which drove it before, and which does now.
+    """
     began = time.monotonic()
-    supervisor = Supervisor(home)
+    tree = reader.load(home)
     try:
-        if not remote:
-            supervisor.take_in(name)
-        supervisor.reread()
+        done = in_force.bring(home, Supervisor(home), {name, *programs_})
     except NotRunning:
         typer.echo(f"nothing runs here yet; this starts it: {style.tool('effectd', home)} up")
         return 0
@@ -192,14 +144,23 @@ def _have_it_run(home: Path, name: str, *, remote: bool) -> int:
     except xmlrpc.client.Fault as fault:
         typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
         return EX_NOT_READY
-    if remote:
+    for each, what in done.items():
+        if each in (name, *programs_):
+            typer.echo(f"{each}: {what}")
+    if name in tree.devices and tree.devices[name].remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")
+    run = sorted(programs_ & set(tree.programs))
+    if not run:
         return 0
-    with Health(home, [*programs.of(name).waits_for, name]) as look:
-        row = look.wait(READY_S)[name]
+    with Health(home, [programs.BROKER, *run]) as look:
+        rows, _ = waiting.wait(look, READY_S)
     waited = time.monotonic() - began
-    if row.ready:
-        typer.echo(f"{name} is {style.paint('ready')} ({waited:.1f} s)")
-        return 0
-    typer.echo(f"{name} is {style.paint(row.state)} after {waited:.0f} s: {style.clean(row.reason, 400)}", err=True)
-    return EX_NOT_READY
+    for each in run:
+        row = rows[each]
+        if row.ready:
+            typer.echo(f"{each} is {style.paint('ready')} ({waited:.1f} s)")
+            continue
+        typer.echo(f"{each} is {style.paint(row.state)} after {waited:.0f} s: {style.clean(row.reason, 400)}", err=True)
+        if cure := waiting.cure(each, row, f"{style.tool('effectd', home)} up"):
+            typer.echo(cure, err=True)
+    return 0 if all(rows[each].ready for each in run) else EX_NOT_READY

@@ -48,6 +48,7 @@ def _config(port: int | None) -> str:
     """config.yaml of a new home; its comments point to what can be read there."""
     path = TEMPLATE / FILE
     text = path.read_text().replace("docs/configuration.md", str(TEMPLATE / "configuration.md"))
+    text = text.replace("docs/config.schema.json", (TEMPLATE / "config.schema.json").as_uri())
     if port is None:
         return text
     lines, number = text.split("\n"), YamlFile(path).line("broker", "port")

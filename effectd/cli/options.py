@@ -1,9 +1,13 @@
-"""The options that many commands share."""
+"""The options that many commands have: which home, and in which form the answer is wanted."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+HOME_HELP = (
+    "The folder with config.yaml and supervisor.conf (default: EFFECTD_HOME, else this folder or the nearest above)."
+)
 
 
 def _home(ctx: typer.Context, given: Path | None) -> Path:
@@ -12,7 +16,6 @@ def _home(ctx: typer.Context, given: Path | None) -> Path:
     return find_home(given or ctx.obj)
 
 
-HOME_HELP = "The folder with config.yaml and supervisor.conf (default: EFFECTD_HOME, else this folder)."
 Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=HOME_HELP)]
 HOME: Any = None  # `_home` puts the folder that counts in its place
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]

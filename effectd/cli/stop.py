@@ -12,6 +12,7 @@ import typer
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.lock import holders
 from effectd.base.loop import Loop
+from effectd.base.near import did_you_mean
 from effectd.cli import style
 from effectd.cli.client import Client, Message
 from effectd.config import programs, reader, run_folder
@@ -36,12 +37,14 @@ def run(home: Path, device: str | None) -> int:
         return 78
     local = {name: found.bus or name for name, found in tree.devices.items() if not found.remote}  # to its program
     remote = [name for name, found in tree.devices.items() if found.remote]
-    # the driver of a wrong section may still run as it was started, by itself or on a bus
+    # a driver whose section is wrong, or in config.yaml no more, may still run as it was started
     wrong = [error.device for error in tree.errors if error.device]
+    named = {*tree.devices, *local.values(), *wrong, programs.DISPATCHER}
+    wrong += [name for name in _gates(home) if name not in named]
     known = [*local, *remote, *wrong]
-    perhaps = [name for name in {**dict.fromkeys(wrong), **(tree.buses if wrong else {})} if name not in local]
     if device is not None and device not in known:
-        raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}")
+        near = did_you_mean(device, known)
+        raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}{near}")
     request = {"do": "stop"} if device is None else {"do": "stop", "device": device}
     topic = tree.topics.stop_all if device is None else tree.topics.stop(device)
     published: list[bool] = []
@@ -52,11 +55,9 @@ def run(home: Path, device: str | None) -> int:
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
         dispatcher = Gate(client.loop, home, programs.DISPATCHER, request)  # first: what it holds must not follow
         asked = [
-            Gate(client.loop, home, program, {"do": "stop", "device": name}, name)
-            for name, program in local.items()
-            if device in (None, name)
+            Gate(client.loop, home, program, request, name) for name, program in local.items() if device in (None, name)
         ]
-        asked += [Gate(client.loop, home, name, {"do": "stop"}) for name in perhaps if device in (None, name)]
+        asked += [Gate(client.loop, home, name, {"do": "stop"}) for name in wrong if device in (None, name)]
         client.link.open()
         drivers = [gate for gate in asked if gate.name in local or gate.connected]
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,12 +99,13 @@ def health(table: str) -> str:
 
 
 def tool(name: str, home: Path | None = None) -> str:
-    """How to call a script of this installation from here: `.venv/bin/supervisorctl`, with -c for another home."""
+    """How to call a script of this installation from here, quoted for a shell; with --home or -c where it is needed."""
     script = Path(sys.executable).parent / name
-    shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    if home is None or home == Path.cwd():
-        return str(shown)
-    return f"{shown} -c {home / 'supervisor.conf'}" if name == "supervisorctl" else f"{shown} --home {home}"
+    here = Path.cwd()
+    words = [str(script.relative_to(here)) if script.is_relative_to(here) else str(script)]
+    if home is not None and home != here:
+        words += ["-c", str(home / "supervisor.conf")] if name == "supervisorctl" else ["--home", str(home)]
+    return shlex.join(words)
 
 
 def _text(value: Any) -> str:

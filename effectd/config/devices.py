@@ -5,9 +5,10 @@ from collections.abc import Container
 from typing import Any
 
 from effectd.base.errors import ConfigError
+from effectd.base.near import did_you_mean
 from effectd.config import bounds, programs
 from effectd.config.convert import convert
-from effectd.config.schema import Bus, Device, EffectType, Percent, RemoteOptions
+from effectd.config.schema import Bus, Device, EffectType, RemoteOptions
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location
 
@@ -17,9 +18,6 @@ STANDARD_LABELS: dict[str, float] = {"off": 0, "low": 25, "medium": 50, "high": 
 def effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise file.error(("effects", name), "a name of at most 64 letters, digits, _ . -")
-    if isinstance(raw, dict) and isinstance(raw.get("labels"), dict):
-        for label, percent in raw["labels"].items():  # one by one: msgspec does not say which value of a dict is wrong
-            convert(file, ("effects", name, "labels", label), percent, Percent)
     found: EffectType = convert(file, ("effects", name), {} if raw is None else raw, EffectType)
     return EffectType({**STANDARD_LABELS, **found.labels}, found.duration_ms)
 
@@ -61,8 +59,10 @@ def device(  # noqa: PLR0917
         raise
     for effect in found.effects:
         if effect not in effects:
-            known = ", ".join(effects) or "none"
-            raise file.error((*path, "effects"), f"{effect!r} is no key of effects: (known: {known})", device=name)
+            known, near = ", ".join(effects) or "none", did_you_mean(effect, effects)
+            raise file.error(
+                (*path, "effects"), f"{effect!r} is no key of effects: (known: {known}){near}", device=name
+            )
     for key in ("range", "curve", "dry_run"):
         if found.remote and key in raw:
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
@@ -94,7 +94,8 @@ def _on_its_bus(file: YamlFile, path: Path_, raw: dict[str, Any], buses: dict[st
         raise file.error((*path, "kind"), "stands at the bus; a device has either `kind` or `bus`")
     if not isinstance(name, str) or name not in buses:
         known = ", ".join(buses) or "none"
-        raise file.error((*path, "bus"), f"{str(name)[:40]!r} is no key of buses: (known: {known})")
+        near = did_you_mean(str(name), buses)
+        raise file.error((*path, "bus"), f"{str(name)[:40]!r} is no key of buses: (known: {known}){near}")
     if "dry_run" in raw:
         raise file.error((*path, "dry_run"), f"a bus runs dry as a whole: set buses.{name}.dry_run")
     section = buses[name]

@@ -18,7 +18,10 @@ _KEPT_FREE = ("all", WATCHDOG, "page", "playsem")
 
 
 class Program(NamedTuple):
-    """One row. `priority`: supervisord starts the low ones first. `waits_for`: who has to be ready before it can be."""
+    """One row. `priority`: supervisord starts the low ones first. `waits_for`: who has to be ready before it can be.
+
+    `rereads`: it reads config.yaml again at SIGHUP, and goes on.
+    """
 
     name: str  # "" in the devices' row: there is one program a device, called by its id
     module: str
@@ -26,6 +29,7 @@ class Program(NamedTuple):
     waits_for: tuple[str, ...] = ()
     numbered: bool = False  # it may also be called NAME-1, NAME-2, ...
     wanted: Callable[[Any], bool] = lambda _tree: True  # whether a home with this Config runs it
+    rereads: bool = False
 
     def is_called(self, name: str) -> bool:
         return name == self.name or (self.numbered and re.fullmatch(rf"{self.name}-[0-9]+", name) is not None)
@@ -34,7 +38,9 @@ class Program(NamedTuple):
 DEVICE = Program("", "drivers", 30, (BROKER,))
 TABLE = [
     Program(BROKER, "broker_proc", 10),
-    Program(DISPATCHER, "dispatcher_proc", 20, (BROKER,), numbered=True, wanted=lambda tree: tree.dispatcher),
+    Program(
+        DISPATCHER, "dispatcher_proc", 20, (BROKER,), numbered=True, wanted=lambda tree: tree.dispatcher, rereads=True
+    ),
     DEVICE,
 ]
 

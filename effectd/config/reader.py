@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from effectd.base.errors import ConfigError
+from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import programs, run_folder
 from effectd.config.convert import convert
@@ -85,7 +86,10 @@ class Config(Struct, frozen=True):
         if name not in self.devices:
             known = ", ".join(self.devices) or "none"
             raise ConfigError(
-                self.home / FILE, self.file.line("devices"), f"devices.{name}", f"missing; known: {known}"
+                self.home / FILE,
+                self.file.line("devices"),
+                f"devices.{name}",
+                f"missing; known: {known}{did_you_mean(name, self.devices)}",
             )
         return self.devices[name]
 
@@ -112,8 +116,12 @@ def home_id(home: Path) -> str:
 
 
 def find_home(given: Path | None) -> Path:
-    """`--home`, else EFFECTD_HOME, else the current folder. Raises ConfigError where no home is there."""
-    home = (given or Path(os.environ.get("EFFECTD_HOME") or ".")).resolve()
+    """`--home`, else EFFECTD_HOME, else the current folder or the nearest above that is one.
+
+    Raises ConfigError where no home is there.
+    """
+    named = given or os.environ.get("EFFECTD_HOME")
+    home = Path(named).resolve() if named else _nearest(Path.cwd().resolve())
     try:
         there = (home / FILE).is_file()
     except PermissionError:
@@ -123,6 +131,15 @@ def find_home(given: Path | None) -> Path:
         raise ConfigError(home / FILE, 1, "", "no home here: there is no config.yaml; give --home DIR or EFFECTD_HOME")
     check_path(home)
     return home
+
+
+def _nearest(folder: Path) -> Path:
+    """`folder`, or the first above it that has both files of a home; a lone config.yaml up there may be anybody's."""
+    if not os.access(folder / FILE, os.F_OK):
+        for above in folder.parents:
+            if os.access(above / FILE, os.F_OK) and os.access(above / SUPERVISOR_FILE, os.F_OK):
+                return above
+    return folder
 
 
 def check_path(home: Path) -> None:

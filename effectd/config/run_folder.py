@@ -1,4 +1,4 @@
-"""The folder `run/` of a home: a real folder, private, and ours; whatever else it is gets one clear line."""
+"""The folder `run/` of a home: a real folder, private, and ours; anything else is refused in one clear line."""
 
 import os
 import pwd

@@ -1,12 +1,15 @@
 """What may stand in config.yaml, key by key: names, types, ranges and defaults (section 5 of the contract)."""
 
 import os
+import re
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
+
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "*"}  # as a client, or as a listener, names it
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
@@ -15,6 +18,23 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     cafile: str | None = None
     certfile: str | None = None
     keyfile: str | None = None
+
+
+def check_host(host: str, *, brackets: bool = False) -> None:
+    """Raises ValueError where it is no name or address alone, as programs that take whole URLs have taught people.
+
+    `brackets`: [::1] is an address, too.
+    """
+    if brackets and re.fullmatch(r"\[[0-9A-Fa-f:.%a-z]+\]", host):
+        return
+    rest = host.partition("://")[2] or host
+    name = re.sub(r":[0-9]*$", "", rest.partition("/")[0].rpartition("@")[2]) if rest.count(":") < 2 else rest
+    if host != rest:
+        raise ValueError(f"host: {host!r} begins with a scheme; only the name or address belongs here, such as {name}")
+    if re.search(r"[\s\0/@\[\]]", host):
+        raise ValueError(f"host: {host!r}: only a name or an address, such as localhost, 192.168.1.5 or fe80::1")
+    if host.count(":") == 1:
+        raise ValueError(f"host: {host!r} has a port in it; write host: {name} and the number as port")
 
 
 class Address(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,8 +46,19 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
     password_env: str | None = None
     tls: Tls | None = None
 
+    def __post_init__(self) -> None:
+        check_host(self.host)
+
     def password(self) -> str | None:
-        return os.environ.get(self.password_env) if self.password_env else None
+        """Raises ValueError where the environment does not have it: without it any broker would only refuse us."""
+        if self.password_env and self.password_env not in os.environ:
+            raise ValueError(f"the environment has no {self.password_env}, which is to hold the password for {self}")
+        return os.environ[self.password_env] if self.password_env else None
+
+    def is_at(self, other: "Address") -> bool:
+        """Whether both are known to be one broker."""
+        hosts = {self.host.lower(), other.host.lower()}
+        return self.port == other.port and (len(hosts) == 1 or hosts <= _THIS_MACHINE)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -71,6 +102,9 @@ class WebSocket(Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, Meta(pattern="^/")] = "/mqtt"
     origins: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_host(self.host, brackets=True)
+
 
 class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     embedded: bool = True
@@ -83,10 +117,17 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     limits: BrokerLimits = BrokerLimits()
     sys_interval_s: Annotated[float, Meta(ge=0)] = 10
 
+    def __post_init__(self) -> None:
+        check_host(self.host, brackets=True)
+        if self.websocket is not None and self.websocket.port == self.port:
+            raise ValueError(f"websocket: port {self.port} is the broker's own port; give it another one")
+
     @property
     def address(self) -> Address:
         """Where others reach the broker that this home uses."""
-        return self.external if not self.embedded and self.external else Address(host=self.host, port=self.port)
+        if not self.embedded and self.external:
+            return self.external
+        return Address(host=self.host.strip("[]"), port=self.port)
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,7 +190,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def acks(self) -> bool:
-        """Whether it says what became of an effect; a microcontroller that only knows `set` does not."""
+        """Whether its driver acknowledges effects; a microcontroller that only knows `set` does not."""
         return not self.remote or bool(self.options.get("ack", True))
 
 

@@ -13,8 +13,8 @@ import yaml
 from effectd.base.errors import ConfigError
 from effectd.config.yamlfile import YamlFile
 
-_BOM = "\ufeff"
-_STEP = 2  # columns, where the file itself shows no other indentation
+BOM = "\ufeff"
+STEP = 2  # columns, where the file itself shows no other indentation
 
 
 class CannotEdit(Exception):
@@ -25,11 +25,11 @@ class CannotEdit(Exception):
         self.paste = paste
 
 
-class _Unsafe(Exception):
-    """No place was found."""
+class Unsafe(Exception):
+    """No place for it was found."""
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """One key of a mapping, and the events of its value."""
 
     key: Any
@@ -47,71 +47,71 @@ def add(path: Path, data: bytes, key: str, name: str, entry: dict[str, Any]) -> 
         after = {**(before or {}), key: {**((before or {}).get(key) or {}), **wanted}}
         grown = _grow(data.decode(), key, wanted).encode()
         done = YamlFile(path, grown).data
-    except (_Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
-        raise CannotEdit(_block({key: wanted}, 0, _STEP)) from None
-    if repr(done) != repr(after):  # not ==, which would tell neither the order nor True from 1
-        raise CannotEdit(_block({key: wanted}, 0, _STEP))
+    except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
+        raise CannotEdit(block({key: wanted}, 0, STEP)) from None
+    if repr(done) != repr(after):  # not ==, which ignores the order and takes True for 1
+        raise CannotEdit(block({key: wanted}, 0, STEP))
     return grown
 
 
 def _grow(text: str, key: str, new: dict[str, Any]) -> str:
-    if text.startswith(_BOM):
-        return _BOM + _grow(text[1:], key, new)
+    if text.startswith(BOM):
+        return BOM + _grow(text[1:], key, new)
     root: list[Any] = [
         event
         for event in yaml.parse(text, Loader=yaml.SafeLoader)
         if isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent)
     ]
     if not any(event.end_mark.index > event.start_mark.index for event in root):  # empty, or nothing but comments
-        return _insert(text, len(text), -1, _block({key: new}, 0, _STEP))
-    entries = _entries(root)
-    column, is_flow = entries[0].key.start_mark.column if entries else 0, root[0].flow_style
-    value = next((entry.value for entry in entries if entry.key.value == key), None)
+        return insert(text, len(text), -1, block({key: new}, 0, STEP))
+    top = entries(root)
+    column, is_flow = top[0].key.start_mark.column if top else 0, root[0].flow_style
+    value = next((entry.value for entry in top if entry.key.value == key), None)
     if value is None:
         if is_flow:
-            raise _Unsafe
-        return _insert(text, _end(root), -1, _block({key: new}, column, _STEP))
-    start, opened, end = value[0].start_mark.index, value[0].end_mark.index, _end(value)
+            raise Unsafe
+        return insert(text, end_of(root), -1, block({key: new}, column, STEP))
+    start, opened, end = value[0].start_mark.index, value[0].end_mark.index, end_of(value)
     if isinstance(value[0], yaml.MappingStartEvent):
-        devices = _entries(value)
+        devices = entries(value)
         if not value[0].flow_style:
             at = devices[0].key.start_mark.column
-            return _insert(text, end, column, _block(new, at, _step(devices, at - column)))
-        inside = _end(value[1:-1]) or opened
+            return insert(text, end, column, block(new, at, _step(devices, at - column)))
+        inside = end_of(value[1:-1]) or opened
         if devices or is_flow or text[inside : end - 1].strip():
-            return text[:inside] + (", " if devices else "") + _flow(new) + text[inside:]
+            return text[:inside] + (", " if devices else "") + flow(new) + text[inside:]
     elif is_flow or not isinstance(value[0], yaml.ScalarEvent) or value[0].value not in ("", "~", "null"):
-        raise _Unsafe
+        raise Unsafe
     # nothing is there yet: whatever says so makes room for a block
     bare = text[:start].rstrip(" ")
-    return _insert(bare + text[end:], len(bare), column, _block(new, column + _STEP, _STEP))
+    return insert(bare + text[end:], len(bare), column, block(new, column + STEP, STEP))
 
 
-def _entries(mapping: list[Any]) -> list[_Entry]:
+def entries(mapping: list[Any]) -> list[Entry]:
     if not isinstance(mapping[0], yaml.MappingStartEvent):
-        raise _Unsafe
+        raise Unsafe
     nodes, depth = list[list[Any]](), 0
     for event in mapping[1:-1]:
         if depth == 0:
             nodes.append([])
         nodes[-1].append(event)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-    return [_Entry(key[0], value) for key, value in zip(nodes[::2], nodes[1::2], strict=True)]
+    return [Entry(key[0], value) for key, value in zip(nodes[::2], nodes[1::2], strict=True)]
 
 
-def _end(events: list[Any]) -> int:
-    """Where what these events stand for ends in the text. The end of a block is only told at whatever follows it."""
-    ends, flow = [0], []
+def end_of(events: list[Any]) -> int:
+    """Where what these events stand for ends in the text. The end of a block only shows at whatever follows it."""
+    ends, flows = [0], []
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
-            flow.append(event.flow_style)
-        elif not isinstance(event, yaml.CollectionEndEvent) or flow.pop():
+            flows.append(event.flow_style)
+        elif not isinstance(event, yaml.CollectionEndEvent) or flows.pop():
             ends.append(event.end_mark.index)
     return max(ends)
 
 
-def _insert(text: str, end: int, column: int, block: str) -> str:
-    """`block` after the line that `end` is in, and after the comments there that are indented by more than `column`."""
+def insert(text: str, end: int, column: int, lines: str) -> str:
+    """`lines` after the line that `end` is in, and after the comments there that are indented by more than `column`."""
     newline = "\r\n" if "\r\n" in text else "\n"
     at = end
     if end and text[end - 1] != "\n":  # else a block scalar ends here, with its last line
@@ -125,24 +125,24 @@ def _insert(text: str, end: int, column: int, block: str) -> str:
         elif line.strip():
             break
     before = text[:at] if not at or text[at - 1] == "\n" else text[:at] + newline
-    return before + block.replace("\n", newline) + text[at:]
+    return before + lines.replace("\n", newline) + text[at:]
 
 
-def _step(devices: list[_Entry], outer: int) -> int:
+def _step(devices: list[Entry], outer: int) -> int:
     """By how much this file indents what is below a device."""
     for device in devices:
         if isinstance(device.value[0], yaml.MappingStartEvent) and not device.value[0].flow_style:
-            return int(_entries(device.value)[0].key.start_mark.column - device.key.start_mark.column)
+            return int(entries(device.value)[0].key.start_mark.column - device.key.start_mark.column)
     return outer
 
 
-def _block(new: dict[str, Any], column: int, step: int) -> str:
+def block(new: dict[str, Any], column: int, step: int) -> str:
     text = yaml.safe_dump(
         new, default_flow_style=None, sort_keys=False, allow_unicode=True, width=1000, indent=max(2, step)
     )
     return textwrap.indent(text, " " * column)
 
 
-def _flow(new: dict[str, Any]) -> str:
+def flow(new: dict[str, Any]) -> str:
     text = yaml.safe_dump(new, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
     return text.strip()[1:-1]

@@ -33,7 +33,8 @@ class YamlFile:
             raise ConfigError(path, 1, "", f"cannot be read: {error.strerror}") from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            raise ConfigError(path, mark.line + 1 if mark else 1, "", f"no YAML: {error.problem}") from None
+            line = mark.line + 1 if mark else 1
+            raise ConfigError(path, line, "", _no_yaml(text or b"", line, str(error.problem))) from None
         except (yaml.YAMLError, ValueError) as error:
             raise ConfigError(path, 1, "", f"no YAML: {' '.join(str(error).split())}") from None
         self.data = None if node is None else self._build(node, ())
@@ -88,3 +89,11 @@ class YamlFile:
             self._lines[(*path, key)] = line
             data[key] = self._build(value, (*path, key))
         return data
+
+
+def _no_yaml(text: bytes, line: int, problem: str) -> str:
+    """The parser's own words, except for the one slip that they do not name."""
+    lines = text.splitlines()[line - 1 : line]
+    if lines and b"\t" in lines[0][: len(lines[0]) - len(lines[0].lstrip())]:
+        return "no YAML: a tab stands before the text; YAML is indented with blanks"
+    return f"no YAML: {problem}"

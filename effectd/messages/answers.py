@@ -6,7 +6,7 @@ import time
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 Status = Literal["done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable"]
 FINAL = frozenset({"done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable", "refused"})
@@ -27,13 +27,17 @@ def encode(message: Any) -> bytes:
 
 
 class Ack(Struct, kw_only=True):
-    """Driver -> dispatcher: what became of one `set`. Times are Unix ms."""
+    """Driver -> dispatcher: the outcome of one `set`. Times are Unix ms.
+
+    `unused`: the published parameters that this device does not use, where it knows.
+    """
 
     id: str
     status: str
     reason: str = ""
     received_at: int = 0
     done_at: int = 0
+    unused: tuple[str, ...] | UnsetType = UNSET
 
 
 class Receipt(Struct, kw_only=True):
@@ -50,7 +54,7 @@ class Receipt(Struct, kw_only=True):
 
 
 class DeadLetter(Struct, kw_only=True):
-    """Whatever was not executed, as it came. `payload` is None where it is no UTF-8; base64 always holds the bytes."""
+    """Whatever was not executed, as it came. `payload` is None if it is not UTF-8; base64 always has the bytes."""
 
     id: str | None
     topic: str
@@ -93,7 +97,7 @@ def dead_letter(effect_id: str | None, topic: str, payload: bytes, detail: str) 
     if len(payload) > len(shown):
         detail += f" (first {len(shown)} of {len(payload)} bytes shown)"
     try:
-        # a character that the cut went through is left out; bytes that are no UTF-8 make the whole text None
+        # a character that the cut went through is left out; if the bytes are not UTF-8 the whole text is None
         text: str | None = codecs.getincrementaldecoder("utf-8")().decode(shown, final=len(shown) == len(payload))
     except UnicodeDecodeError:
         text = None

@@ -19,7 +19,7 @@ from effectd.messages.colors import COLORS
 WHOLE = range(-(2**63), 2**64)  # what 64 bits hold, signed or not: no codec on the way can carry more
 ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is said (section 2 of the contract)
+ACCEPTED_WITHIN_MS = 100  # without a final status by then, `accepted` is published (section 2 of the contract)
 DEFAULT_TTL_MS = 2000
 
 
@@ -39,7 +39,7 @@ class Deadline(Struct, frozen=True):
 
 
 class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What somebody wants to be felt.
+    """What a publisher wants people to feel.
 
     intensity   0-100 or a label of the configuration; a number once it is resolved for a device
     duration    ms, 0 = hold; None = the effect type's own, until it is resolved
@@ -78,14 +78,26 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The colour at full intensity, 0-255 each: `rgb`, else `color` (#RRGGBB or a name), else white."""
         return rgb_of(self.parameters) or (255, 255, 255)
 
+    def dimmed(self) -> tuple[int, int, int]:
+        """The colour at this intensity, 0-255 each; above off its brightest part is never 0."""
+        full, intensity = self.rgb(), float(self.intensity)
+        red, green, blue = (round(part * intensity / 100) for part in full)
+        if intensity > 0 and not (red or green or blue):
+            red, green, blue = (int(part == max(full) > 0) for part in full)
+        return red, green, blue
+
     def clamped(self, max_intensity: float, max_on_ms: int) -> "Effect":
         """This resolved effect within a device's limits; duration 0 stays 0, the host ends it at `max_on_ms`."""
         intensity = min(max(float(self.intensity), 0.0), max_intensity)
         return msgspec.structs.replace(self, intensity=intensity, duration=min(self.duration or 0, max_on_ms))
 
     def level(self, top: int) -> int:
-        """The intensity as a whole number from 0 to `top`, for an actuator that counts so (255, 1023, ...)."""
-        return round(float(self.intensity) * top / 100)
+        """The intensity as a whole number from 0 to `top`, for an actuator with such a scale (255, 1023, ...).
+
+        Above off it is at least 1.
+        """
+        level = round(float(self.intensity) * top / 100)
+        return max(level, 1) if float(self.intensity) > 0 else level
 
 
 class _Set(Struct, omit_defaults=True):
@@ -105,12 +117,13 @@ class _Set(Struct, omit_defaults=True):
     first_sent: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
+_SET_RULE = "it is a JSON object with effect_type, intensity, duration, and comes from the dispatcher: publish effects"
 _set_decoder = msgspec.json.Decoder(_Set)
 _encoder = msgspec.json.Encoder()
 
 
 def new_id() -> str:
-    """A fresh effect id: sorts by time, unique without asking anybody."""
+    """A fresh effect id: unique without a central counter, and sorts by time."""
     return f"e-{time.time_ns() // 1_000_000:x}-{secrets.token_hex(4)}"
 
 
@@ -135,17 +148,17 @@ def to_set(effect: Effect) -> bytes:
 
 
 def from_set(payload: bytes) -> Effect:
-    """The payload of a `set` -> Effect. Raises EffectRefused where it is none."""
+    """The payload of a `set` -> Effect. Raises EffectRefused if it is not one."""
     try:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EffectRefused("set", str(error)) from None
+        raise EffectRefused("set", f"{error}; {_SET_RULE}") from None
     check_whole(fields["parameters"], "parameters")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 
 
 def check_whole(value: Any, path: str = "") -> None:
-    """Refuse a whole number beyond 64 bits, wherever it stands in the object `value`, by its path."""
+    """Refuse a whole number beyond 64 bits anywhere in `value`, by its path."""
     if isinstance(value, int) and value not in WHOLE:
         raise EffectRefused(path, "a whole number beyond 64 bits (at most 2^64 - 1, at least -2^63)")
     if isinstance(value, dict):

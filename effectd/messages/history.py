@@ -1,4 +1,4 @@
-"""What happens to effects, event by event: the lines of `effectd record`, and what the chaos tests are judged by.
+"""What happens to effects, event by event: the lines of `effectd record`, and what the chaos tests judge.
 
 One JSON object a line, documented for readers in docs/record.md. A history is the lines of any number of writers on one
 machine, in the order of `mono_ms`.
@@ -21,7 +21,7 @@ def mono_ms() -> float:
 
 
 class Event(msgspec.Struct, kw_only=True, tag_field="event"):
-    """`at` in Unix ms, `mono_ms` in ms of CLOCK_MONOTONIC: when the writer came to know of it, not when it happened.
+    """`at` in Unix ms, `mono_ms` in ms of CLOCK_MONOTONIC: when the writer learned of it, not when it happened.
 
     source  who wrote the line: `record`, or whoever has added lines of his own (a sensor, the chaos tests' witness)
     """
@@ -32,7 +32,7 @@ class Event(msgspec.Struct, kw_only=True, tag_field="event"):
 
 
 class Published(Event, tag="published"):
-    """Somebody published an effect, for the first time or again; `id` is None where it has none, or is unreadable."""
+    """An effect was published, for the first time or again; `id` is None if it has none, or is unreadable."""
 
     id: str | None
     topic: str
@@ -68,7 +68,7 @@ class Actuated(Event, tag="actuated"):
 
 
 class Acked(Event, tag="acked"):
-    """A driver said what became of it; times in Unix ms by the driver's clock."""
+    """A driver acknowledged it; times in Unix ms by the driver's clock."""
 
     id: str
     device: str
@@ -97,7 +97,7 @@ class Stopped(Event, tag="stopped"):
 
 
 class Program(Event, tag="program"):
-    """A program's gate says another thing, read from the gate itself; `gone`: it is gone.
+    """A program's gate has changed its line, read from the gate itself; `gone`: there is no gate any more.
 
     The recorder's own connection to the broker is the program `record`: what it did not hear, it says.
     """
@@ -146,7 +146,7 @@ def line(event: Event) -> bytes:
 
 
 def read(lines: Iterable[bytes], kinds: Any = AnyEvent) -> Iterator[Any]:
-    """The events of a history, each one of `kinds`. Raises msgspec.DecodeError at a line that is none.
+    """The events of a history, each one of `kinds`. Raises msgspec.DecodeError at a line that is not one.
 
     A torn last line (its writer was killed) is left out.
     """

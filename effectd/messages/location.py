@@ -34,7 +34,7 @@ def parse(text: str) -> Place:
                 break
         else:
             known = ", ".join(term for terms in _AXES for term in terms)
-            raise ValueError(f"{token[:40]!r} is no place; allowed are everywhere, *, {known}")
+            raise ValueError(f"{token[:40]!r} is not a place; allowed are everywhere, *, {known}")
     return place[0], place[1], place[2]
 
 

@@ -3,6 +3,7 @@
 Field names, limits and defaults are section 1 of the contract.
 """
 
+import codecs
 import re
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from effectd.base.errors import EffectMalformed, EffectRefused
+from effectd.base.near import did_you_mean
 from effectd.messages.effect import ID, LABEL, Effect, check_whole, new_id, rgb_of
 
 NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})? ?%?")  # as text: "60", "60%"
 PAYLOAD_BYTES = 64 * 1024
 NESTING = 8
+_BOM = "\ufeff"
 STRING_BYTES = 4 * 1024
 
 
@@ -39,6 +42,8 @@ class _Published(Struct, forbid_unknown_fields=True):
 
 
 _RULES = {
+    "id": "text of 1 to 64 characters of A-Z a-z 0-9 . _ : - (a number in quotes)",
+    "idempotency_key": "text of 1 to 64 characters of A-Z a-z 0-9 . _ : - (a number in quotes)",
     "intensity": "a number from 0 to 100, or a label such as low",
     "duration": "a whole number of ms, 0 or more (0 = hold)",
     "priority": "a whole number from 0 to 9",
@@ -53,6 +58,11 @@ _RULES = {
     "fade": "a whole number of ms, 0 or more",
     "effect_type": "text of 1 to 64 characters",
 }
+_COLOUR_RULES = {
+    "color": "#RRGGBB, a colour name of CSS, or rgb: [r, g, b] of 0 to 255",
+    "rgb": "a list of three whole numbers from 0 to 255: [r, g, b]",
+}
+_PARAMETERS = ("color", "rgb", "scent", "direction", "temperature")  # what others write beside `intensity`
 _json = msgspec.json.Decoder()
 
 
@@ -64,7 +74,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     fields = _fields(payload)
     unknown = [name for name in fields if name not in _Published.__struct_fields__ and not name.startswith("x-")]
     if unknown:
-        raise EffectRefused(unknown[0][:64], "unknown field; known are " + ", ".join(_Published.__struct_fields__))
+        raise EffectRefused(unknown[0][:64], _unknown(unknown[0]))
     check_whole(fields)
     if "intensity" in fields:
         fields = fields | {"intensity": _intensity(fields["intensity"])}
@@ -87,17 +97,18 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
     if "target" in given:
         given["target"] = (given["target"],) if isinstance(given["target"], str) else tuple(given["target"])
         if not given["target"]:
-            raise EffectRefused("target", "an empty list chooses nothing; name a device or a zone, or leave it out")
+            raise EffectRefused("target", "an empty list selects nothing; name a device or a zone, or leave it out")
     if isinstance(given.get("intensity"), str) and not LABEL.fullmatch(given["intensity"]):
         raise EffectRefused("intensity", "a number from 0 to 100, or a label such as low")
     parameters = given.get("parameters", {})
     if rgb_of(parameters) is None and any(parameters.get(key) is not None for key in ("color", "rgb")):
-        raise EffectRefused("parameters.color", "#RRGGBB, a colour name of CSS, or rgb: [r, g, b] of 0 to 255")
+        wrong = "color" if parameters.get("rgb") is None else "rgb"
+        raise EffectRefused(f"parameters.{wrong}", _COLOUR_RULES[wrong])
     return Effect(**given, extra={k: v for k, v in fields.items() if k.startswith("x-")})
 
 
 def best_id(payload: bytes) -> str:
-    """The id that a refused payload names, where it names a good one; else a new one."""
+    """The id in a refused payload if there is a valid one, else a new id."""
     try:
         fields = _fields(payload)
     except (EffectMalformed, EffectRefused):
@@ -111,9 +122,16 @@ def _fields(payload: bytes) -> dict[str, Any]:
     if len(payload) > PAYLOAD_BYTES:
         raise EffectMalformed(f"payload of {len(payload)} bytes; at most {PAYLOAD_BYTES} are allowed")
     try:
-        text = payload.decode().strip()
+        text = payload.decode()
     except UnicodeDecodeError as error:
-        raise EffectMalformed(f"not UTF-8: {error.reason} at byte {error.start}") from None
+        wide = payload[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        raise EffectMalformed(f"not UTF-8{' but UTF-16' * wide}: {error.reason} at byte {error.start}") from None
+    if text.startswith(_BOM):
+        raise EffectMalformed("it begins with a byte order mark (BOM, EF BB BF), which JSON has none of")
+    if (nul := text.find("\0")) >= 0:
+        at = len(text[:nul].encode())
+        raise EffectMalformed(f"a NUL at byte {at}: send the text without the zero byte at its end")
+    text = text.strip()
     if LABEL.fullmatch(text) or NUMBER.fullmatch(text):
         return {"intensity": text}
     try:
@@ -126,6 +144,13 @@ def _fields(payload: bytes) -> dict[str, Any]:
     if isinstance(value, str | int | float):
         return {"intensity": value}
     raise EffectRefused("payload", "a JSON object, a number (the intensity), or a label")
+
+
+def _unknown(field: str) -> str:
+    if field in _PARAMETERS:
+        return f'belongs into parameters: {{"parameters": {{"{field}": ...}}}}'
+    known = _Published.__struct_fields__
+    return f"unknown field; known are {', '.join(known)}{did_you_mean(field, known)}"
 
 
 def _check_size(value: Any, depth: int) -> None:
@@ -142,7 +167,7 @@ def _check_size(value: Any, depth: int) -> None:
 
 
 def _intensity(value: Any) -> Any:
-    """What clients of other systems say for a number or a label: true, "60", "60%"."""
+    """What clients of other systems send in place of a number or a label: true, "60", "60%"."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):
@@ -151,7 +176,7 @@ def _intensity(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """2000.0 is a whole number in JSON Schema's eyes, and what some clients send."""
+    """JSON Schema takes 2000.0 for a whole number, and some clients send it."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 

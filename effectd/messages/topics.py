@@ -1,8 +1,11 @@
 """Every topic of the contract; no other file spells one."""
 
 import re
+from collections.abc import Iterable
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# the first level of each topic of the contract
+FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
 
 
 class Topics:
@@ -24,6 +27,12 @@ class Topics:
 
     def effect(self, effect_type: str) -> str:
         return f"{self._root}effects/{effect_type}"
+
+    def near_misses(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Where effects are published by mistake, `types` being those of the configuration; nobody listens there."""
+        near = ("Effects/#", "EFFECTS/#", "effect/#", "Effect/#", "/effects/#")
+        unrooted = ("effects/#",) if self._root else ()
+        return (*(self._root + each for each in (*near, *types)), *unrooted)
 
     def receipt(self, effect_id: str) -> str:
         return f"{self._root}receipts/{effect_id}"
@@ -64,7 +73,7 @@ class Topics:
         return f"{self._root}system/{program}/state"
 
     def home(self, home_id: str) -> str:
-        """Where one home tells the others on its broker that it lives there (retained; empty at its end)."""
+        """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"
 
     @property
@@ -74,9 +83,13 @@ class Topics:
         return tuple(f"{root}system/homes/+" for root in roots)
 
     def probe(self, word: str) -> str:
-        """Where the broker program tries out an external broker; nobody else listens there."""
+        """Where the broker program tries out an external broker; nothing else subscribes to it."""
         return f"{self._root}system/broker/probe/{word}"
 
+    def is_own(self, topic: str) -> bool:
+        """Whether the contract has a meaning for this topic, or keeps it for one."""
+        return next(iter(self.split(topic)), "") in FIRST
+
     def split(self, topic: str) -> list[str]:
-        """The levels below the root; [] for a topic of somebody else."""
+        """The levels below the root; [] for a topic outside it."""
         return topic[len(self._root) :].split("/") if topic.startswith(self._root) else []

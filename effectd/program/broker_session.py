@@ -5,6 +5,7 @@ stop and restart converges (docs/decisions/0002-readiness.md).
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from effectd.base.loop import AnyLoop
 from effectd.config import programs
@@ -17,7 +18,8 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 class BrokerSession:
     """One program's place behind the broker: the connections that `connect` has made, under one gate.
 
-    The program is ready when all of them are. `link`: the first, and of most programs the only one.
+    The program is ready when all of them are. `link`: the first, and of most programs the only one; in the constructor,
+    its class.
     """
 
     def __init__(
@@ -28,7 +30,9 @@ class BrokerSession:
         *,
         on_change: Callable[[], None] = lambda: None,
         trouble: str = "",
+        link: Callable[..., Any] = Link,
     ) -> None:
+        self._make_link = link
         self._process, self._loop, self._watcher = process, loop, watcher
         self._gate: Gate = process.gate
         self._on_change = on_change
@@ -51,7 +55,7 @@ class BrokerSession:
         will: Will | None = None,
     ) -> Link:
         """A connection with a last will of its own, in the name of a program or device; before `start`."""
-        link = Link(
+        link: Link = self._make_link(
             self._loop,
             self._process.config.address,
             self._process.config.client_id(name),

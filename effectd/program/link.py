@@ -11,7 +11,7 @@ bound on what waits to leave, and reads without end (docs/decisions/0014-overloa
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
@@ -33,6 +33,17 @@ log = logging.getLogger(__name__)
 # topic, payload, retain flag as it arrived
 OnMessage = Callable[[str, bytes, bool], None]
 Will = tuple[str, bytes]
+
+
+class Publisher(Protocol):
+    """What those need of a link who publish over it: the link itself, or a fake one in a test."""
+
+    @property
+    def up(self) -> bool: ...
+    def has_room(self) -> bool: ...
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
+    ) -> None: ...
 
 
 class Link:
@@ -59,6 +70,7 @@ class Link:
         self._dialer = Dialer(loop, address)
         self._wanted = False
         self._connecting = False
+        self._password: str | None = None
         self._failures = 0
         self._stream: Stream | None = None
         self._session: Session | None = None
@@ -135,6 +147,11 @@ class Link:
             return
         self._connecting = True
         self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
+        try:
+            self._password = self._address.password()
+        except ValueError as error:
+            self._lose(str(error))
+            return
         self._dialer.dial(self._dialled)
 
     def _too_late(self) -> None:
@@ -156,7 +173,7 @@ class Link:
         if self._will is not None:
             session.will_set(self._will[0], self._will[1], qos=1, retain=True)
         if self._address.username is not None:
-            session.username_pw_set(self._address.username, self._address.password())
+            session.username_pw_set(self._address.username, self._password)
         session.connect(self._address.host, self._address.port, KEEPALIVE_S)
         self._timers.append(self._loop.call_later(1.0, self._misc, session))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from effectd.base import log
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.loop import AnyLoop
-from effectd.config import reader, run_folder
+from effectd.config import part, reader, run_folder
 from effectd.config.schema import Broker
 from effectd.messages import topics
 from effectd.program.crashes import WORKED_S, Crashes
@@ -52,6 +52,12 @@ class Process:
         self._orphaned = False
         self._watcher: GateWatcher | None = None
         self._guard: SupervisordGuard | None = None
+
+    def works_by(self, config: reader.Config) -> None:
+        """Take this configuration, and say so on the gate. Raises ConfigError where this program's part is wrong."""
+        own = part.of(config, self.name)
+        self.config = config
+        self.gate.configured(own, part.digest(own))
 
     def watcher(self, loop: AnyLoop) -> GateWatcher:
         """The one of this process: it watches supervisord, and whatever else this program depends on."""
@@ -131,7 +137,7 @@ def run(
             _die_with_parent()
         process.gate.open(wait=bool(os.environ.get("SUPERVISOR_ENABLED")))
         process.wait_s = process.crashes.begin()
-        process.config = reader.load(process.home)
+        process.works_by(reader.load(process.home))
         return main(process) or 0
     except ConfigError as error:
         logger.error("%s", error)

@@ -33,7 +33,8 @@ Reply = Callable[[dict[str, Any]], None]
 class Line(msgspec.Struct, frozen=True):
     """One line of a gate. `at`: Unix ms at which `state` or `reason` became so (a heartbeat repeats it).
 
-    `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready.
+    `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready;
+    `config` is a hash over its part of the configuration, None until that has been read.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Line(msgspec.Struct, frozen=True):
     broker_generation: str | None = None
     reason: str = ""
     at: int = 0
+    config: str | None = None
 
 
 class GateHeld(Exception):
@@ -73,6 +75,7 @@ class Gate:
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._marks: dict[Path, tuple[int, ...]] = {}  # what our two files looked like when we had made them
         self._trouble = ""
+        self._part: dict[str, Any] = {}
         self._readers: dict[int, tuple[socket.socket, bytearray]] = {}
         self._loop: AnyLoop | None = None
         self._beat: Cancellable | None = None
@@ -117,6 +120,7 @@ class Gate:
             broker_generation,
             reason,
             time.time_ns() // 1_000_000,
+            self.line.config,
         )
         if msgspec.structs.replace(line, at=self.line.at) == self.line:
             return
@@ -124,6 +128,13 @@ class Gate:
             log.info("%s%s", state, f": {reason}" if reason else "")
         self.line = line
         self.changed = time.monotonic()
+        self._push()
+        self._write_mirror()
+
+    def configured(self, part: dict[str, Any], digest: str) -> None:
+        """From now on the program works by this part of the configuration; whoever asks `{"do": "config"}` gets it."""
+        self._part = part
+        self.line = msgspec.structs.replace(self.line, config=digest)
         self._push()
         self._write_mirror()
 
@@ -199,8 +210,10 @@ class Gate:
 
     def _send(self, fd: int, reader: socket.socket, data: bytes) -> None:
         try:
-            reader.send(data)
-        except OSError:  # gone, or so far behind that its buffer is full: it will connect again
+            whole = reader.send(data) == len(data)
+        except OSError:
+            whole = False
+        if not whole:  # gone, or so far behind that its buffer is full: it will connect again
             self._drop(fd)
 
     def _accept(self) -> None:
@@ -246,7 +259,9 @@ class Gate:
             request = json.loads(line)
         except (ValueError, RecursionError):
             request = None
-        if not isinstance(request, dict) or self.on_request is None:
+        if isinstance(request, dict) and request.get("do") == "config":
+            reply({"done": "config", "config": self._part})
+        elif not isinstance(request, dict) or self.on_request is None:
             reply({"error": 'a request is a JSON object such as {"do": "stop"}; this program knows no other'})
         else:
             self.on_request(request, reply)
@@ -265,14 +280,6 @@ class Gate:
             self._marks[self._mirror] = _content(self._mirror)
         except OSError:  # only advice for `cat`; a full disk must not stop the program
             pass
-
-
-def read_mirror(run: Path, name: str) -> Line | None:
-    """The last line that `name` wrote beside its gate: advice, for why it ended; never for whether it lives."""
-    try:
-        return msgspec.json.decode((run / f"{name}.state").read_bytes(), type=Line)
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 def _identity(path: Path) -> tuple[int, ...]:

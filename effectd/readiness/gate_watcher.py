@@ -58,7 +58,8 @@ class GateWatcher:
 
     def __init__(self, loop: AnyLoop, run: Path, *, stale_s: float = STALE_S, late_s: float = _CHECK_S) -> None:
         """`late_s`: a check later than this means that this process was held up; it judges no gate."""
-        self._loop, self._run, self._stale_s, self._late_s = loop, run, stale_s, late_s
+        self._loop, self._run, self._late_s = loop, run, late_s
+        self.stale_s = stale_s
         self._watches: dict[str, GateView] = {}
         self._inotify: Inotify | None = None
         self._folder: tuple[int, int] | None = None
@@ -193,7 +194,7 @@ class GateWatcher:
         now = self._loop.time()
         if now - due < self._late_s:  # else lines may lie unread
             for watch in list(self._watches.values()):
-                if watch.line is not None and not watch.stale and now - watch.heard > self._stale_s:
+                if watch.line is not None and not watch.stale and now - watch.heard > self.stale_s:
                     watch.stale = True
                     watch.changed()
         if now >= self._folder_due:

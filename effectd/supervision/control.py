@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 import xmlrpc.client
+from collections.abc import Collection, Iterable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnect
 from effectd.config import programs, run_folder
 from effectd.config.reader import SUPERVISOR_FILE
 from effectd.program.standstill import stopped
-from effectd.supervision import living
+from effectd.supervision import code, living
+from effectd.supervision.plan import Sections
 
 LIMIT_S = 5.0  # a call; its socket, if that was removed, is bound again sooner
 _AGAIN_S = 0.1
 _STOP_S = 60.0
+_LOOK_S = 0.02
 
 
 class NotRunning(Exception):
@@ -63,27 +66,41 @@ class Supervisor:
     def restarts(self) -> dict[str, int]:
         return dict(self._call("wake.restarts"))
 
-    def start_all(self) -> None:
-        self._call("supervisor.startAllProcesses", False)
-
-    def stop_all(self) -> None:
-        """Returns when all have ended."""
-        self._call("supervisor.stopAllProcesses", False)
-        end = time.monotonic() + _STOP_S
-        while any(info["pid"] for info in self.programs().values()) and time.monotonic() < end:
-            time.sleep(_AGAIN_S)
-
-    def take_in_new(self) -> list[str]:
-        """Start the programs added to supervisor.conf; returns the names of those changed or removed there."""
+    def sections(self) -> Sections:
+        """How supervisor.conf differs from what is taken in; it is read again, and nothing is done about it yet."""
         [[added, changed, removed]] = self._call("supervisor.reloadConfig")
-        for name in added:
-            self._add(name)
-        return [*changed, *removed]
+        return Sections(added, changed, removed)
 
-    def take_in(self, program: str) -> None:
-        """Start one program added to supervisor.conf; other changes to that file stay unapplied."""
-        self._call("supervisor.reloadConfig")
-        self._add(program)
+    def add(self, group: str) -> None:
+        """Take in a group of supervisor.conf; it starts, unless its autostart=false."""
+        self._try("supervisor.addProcessGroup", group, but=Faults.ALREADY_ADDED)  # by one who asked at the same time
+
+    def remove(self, group: str) -> None:
+        """Let a group go whose programs have ended."""
+        self._try("supervisor.removeProcessGroup", group, but=Faults.BAD_NAME)
+
+    def start(self, programs_: Iterable[str]) -> None:
+        """Those that do not run yet; returns at once. One that cannot be started says so to `health`."""
+        for name in programs_:
+            end = time.monotonic() + _STOP_S
+            while (info := self.programs().get(name)) and info["statename"] == "STOPPING" and time.monotonic() < end:
+                time.sleep(_AGAIN_S)
+            if info:
+                with contextlib.suppress(xmlrpc.client.Fault):
+                    self._call("supervisor.startProcess", _full_name(info), False)
+
+    def stop(self, programs_: Collection[str]) -> None:
+        """All at once; returns when all of them have ended."""
+        known = self.programs()
+        for name in programs_:
+            if name in known:
+                self._try("supervisor.stopProcess", _full_name(known[name]), False, but=Faults.NOT_RUNNING)
+        end = time.monotonic() + _STOP_S
+        while time.monotonic() < end:
+            known = self.programs()
+            if not any(known[name]["pid"] for name in programs_ if name in known):
+                return
+            time.sleep(_LOOK_S)
 
     def reread(self) -> None:
         """Make the dispatcher reload config.yaml; one that does not run reads it at its start."""
@@ -93,14 +110,25 @@ class Supervisor:
             if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
                 raise
 
+    def runs_older_code(self) -> bool:
+        """Whether supervisord has imported other files than those that are installed now."""
+        methods = self._call("system.listMethods")
+        if "watchdog.code" in methods:
+            return bool(self._call("watchdog.code") != code.installed())
+        return "watchdog.kills" in methods
+
+    def reread_supervision(self) -> None:
+        """Make the watchdog take in `supervision` of config.yaml; one of an earlier version does so at its start."""
+        self._try("watchdog.reread", but=Faults.UNKNOWN_METHOD)
+
     def shutdown(self) -> None:
         self._call("supervisor.shutdown")
 
-    def _add(self, program: str) -> None:
+    def _try(self, method: str, *arguments: Any, but: int) -> None:
         try:
-            self._call("supervisor.addProcessGroup", program)
+            self._call(method, *arguments)
         except xmlrpc.client.Fault as fault:
-            if fault.faultCode != Faults.ALREADY_ADDED:  # by another one who asked at the same time
+            if fault.faultCode != but:
                 raise
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -151,3 +179,7 @@ class Supervisor:
         if isinstance(error, FileNotFoundError):
             return f"its socket {self._path} is missing"
         return f"its socket {self._path} leads nowhere ({error}): effectd down ends it"
+
+
+def _full_name(info: dict[str, Any]) -> str:
+    return f"{info['group']}:{info['name']}"

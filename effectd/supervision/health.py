@@ -12,13 +12,21 @@ from effectd.base.loop import Loop
 from effectd.config import programs, reader
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
+from effectd.supervision.stale import Stale
 
 # a gate's owner speaks at once; one silent for a second is as good as gone
 _FIRST_LINES_S = 1.0
+_COMING = ("STARTING", "BACKOFF")
+_YOUNG_S = 5.0
+_KEYS = 4  # of those that have changed, shown to a person
+LEFT_OVER = "left over: config.yaml does not name it any more"
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One program. `state`: a gate's word, or `gone`, or `stopped`; `since` in Unix ms, 0 = unknown."""
+    """One program. `state`: a gate's word, or `gone`, or `stopped`; `since` in Unix ms, 0 = unknown.
+
+    `stale`: the keys of config.yaml that have changed since it read them.
+    """
 
     state: str
     since: int = 0
@@ -26,10 +34,16 @@ class Row(msgspec.Struct, kw_only=True):
     pid: int | None = None
     generation: str | None = None
     broker_generation: str | None = None
+    stale: list[str] = []
 
     @property
     def ready(self) -> bool:
         return self.state == "ready"
+
+    @property
+    def left_over(self) -> bool:
+        """Whether it runs although it is in config.yaml no more; nobody waits for it."""
+        return self.reason.startswith(LEFT_OVER)
 
 
 class Health:
@@ -40,10 +54,14 @@ class Health:
         self._loop = Loop()
         self._watcher = GateWatcher(self._loop, home / "run")
         self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs end at once, with 78
+        self._stale: Stale | None = None
+        self._all = names is None
         if names is None:
             tree = reader.load(home)
+            self._stale = Stale(tree)
             self._wrong = {error.device: str(error) for error in tree.errors if error.device}
             names = [*tree.programs, *self._wrong]
+        self._left_over: set[str] = set()
         self.alone = False  # no supervisord was there at the last look
         self._changed = True
         self._watches = {name: self._watcher.watch(name, self._change) for name in names}
@@ -55,6 +73,11 @@ class Health:
         self._watcher.close()
         self._loop.close()
 
+    @property
+    def names(self) -> list[str]:
+        """The programs that it looks at."""
+        return list(self._watches)
+
     def look(self) -> dict[str, Row]:
         """Every program now, after hearing each gate that is there once."""
         self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
@@ -65,13 +88,13 @@ class Health:
         seconds: float,
         on_change: Callable[[dict[str, Row]], None] = lambda _: None,
         *,
-        hopeless: Callable[[], bool] = lambda: False,
+        hopeless: Callable[[dict[str, Row]], bool] = lambda _: False,
     ) -> dict[str, Row]:
         """Until all are ready or it is hopeless, for at most `seconds`; `on_change` is called at each change."""
         rows = self.look()
         on_change(rows)
         end = time.monotonic() + seconds
-        while not all_ready(rows) and not hopeless() and time.monotonic() < end:
+        while not all_ready(rows) and not hopeless(rows) and time.monotonic() < end:
             self._changed = False
             self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
             fresh = self._rows()
@@ -85,6 +108,17 @@ class Health:
             return self._supervisor.restarts()
         except (NotRunning, NoAnswer):
             return {}
+
+    def _find_left_over(self, supervised: set[str]) -> None:
+        """Programs of ours that supervisord runs and that config.yaml does not name: those that have a gate."""
+        for name in supervised - set(self._watches):
+            watch = self._watcher.watch(name, self._change)
+            if watch.sock is None:  # a program of the user's own
+                self._watcher.unwatch(name)
+            else:
+                self._watches[name] = watch
+                self._left_over.add(name)
+                self._until(lambda watch=watch: watch.line or not watch.sock, _FIRST_LINES_S)  # type: ignore[misc]
 
     def _change(self, _watch: GateView) -> None:
         self._changed = True
@@ -105,7 +139,17 @@ class Health:
             supervised = str(silence)
         broker = self._watches[programs.BROKER].line if programs.BROKER in self._watches else None
         run = broker.generation if broker else None
+        if self._all and not isinstance(supervised, str):
+            self._find_left_over(set(supervised))
         rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
+        for name, watch in list(self._watches.items()):
+            if self._stale is not None:
+                rows[name].stale = self._stale.keys(name, watch.line)
+            if name in self._left_over:
+                if watch.line is None:
+                    del rows[name]
+                else:
+                    rows[name].stale, rows[name].reason = [f"devices.{name}"], f"{LEFT_OVER}: effectd up ends it"
         for name, error in self._wrong.items():
             if rows[name].state == "gone":
                 rows[name].reason = error
@@ -113,7 +157,7 @@ class Health:
 
 
 def all_ready(rows: dict[str, Row]) -> bool:
-    return bool(rows) and all(row.ready for row in rows.values())
+    return bool(rows) and all(row.ready or row.left_over for row in rows.values())
 
 
 def as_json(rows: dict[str, Row]) -> bytes:
@@ -141,7 +185,7 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
                 "-" if cpu is None else f"{cpu:.0f} %",
                 _memory(process) if process else "-",
                 str(restarts.get(name, 0)),
-                row.reason,
+                "; ".join(each for each in (row.reason, in_words(row)) if each),
             )
         )
     widths = [max(len(line[column]) for line in lines) for column in range(7)]
@@ -172,14 +216,32 @@ def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: s
         return Row(state="gone", reason="supervisord does not know it yet: effectd up")
     if info["statename"] == "STOPPED":
         return Row(state="stopped", since=info["stop"] * 1000, reason=f"supervisorctl start {watch.name}")
-    if info["statename"] == "STARTING" and not watch.stale:
-        return Row(state="starting", since=info["start"] * 1000, pid=info["pid"] or None)
-    reason = info["spawnerr"] or f"see run/log/{watch.name}.log"
+    if not watch.stale and (info["statename"] in _COMING or _young(info)):
+        reason = f"its start failed, it is tried again: {_why(watch, info)}" if info["statename"] == "BACKOFF" else ""
+        return Row(state="starting", since=info["start"] * 1000, reason=reason, pid=info["pid"] or None)
+    reason = _why(watch, info)
     if watch.sock:
         reason = "does not answer"
     elif info["statename"] == "RUNNING":
         reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
+
+
+def _young(info: dict[str, Any]) -> bool:
+    """Whether it was started so lately that its gate need not be there yet."""
+    return bool(info["statename"] == "RUNNING" and info["now"] - info["start"] <= _YOUNG_S)
+
+
+def _why(watch: GateView, info: dict[str, Any]) -> str:
+    return info["spawnerr"] or f"see run/log/{watch.name}.log"
+
+
+def in_words(row: Row) -> str:
+    """Its stale keys for a person, and what to do; "" if there are none."""
+    if not row.stale or row.left_over:
+        return ""
+    more = len(row.stale) - _KEYS
+    return f"stale: {', '.join(row.stale[:_KEYS])}{f' and {more} more' if more > 0 else ''}: effectd up"
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -6,6 +6,7 @@ on a stopped process. Its own gate, `run/watchdog.gate`, beats from the same loo
 works.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -19,43 +20,19 @@ from effectd.base.errors import ConfigError
 from effectd.base.loop import Loop
 from effectd.config import programs, reader
 from effectd.config.schema import Supervision
-from effectd.readiness.gate import Gate, GateHeld, read_mirror
-from effectd.readiness.gate_watcher import GateView, GateWatcher
+from effectd.readiness.gate import Gate, GateHeld
+from effectd.readiness.gate_watcher import GateWatcher
+from effectd.readiness.glance import last_words
+from effectd.supervision import code
+from effectd.supervision.guarded import KILLS, Guarded
 from effectd.supervision.upkeep import Upkeep
 
 START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
-KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, one more each so many seconds, for ever
 FATAL_AGAIN_S = 30.0
 UPKEEP_S = 1.0
 LATE_S = 1.5  # supervisord's loop goes round at least once a second
 EX_CONFIG = 78
 RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
-
-
-class Guarded:
-    """What the watchdog knows of one program."""
-
-    def __init__(self, watch: GateView) -> None:
-        self.watch = watch
-        self.budget = float(KILLS)
-        self.refilled = time.monotonic()
-        self.kills = 0
-        self.exit_code: int | None = None
-        self.wrong = ""  # its own words, if its last run ended because its configuration is wrong
-        self.reported = ""
-        self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
-        self._since: tuple[str, int, float] = ("", 0, 0.0)
-
-    def for_s(self, what: str, pid: int, now: float) -> float:
-        """For how long this process has been in this condition, by the monotonic clock."""
-        if self._since[:2] != (what, pid):
-            self._since = (what, pid, now)
-        return now - self._since[2]
-
-    def may_kill(self, now: float) -> bool:
-        self.budget = min(KILLS, self.budget + (now - self.refilled) / REFILL_S)
-        self.refilled = now
-        return self.budget >= 1
 
 
 class Watchdog:
@@ -65,11 +42,8 @@ class Watchdog:
         self._supervisord, self._home, self._run = supervisord, home, home / "run"
         self._log = supervisord.options.logger
         self._loop = Loop()
-        try:
-            self._hung_after_s = reader.load(home).supervision.hung_after_ms / 1000
-        except ConfigError:  # the programs will say so themselves
-            self._hung_after_s = Supervision().hung_after_ms / 1000
-        self._watcher = GateWatcher(self._loop, self._run, stale_s=self._hung_after_s, late_s=LATE_S)
+        self._watcher = GateWatcher(self._loop, self._run, stale_s=Supervision().hung_after_ms / 1000, late_s=LATE_S)
+        self.reread()
         self._guarded: dict[str, Guarded] = {}
         self._gate = Gate(self._run, programs.WATCHDOG)
         try:
@@ -82,6 +56,11 @@ class Watchdog:
         self._upkeep, self._upkeep_due = Upkeep(supervisord, home), 0.0
         events.subscribe(events.ProcessStateBackoffEvent, self._backoff)
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
+
+    def reread(self) -> None:
+        """Take in how long a gate may be silent; a wrong file changes nothing: the programs say it themselves."""
+        with contextlib.suppress(ConfigError):
+            self._watcher.stale_s = reader.load(self._home).supervision.hung_after_ms / 1000
 
     def fileno(self) -> int:
         """Readable when a gate has something to say."""
@@ -145,7 +124,7 @@ class Watchdog:
         line = guarded.watch.line
         if line is not None and line.pid == process.pid:
             if guarded.watch.stale:
-                return f"has said nothing for {self._hung_after_s:g} s"
+                return f"has said nothing for {self._watcher.stale_s:g} s"
             if guarded.for_s(line.state, process.pid, now) > START_LIMIT_S and line.state == "starting":
                 return f"has been starting for {START_LIMIT_S:g} s"
             return ""
@@ -197,7 +176,7 @@ class Watchdog:
         if (guarded := self._guarded.get(name)) is not None:
             guarded.exit_code = code
             if code == EX_CONFIG:
-                line = read_mirror(self._run, name)
+                line = last_words(self._run, name)
                 guarded.wrong = (line.reason if line else "") or f"see run/log/{name}.log"
 
     def kills(self) -> dict[str, int]:
@@ -278,6 +257,16 @@ class Rpc:
 
     def __init__(self, patrol: Patrol) -> None:
         self._patrol = patrol
+
+    def code(self) -> str:
+        """A hash over the files that this supervisord runs by."""
+        return code.AT_START
+
+    def reread(self) -> bool:
+        """Take in `supervision` of config.yaml."""
+        if self._patrol.watchdog:
+            self._patrol.watchdog.reread()
+        return True
 
     def kills(self) -> dict[str, int]:
         """How often the watchdog has killed each program."""

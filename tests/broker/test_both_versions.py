@@ -196,7 +196,7 @@ def test_a_silent_client_is_closed_and_its_will_is_sent(broker: RunningBroker, t
             assert watcher.message(2.5 + broker.tick).payload == "silent"
             assert time.monotonic() - start > 1.0
             if mqtt is wire5 and broker.kind != "mosquitto":  # 2.0.11 closes without a word
-                assert client.is_told_and_closed() == 0x8D
+                assert client.farewell() == 0x8D
             else:
                 _closed(client)
         watcher.ping()

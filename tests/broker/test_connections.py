@@ -42,7 +42,7 @@ def test_connections_that_are_told_why_and_do_not_leave_are_closed_all_the_same(
         for each in range(150):
             client = stack.enter_context(wire5.connected(ours.port, f"{topic}-{each}"))
             client.send(wire5.publish("a", "x", topic_alias=0))
-            assert client.is_told_and_closed()
+            assert client.farewell()
         wait_for(lambda: ours.descriptors() <= baseline)
 
 

@@ -213,7 +213,10 @@ def _certificate(folder: Path) -> None:
             "broker.plugins: cannot be loaded",
         ),
         ({"tls": {"certfile": "missing.crt", "keyfile": "missing.key"}}, "broker.tls: no TLS with these files"),
-        ({"limits": {"packet_bytes": 1}}, "broker.limits.packet_bytes: Expected `int` >= 65536"),
+        (
+            {"limits": {"packet_bytes": 1}},
+            "broker.limits.packet_bytes: must be a whole number from 65536 to 268435455, not 1",
+        ),
         ({"websocket": {"prot": 1}}, "broker.websocket.prot: unknown key"),
     ],
 )

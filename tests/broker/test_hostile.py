@@ -236,3 +236,18 @@ def _last(client: Client) -> object:
     while arrived := client.receive(1.0):
         last = arrived
     return last
+
+
+def test_a_client_that_is_refused_again_and_again_for_its_version_or_id_costs_one_line_with_the_cure(
+    tmp_path: Path,
+) -> None:
+    old = b"\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x00"
+    nameless = b"\x10\x0c\x00\x04MQTT\x04\x00\x00\x3c\x00\x00"
+    for ours in _run("ours", tmp_path):
+        for refused in (old, nameless) * 5:
+            with Client(ours.port) as client:
+                client.try_send(refused)
+                client.receive(1.0)
+        first, second = ours.warnings()
+        assert "set it to 3.1.1 or 5, which are spoken here" in first
+        assert "give it an id, or have it ask for a clean session" in second

@@ -1,11 +1,13 @@
 """What a client of MQTT 5 says about its life: how long its session is kept, its will, its id, its keepalive."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from . import wire
-from .conftest import RunningBroker
+from .conftest import RunningBroker, _run
 from .wire import CONNACK, PUBREC
 from .wire5 import Client, connect, connected, disconnect, publish
 
@@ -23,11 +25,11 @@ def test_a_session_is_kept_as_long_as_its_expiry_says(broker: RunningBroker, top
         client.subscribe(topic, 1)
         client.send(disconnect())
         assert client.is_closed()
-    with connected(broker.port, topic, clean=False, session_expiry=2) as client:
-        assert client.connack.session_present
-        client.send(disconnect())
-        assert client.is_closed()
-    time.sleep(2.5 + broker.tick)  # looking at it would keep it alive
+    with connected(broker.port) as watcher:
+        watcher.subscribe(f"{topic}/end")
+        with connected(broker.port, topic, clean=False, session_expiry=2, **_at_its_end(topic)) as client:
+            assert client.connack.session_present
+        assert watcher.message(20).payload == "over"  # to look for it would keep it alive
     assert not _session_present(broker, topic, session_expiry=0)
 
 
@@ -37,8 +39,8 @@ def test_a_goodbye_may_lengthen_and_shorten_the_life_of_a_session(broker: Runnin
             client.subscribe(topic, 1)
             client.send(disconnect(session_expiry=at_last))
             assert client.is_closed()
-        if kept:
-            time.sleep(1.2)  # what has to be seen is that the shorter time has no say any more
+        if kept:  # the shorter time has no say any more
+            _let_a_session_of_a_second_end(broker, f"{topic}-other")
         assert _session_present(broker, topic, session_expiry=0) == kept
 
 
@@ -76,6 +78,23 @@ def test_the_connack_announces_nothing_that_is_not_so(broker: RunningBroker, top
     assert offered.get("maximum_qos", 2) == 2
     assert offered.get("receive_maximum", 65535) >= 1
     assert offered.get("maximum_packet_size", 1 << 28) > 65536
+
+
+def test_our_connack_announces_our_limits(ours: RunningBroker) -> None:
+    with connected(ours.port) as client:
+        offered = client.connack.properties
+    wanted = {"receive_maximum": 100, "maximum_packet_size": 4_259_840, "topic_alias_maximum": 16}
+    assert offered.items() >= wanted.items()
+
+
+def test_a_session_lives_no_longer_than_the_limit_which_is_announced(tmp_path: Path) -> None:
+    for ours in _run("ours", tmp_path, '--limits={"session_expiry_s": 1}'):
+        with connected(ours.port) as watcher:
+            watcher.subscribe("long/end")
+            with connected(ours.port, "long", session_expiry=1000, **_at_its_end("long")) as client:
+                assert client.connack.properties["session_expiry"] == 1
+            assert watcher.message().payload == "over"
+        assert not _session_present(ours, "long")
 
 
 def test_a_keepalive_that_the_broker_sets_is_announced(broker: RunningBroker, topic: str) -> None:
@@ -129,7 +148,7 @@ def test_who_comes_back_in_time_has_no_will_sent(broker: RunningBroker, topic: s
         watcher.subscribe(topic)
         connected(broker.port, topic, **options).socket.close()
         with connected(broker.port, topic, clean=False, session_expiry=60):
-            time.sleep(1.3 + broker.tick / 2)  # what has to be seen is that nothing comes
+            _let_a_session_of_a_second_end(broker, f"{topic}-other")  # it began later and ends as late
             watcher.ping()
 
 
@@ -158,7 +177,7 @@ def test_who_is_taken_over_is_told_so(ours: RunningBroker, topic: str) -> None:
     # mosquitto 2.0.11 closes without a word
     for other in (connected, wire.connected):
         with connected(ours.port, topic) as old, other(ours.port, topic):
-            assert old.is_told_and_closed() == 0x8E
+            assert old.farewell() == 0x8E
 
 
 def test_a_message_published_at_qos_2_twice_over_two_connections_arrives_once(
@@ -185,6 +204,18 @@ def test_authentication_beyond_a_password_is_refused(broker: RunningBroker, topi
     with Client(broker.port, wire.packet(0x10, body)) as client:
         assert client.expect(CONNACK).reason == 0x8C
         assert client.is_closed()
+
+
+def _at_its_end(topic: str) -> dict[str, Any]:
+    """Options of a client whose session ends with a message on `<topic>/end`: a will waits no longer than that."""
+    return {"will": (f"{topic}/end", "over"), "will_properties": {"will_delay": 600}}
+
+
+def _let_a_session_of_a_second_end(broker: RunningBroker, client_id: str) -> None:
+    with connected(broker.port) as watcher:
+        watcher.subscribe(f"{client_id}/end")
+        connected(broker.port, client_id, session_expiry=1, **_at_its_end(client_id)).socket.close()
+        assert watcher.message(20).payload == "over"
 
 
 def _session_present(broker: RunningBroker, client_id: str, session_expiry: int | None = None) -> bool:

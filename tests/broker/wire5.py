@@ -215,7 +215,7 @@ class Client(wire.Client):
     def publish(self, topic: str, payload: str, qos: int = 0, *, retain: bool = False, **values: Any) -> None:
         self._settle(publish(topic, payload, qos, retain=retain, **values), qos)
 
-    def is_told_and_closed(self, limit: float = 10.0) -> int:
+    def farewell(self, limit: float = 10.0) -> int:
         """The reason of the DISCONNECT after which the broker closes the connection."""
         told = self.expect(DISCONNECT, limit)
         assert super().is_closed(limit)

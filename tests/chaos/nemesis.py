@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, StaleFiles, StopAmidKill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
+from tests.chaos.misc_faults import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
 from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
-from tests.chaos.pests import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
 from tests.chaos.sweeps import Swept, SweptAll
 
 SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")

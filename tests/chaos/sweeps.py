@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ BACK_S = 10.0
 class _Files(Fault):
     """Some files of `run/`; afterwards every gate and supervisord's socket can be reached at its path again."""
 
+    _harms: tuple[Callable[[Path, Arena], None], ...] = ()
+
     def strike(self, arena: Arena) -> None:
         run = arena.home.path / "run"
         for path in self._chosen(run):
@@ -25,10 +28,9 @@ class _Files(Fault):
         wait_for(lambda: _reached(arena), BACK_S, "supervisord at its socket")
         arena.more(10)
 
-    _harms: tuple[Callable[[Path, Arena], None], ...] = ()
-
+    @abstractmethod
     def _chosen(self, run: Path) -> list[Path]:
-        raise NotImplementedError
+        """The files that are struck."""
 
 
 def _remove(path: Path, _arena: Arena) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
+from effectd.cli import schema as config
 from effectd.messages import answers, effect, published
 from effectd.readiness import gate
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+CONFIG = FOLDER.parent / "config.schema.json"  # of config.yaml: what `effectd schema` prints where all extras are
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
@@ -69,6 +71,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, schema in made().items():
         (FOLDER / f"{name}.json").write_text(written(schema))
+    CONFIG.write_text(config.written() + "\n")
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ HOSTILE: list[tuple[bytes, str, str]] = [
     (b'{"intensty": 10}', "refused", "intensty: unknown field"),
     (b'{"duration": -1}', "refused", "duration: a whole number of ms"),
     (b'{"id": "no blanks"}', "refused", "id: 1 to 64 characters"),
-    (b'{"location": "upstairs"}', "refused", "location: 'upstairs' is no place"),
+    (b'{"location": "upstairs"}', "refused", "location: 'upstairs' is not a place"),
     (b"storm", "refused", "intensity: unknown label; known are off, low, medium, high"),
     (b'{"effect_type": "thunder"}', "refused", "effect_type: unknown; known are light, wind"),
     (b"[1]", "refused", "payload: a JSON object"),

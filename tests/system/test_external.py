@@ -19,7 +19,7 @@ from effectd.config import reader
 from effectd.program.process import Process
 from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
-from tests.unit.fakeloop import RealLoop
+from tests.unit.real_loop import RealLoop
 
 
 class Mosquitto:

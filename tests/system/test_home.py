@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system.home import wait_for
-from tests.system.made import Made
+from tests.system.init_home import InitHome
 
 FAN = ("fan", "--kind", "virtual", "--effect", "wind", "--location", "left")
 DRIVER = """\
@@ -28,14 +28,14 @@ class Own(Driver):
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Made]:
+def shared() -> Iterator[InitHome]:
     """A made home that runs, whose tests add devices of different names."""
-    with Made() as home:
+    with InitHome() as home:
         home.up()
         yield home
 
 
-def add(home: Made, *arguments: str) -> str:
+def add(home: InitHome, *arguments: str) -> str:
     """`device add`, by which nothing else may be started anew."""
     before = home.pids()
     done = home.effectd("device", "add", *arguments)
@@ -46,7 +46,7 @@ def add(home: Made, *arguments: str) -> str:
     return done.stdout
 
 
-def devices_of(home: Made, *arguments: str) -> dict[str, str]:
+def devices_of(home: InitHome, *arguments: str) -> dict[str, str]:
     """What each device made of an effect."""
     done = home.effectd("send", *arguments, "--json")
     receipt: dict[str, dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
@@ -54,7 +54,7 @@ def devices_of(home: Made, *arguments: str) -> dict[str, str]:
 
 
 def test_a_made_home_starts_takes_an_effect_and_ends_without_a_trace() -> None:
-    with Made("my room's #1 ; (a)") as home:
+    with InitHome("my room's #1 ; (a)") as home:
         home.up()
         done = home.effectd("send", "wind", "60", "--duration", "100")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +63,7 @@ def test_a_made_home_starts_takes_an_effect_and_ends_without_a_trace() -> None:
         assert home.left() == []
 
 
-def test_a_device_added_to_a_running_home_is_ready_and_has_the_next_effect(shared: Made) -> None:
+def test_a_device_added_to_a_running_home_is_ready_and_has_the_next_effect(shared: InitHome) -> None:
     text = (shared.path / "config.yaml").read_text()
     said = add(shared, *FAN)
     assert "fan is ready (" in said
@@ -75,14 +75,14 @@ def test_a_device_added_to_a_running_home_is_ready_and_has_the_next_effect(share
     assert shared.effectd("check").returncode == 0
 
 
-def test_a_driver_file_of_the_homes_own_is_a_device_of_it(shared: Made) -> None:
+def test_a_driver_file_of_the_homes_own_is_a_device_of_it(shared: InitHome) -> None:
     (shared.path / "nose.py").write_text(DRIVER.format(open="self.log.info('opened')"))
     add(shared, "nose", "--kind", "nose")
     assert devices_of(shared, "scent", "--param", "scent=pine") == {"scent": "done", "nose": "done"}
     wait_for(lambda: "it smells of pine" in shared.log("nose"))
 
 
-def test_a_remote_device_needs_no_program_and_the_dispatcher_knows_it(shared: Made) -> None:
+def test_a_remote_device_needs_no_program_and_the_dispatcher_knows_it(shared: InitHome) -> None:
     add(shared, "far", "--kind", "remote", "--effect", "vibration", "--option", "ack=false")
     client = shared.client("devices/far/set")
     assert devices_of(shared, "vibration", "30") == {"vibration": "done", "far": "done"}
@@ -100,7 +100,7 @@ def test_a_remote_device_needs_no_program_and_the_dispatcher_knows_it(shared: Ma
         ("New", "--kind", "virtual", "--effect", "wind"),
     ],
 )
-def test_a_wrong_definition_changes_no_byte_and_no_process(shared: Made, arguments: tuple[str, ...]) -> None:
+def test_a_wrong_definition_changes_no_byte_and_no_process(shared: InitHome, arguments: tuple[str, ...]) -> None:
     files, pids = shared.files(), shared.pids()
     done = shared.effectd("device", "add", *arguments)
     assert done.returncode == 78
@@ -108,7 +108,7 @@ def test_a_wrong_definition_changes_no_byte_and_no_process(shared: Made, argumen
     assert (shared.files(), shared.pids()) == (files, pids)
 
 
-def test_sections_that_wait_to_be_taken_in_are_left_waiting(shared: Made) -> None:
+def test_sections_that_wait_to_be_taken_in_are_left_waiting(shared: InitHome) -> None:
     """Only `update` or a restart may change what somebody else has written there."""
     conf = shared.path / "supervisor.conf"
     text = conf.read_text()
@@ -121,7 +121,7 @@ def test_sections_that_wait_to_be_taken_in_are_left_waiting(shared: Made) -> Non
         conf.write_text(conf.read_text().replace("\n[program:sleeper]\ncommand=sleep 600\n", ""))
 
 
-def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(shared: Made) -> None:
+def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(shared: InitHome) -> None:
     (shared.path / "deaf.py").write_text(DRIVER.format(open="raise OSError('no such port')"))
     before = shared.pids()
     impatient = "from effectd import cli; from effectd.cli import device; device.READY_S = 1.0; cli.main()"
@@ -136,14 +136,14 @@ def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(shared
 
 
 def test_a_device_added_while_nothing_runs_comes_with_the_next_up() -> None:
-    with Made() as home:
+    with InitHome() as home:
         assert "nothing runs here yet" in add(home, *FAN)
         home.up()
         assert devices_of(home, "wind", "60") == {"wind": "done", "fan": "done"}
 
 
 def test_up_tells_the_dispatcher_of_a_device_that_was_written_by_hand() -> None:
-    with Made() as home:
+    with InitHome() as home:
         home.up()
         before = home.pids()
         text = (home.path / "config.yaml").read_text()

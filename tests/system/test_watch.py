@@ -81,6 +81,18 @@ def test_a_device_whose_driver_is_stopped_is_clearly_offline_and_back_when_it_is
     room.pids()
 
 
+def test_what_is_not_in_force_is_shown_within_seconds_and_no_more_once_it_is(room: Home) -> None:
+    before = (room.path / "config.yaml").read_text()
+    with Terminal(room, "watch") as terminal:
+        terminal.shows(r"╭ wind ─+ online")
+        (room.path / "config.yaml").write_text(
+            before.replace("effects:\n    - wind", "curve: 2\n    effects:\n    - wind")
+        )
+        terminal.shows(r" wind  ready  .*stale: curve")
+        (room.path / "config.yaml").write_text(before)
+        wait_for(lambda: "stale" not in "\n".join(terminal.picture), what="nothing stale")
+
+
 @pytest.mark.parametrize("end", ["\x03", "q"])
 def test_ctrl_c_and_q_end_it_with_0_and_leave_the_terminal_as_it_was(room: Home, end: str) -> None:
     with Terminal(room, "watch") as terminal:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.home import REPOSITORY, wait_for
-from tests.system.made import Made
+from tests.system.init_home import InitHome
 
 OTHER = "3.13"
 PACKAGES = {"effectd", "broker_proc", "dispatcher_proc", "drivers"}
@@ -68,9 +68,23 @@ def scripts(request: pytest.FixtureRequest, wheel: Path) -> Iterator[Path]:
         yield Path(folder, "bin")
 
 
+def test_from_the_wheel_a_driver_can_be_tested(scripts: Path) -> None:
+    code = """\
+from drivers.virtual import Virtual
+from effectd.testing import DriverBench
+
+bench = DriverBench(Virtual)
+effect = bench.send(60, duration=500)
+bench.advance(1)
+assert bench.levels == [(0, 0), (0, 60), (500, 0)]
+assert bench.acks == {effect: "done"}
+"""
+    subprocess.run([scripts / "python", "-c", code], cwd="/tmp", check=True, timeout=60)
+
+
 @pytest.mark.timeout(300)
 def test_from_the_wheel_a_home_is_made_and_runs_and_takes_a_device_and_leaves_nothing(scripts: Path) -> None:
-    with Made(scripts=scripts) as home:
+    with InitHome(scripts=scripts) as home:
         page = (home.path / "config.yaml").read_text().split(": ", 1)[1].split("\n")[0].removesuffix(".")
         assert Path(page).is_relative_to(scripts.parent.resolve())
         assert Path(page).is_file()

@@ -14,7 +14,10 @@ from tests.system.test_verbs import Clone
 
 TEXT = (REPOSITORY / "docs" / "write-a-driver.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-LANGUAGES = ["python", "yaml", "yaml", "console", "console", "", "yaml", "console", "console", "toml"]
+LANGUAGES = [
+    *("python", "yaml", "yaml", "console", "console", "", "yaml", "console"),
+    *("python", "console", "console", "toml"),
+]
 
 
 class Machine:
@@ -65,7 +68,7 @@ def shell(author: Clone, block: str, exit_code: int = 0) -> str:
 
 def test_the_driver_of_the_page_is_built_as_the_page_says(author: Clone, machine: Machine) -> None:
     assert [language for language, _ in BLOCKS] == LANGUAGES
-    code, device, effect, check, see, log, vectors, play, real, package = (text for _, text in BLOCKS)
+    code, device, effect, check, see, log, vectors, play, test, play_test, real, package = (text for _, text in BLOCKS)
     config = author.path / "config.yaml"
 
     def rewrite(old: str, new: str) -> None:
@@ -93,6 +96,11 @@ def test_the_driver_of_the_page_is_built_as_the_page_says(author: Clone, machine
     assert "1 case comes out as written" in shell(author, play)
     (author.path / "bubbles.yaml").write_text(vectors.replace("153", "154"))
     assert "out is ['BUBBLES 153\\n'" in shell(author, play, 1)
+
+    (author.path / "test_bubbles.py").write_text(test)
+    shell(author, play_test)
+    (author.path / "test_bubbles.py").write_text(test.replace("3000, 0", "29, 0"))
+    shell(author, play_test, 1)
 
     rewrite("dry_run: true", "dry_run: false")
     shell(author, real)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from effectd.base.journal_file import JournalFile
-from tests.unit.fakeloop import RealLoop
+from tests.unit.real_loop import RealLoop
 
 settings.register_profile("unit", max_examples=40, deadline=None, database=None)
 settings.load_profile("unit")

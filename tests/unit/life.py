@@ -13,9 +13,7 @@ from drivers.reporter import Reporter
 from effectd.config.schema import Budget, Device, Limits
 from effectd.messages.effect import Effect
 from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink, FakeLoop, MemoryJournal
 
 
 class Life:
@@ -26,7 +24,7 @@ class Life:
             "virtual", ("light",), limits=Limits(**({"max_flash_hz": 0, "max_rate_hz": 1000} | limits))
         )
         self.lights = lights
-        self.journal, self.wire = Memory(), Wire()
+        self.journal, self.link = MemoryJournal(), FakeLink()
         self.boots = itertools.count()
         self.boot = "boot"
         self.lost = False  # the next run finds its notes damaged
@@ -48,10 +46,10 @@ class Life:
 
     def _born(self) -> None:
         self.offset = self.seconds - self.loop.now
-        reporter = Reporter(self.loop, Topics(), "lamp", self.device, self.journal)  # type: ignore[arg-type]
-        reporter.link = self.wire  # type: ignore[assignment]
-        self.fence = Fence(self.journal, reporter.fence)  # type: ignore[arg-type]
-        envelope = Envelope(self.loop, self.device, self.journal, self.lights)  # type: ignore[arg-type]
+        reporter = Reporter(self.loop, Topics(), "lamp", self.device, self.journal)
+        reporter.link = self.link
+        self.fence = Fence(self.journal, reporter.fence)
+        envelope = Envelope(self.loop, self.device, self.journal, self.lights)
         self.actuator = Actuator(self.loop, self.device, reporter, self.fence, envelope, self._bring_out)
         self._bring_out()
 
@@ -100,7 +98,7 @@ class Life:
     # --- what was seen ------------------------------------------------------------------------------------------------
 
     def said(self, word: str) -> list[Any]:
-        return [json.loads(payload) for topic, payload, _, _ in self.wire.published if topic == f"devices/lamp/{word}"]
+        return [json.loads(payload) for topic, payload, _, _ in self.link.published if topic == f"devices/lamp/{word}"]
 
     def ack(self, name: str) -> tuple[str, str]:
         return next(((ack["status"], ack["reason"]) for ack in self.said("ack") if ack["id"] == name), ("", ""))

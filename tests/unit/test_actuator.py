@@ -1,7 +1,6 @@
 """An actuator does exactly what the table in its docstring says, and a fade brings out exactly its levels."""
 
 import itertools
-import json
 import random
 import re
 from typing import Any
@@ -11,39 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers import actuator as actuator_module
-from drivers.actuator import Actuator
-from drivers.envelope import Envelope
-from drivers.fence import Fence
-from drivers.reporter import Reporter
 from effectd.config.schema import Device, Limits
 from effectd.messages.effect import Effect
-from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
-from tests.unit.wire import Wire
+from effectd.testing import ActuatorBench
 
 
-class Bench:
-    """An actuator without a program: the test brings its changes out, on a clock of its own."""
+class Bench(ActuatorBench):
+    """A lamp whose changes the test brings out, or which does it at once, as one with a quick device."""
 
     def __init__(self, **limits: Any) -> None:
-        self.loop, self.wire, self.journal = FakeLoop(), Wire(), Memory()
-        device = Device("virtual", ("light",), limits=Limits(**({"max_flash_hz": 0} | limits)))
-        self.reporter = Reporter(self.loop, Topics(), "lamp", device, self.journal)  # type: ignore[arg-type]
-        self.reporter.link = self.wire  # type: ignore[assignment]
-        self.fence = Fence(self.journal, self.reporter.fence)  # type: ignore[arg-type]
-        envelope = Envelope(self.loop, device, self.journal)  # type: ignore[arg-type]
-        self.actuator = Actuator(self.loop, device, self.reporter, self.fence, envelope, self.wake)
-        self.ids = itertools.count()
+        super().__init__(Device("virtual", ("light",), limits=Limits(**({"max_flash_hz": 0} | limits))), "lamp")
         self.driven: list[tuple[int, float]] = []  # ms since the start, the level
-        self.began = self.loop.now
         self.brings_out = False
 
     def wake(self) -> None:
-        """Where the program brings changes out at once, as one with a quick device does."""
         while self.brings_out and (change := self.actuator.next()) is not None:
             level = float(change.level.intensity) if change.level is not None else 0.0
-            self.driven.append((round((self.loop.now - self.began) * 1000), level))
+            self.driven.append((self.ms, level))
             self.actuator.moved()
 
     def run(self) -> "Bench":
@@ -51,18 +34,6 @@ class Bench:
         self.wake()
         self.driven.clear()
         return self
-
-    def take(self, intensity: float = 100, **fields: Any) -> str:
-        name, seq = f"e{next(self.ids)}", next(self.ids) + 1
-        effect = Effect(id=name, effect_type="light", intensity=intensity, seq=seq, **({"duration": 0} | fields))
-        self.actuator.take(effect)
-        return name
-
-    def on(self, word: str) -> list[Any]:
-        return [json.loads(payload) for topic, payload, _, _ in self.wire.published if topic == f"devices/lamp/{word}"]
-
-    def acks(self) -> dict[str, str]:
-        return {ack["id"]: ack["status"] for ack in self.on("ack")}
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -108,8 +79,7 @@ def play(history: list[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
         before = actuator.state
         match what, details:
             case "stop", []:
-                actuator.stop()
-                bench.fence.resume(bench.fence._token)
+                bench.stop()
                 check(before, "stop")
             case "next", []:
                 actuator.next()
@@ -121,11 +91,11 @@ def play(history: list[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
                 actuator.lost()
                 check(before, "lost")
             case "take", [intensity, fade, priority]:
-                bench.take(intensity, fade=fade, duration=200, priority=priority)
+                bench.send(intensity, fade=fade, duration=200, priority=priority)
                 assert actuator.state == before
             case "time", [seconds]:
                 bench.loop.advance(seconds)
-    assert all(len(list(acks)) == 1 for _, acks in itertools.groupby(sorted(ack["id"] for ack in bench.on("ack"))))
+    assert all(len(list(acks)) == 1 for _, acks in itertools.groupby(sorted(ack["id"] for ack in bench.answers())))
     return seen
 
 
@@ -158,28 +128,28 @@ def test_every_way_of_the_table_is_gone():
 
 def test_a_fade_brings_out_its_levels_at_their_moments_and_is_done_at_the_first():
     bench = Bench().run()
-    name = bench.take(50, fade=100, duration=300)
-    assert bench.acks() == {name: "done"}
+    name = bench.send(50, fade=100, duration=300)
+    assert bench.acks == {name: "done"}
     bench.loop.advance(1)
     assert bench.driven == [(0, 10), (20, 20), (40, 30), (60, 40), (80, 50), (300, 0)]
 
 
 def test_a_fade_begins_at_what_is_on_and_the_way_down_has_no_duration():
     bench = Bench().run()
-    bench.take(80)
+    bench.send(80, duration=0)
     bench.loop.advance(0.1)
-    bench.take(0, fade=80)
+    bench.send(0, fade=80, duration=0)
     bench.loop.advance(1)
     assert bench.driven == [(0, 80), (100, 60), (120, 40), (140, 20), (160, 0)]
     assert bench.actuator.state == "off"
-    assert bench.on("state")[-1]["on"] is False
+    assert bench.states[-1]["on"] is False
 
 
 def test_a_fade_turns_at_the_level_that_it_has_reached():
     bench = Bench(max_rate_hz=50).run()
-    bench.take(100, fade=100)
+    bench.send(100, fade=100, duration=0)
     bench.loop.advance(0.05)
-    bench.take(0, fade=60)
+    bench.send(0, fade=60, duration=0)
     bench.loop.advance(1)
     assert bench.driven == [(0, 20), (20, 40), (40, 60), (60, 40), (80, 20), (100, 0)]
 
@@ -187,7 +157,7 @@ def test_a_fade_turns_at_the_level_that_it_has_reached():
 @pytest.mark.parametrize(("rate_hz", "levels"), [(10, [20, 40, 60, 80, 100]), (4, [50, 100]), (1, [100])])
 def test_a_fade_takes_no_more_steps_than_max_rate_hz_allows(rate_hz, levels):
     bench = Bench(max_rate_hz=rate_hz).run()
-    bench.take(100, fade=500)
+    bench.send(100, fade=500, duration=0)
     bench.loop.advance(5)
     assert [level for _, level in bench.driven] == levels
 
@@ -195,7 +165,7 @@ def test_a_fade_takes_no_more_steps_than_max_rate_hz_allows(rate_hz, levels):
 def test_a_slow_device_misses_steps_but_never_the_last():
     bench = Bench()
     bench.run().brings_out = False
-    bench.take(100, fade=100)
+    bench.send(100, fade=100, duration=0)
     found = []
     while (change := bench.actuator.next()) is not None:
         found.append(change.level.intensity)
@@ -207,7 +177,7 @@ def test_a_slow_device_misses_steps_but_never_the_last():
 
 def test_a_stop_ends_a_fade_at_once():
     bench = Bench().run()
-    bench.take(100, fade=100)
+    bench.send(100, fade=100, duration=0)
     bench.loop.advance(0.03)
     bench.actuator.stop()
     bench.loop.advance(1)
@@ -216,14 +186,14 @@ def test_a_stop_ends_a_fade_at_once():
 
 def test_a_fade_within_max_intensity_and_max_on_ms():
     bench = Bench(max_intensity=40, max_on_ms=50).run()
-    bench.take(100, fade=80)
+    bench.send(100, fade=80, duration=0)
     bench.loop.advance(1)
     assert bench.driven == [(0, 10), (20, 20), (40, 30), (50, 0)]
 
 
 def test_a_fade_that_begins_next_to_nothing_is_within_max_on_ms_all_the_same():
     bench = Bench(max_on_ms=60_000).run()
-    bench.take(1, fade=600_000)
+    bench.send(1, fade=600_000, duration=0)
     assert bench.driven == [(0, 0.0)]
     bench.loop.advance(700)
     assert bench.driven[-2:] == [(59_980, pytest.approx(0.1, abs=1e-3)), (60_000, 0)]
@@ -233,18 +203,18 @@ def test_a_fade_that_begins_next_to_nothing_is_within_max_on_ms_all_the_same():
 @pytest.mark.parametrize("priority", [0, 5, 9])
 def test_intensity_0_ends_what_is_on_of_any_priority_and_what_waits(priority):
     bench = Bench(max_rate_hz=10).run()
-    first, waits = bench.take(priority=9), bench.take(priority=9)
-    off = bench.take(0, priority=priority)
+    first, waits = bench.send(priority=9, duration=0), bench.send(priority=9, duration=0)
+    off = bench.send(0, priority=priority, duration=0)
     bench.loop.advance(1)
-    assert bench.acks() == {first: "done", waits: "superseded", off: "done"}
+    assert bench.acks == {first: "done", waits: "superseded", off: "done"}
     assert [level for _, level in bench.driven] == [100, 0]
 
 
 def test_on_its_way_down_a_device_holds_no_priority():
     bench = Bench().run()
-    bench.take(priority=9)
-    bench.take(0, priority=9, fade=1000)
+    bench.send(priority=9, duration=0)
+    bench.send(0, priority=9, fade=1000, duration=0)
     bench.loop.advance(0.1)
-    low = bench.take(30, priority=0)
+    low = bench.send(30, priority=0, duration=0)
     bench.loop.advance(0.1)
-    assert bench.acks()[low] == "done"
+    assert bench.acks[low] == "done"

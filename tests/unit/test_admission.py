@@ -28,7 +28,7 @@ class Script(Origin):
 def house(home: Path) -> Iterator[House]:
     house = House(home)
     house.ready()
-    house.wire.published.clear()
+    house.link.published.clear()
     yield house
     house.close()
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from drivers import budget as budgets
 from drivers.on_time import OnTime
 from effectd.config.schema import Budget
+from effectd.testing import MemoryJournal
 from tests.unit.life import Life
-from tests.unit.memory import Memory
 
 # --- the arithmetic, against a count of every ms ---------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ def test_it_is_free_again_at_the_first_ms_at_which_it_may_be_on(pairs, budget):
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=33, max_size=60), st.integers(100, 3000))
 def test_more_spans_than_are_remembered_count_for_no_less(pairs, window):
     spans, _ = laid_out(pairs)
-    kept = OnTime(Memory(), "b", 0.0, window, window)  # type: ignore[arg-type]
+    kept = OnTime(MemoryJournal(), "b", 0.0, window, window)
     for start, end in spans:
         assert kept.began(start / 1000)
         kept.ended(end / 1000)
@@ -169,7 +169,7 @@ def test_an_effect_waits_for_min_off_ms_and_expires_there_if_its_time_is_over():
 
 
 def test_nothing_is_noted_where_nothing_is_counted():
-    with Life() as life, mock.patch.object(Memory, "put", side_effect=Memory.put, autospec=True) as put:
+    with Life() as life, mock.patch.object(MemoryJournal, "put", side_effect=MemoryJournal.put, autospec=True) as put:
         life.take(100, duration=200)
         life.do("wait", 1.0)
     assert not any(call.args[1] == "on-time" for call in put.call_args_list)

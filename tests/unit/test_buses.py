@@ -110,7 +110,7 @@ def test_a_bus_without_devices_is_no_program_and_says_so_when_it_is_started(home
         (
             "kind: virtual\ndevices",
             "kind: fann\ndevices",
-            r"config.yaml:3: buses\.stage\.kind: 'fann': no drivers/fann.py",
+            r"config.yaml:3: buses\.stage\.kind: 'fann': no such kind",
         ),
         (
             "kind: virtual\ndevices",

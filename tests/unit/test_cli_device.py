@@ -40,14 +40,20 @@ class Room:
         assert init.run(path, None) == 0
 
     def add(self, *arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["--home", str(self.path), "device", "add", *arguments])
+        return self.device("add", *arguments)
+
+    def device(self, *arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["--home", str(self.path), "device", *arguments])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.output
 
     def refused(self, *arguments: str) -> str:
-        """What is said where nothing may change."""
+        """What `add` says where nothing may change."""
+        return self.refused_device("add", *arguments)
+
+    def refused_device(self, *arguments: str) -> str:
         before = self.bytes()
-        code, said = self.add(*arguments)
+        code, said = self.device(*arguments)
         assert code == 78, said
         assert said.endswith("nothing was changed\n")
         assert self.bytes() == before
@@ -135,17 +141,41 @@ def test_without_an_effect_the_driver_says_what_it_is_made_for(room):
     assert room.entry("l") == {"kind": "lamp_a", "effects": ["light"], "options": {"host": "10.0.0.7", "name": "5"}}
 
 
-@pytest.mark.parametrize(
-    ("effects", "told"), [('("glow",)', "lamp_b does glow"), ("()", "lamp_b does any effect type")]
-)
-def test_without_an_effect_of_the_drivers_that_is_known_one_is_asked_for(room, effects, told):
-    room.driver("lamp_b", effects)
-    told = f"--effect is needed: {told}; effects: in config.yaml has light, wind, vibration, scent\n"
-    assert room.refused("l", "--kind", "lamp_b", "--option", "host=x") == told
-    (room.path / "lamp_b.py").unlink()
-    import sys
+def test_an_option_is_a_yaml_scalar_as_in_the_file(room):
+    options = ['off_payload="0"', "payload=OFF", "retain=yes", "topic='a b'", "broker={host: x, port: 1}"]
+    code, _ = room.add("l", "--kind", "mqtt", "--effect", "light", *(x for o in options for x in ("--option", o)))
+    assert code == 0
+    assert room.entry("l")["options"] == {
+        "off_payload": "0",
+        "payload": "OFF",
+        "retain": True,
+        "topic": "a b",
+        "broker": {"host": "x", "port": 1},
+    }
 
-    sys.modules.pop("lamp_b")
+
+def test_an_effect_type_that_is_new_comes_into_the_file_by_itself(room):
+    code, said = room.add("fan", "--kind", "virtual", "--effect", "bubbles", "--effect", "wind")
+    assert code == 0
+    assert said.startswith("bubbles is a new effect type, in effects: of config.yaml\n")
+    assert reader.load(room.path).effects["bubbles"].duration_ms == 1000
+    assert check.problems(room.path) == []
+
+
+def test_a_driver_brings_its_own_effect_type(room):
+    room.driver("lamp_b", '("glow",)')
+    code, said = room.add("l", "--kind", "lamp_b", "--option", "host=x")
+    assert code == 0, said
+    assert "glow is a new effect type" in said
+    assert room.entry("l")["effects"] == ["glow"]
+
+
+def test_without_an_effect_of_the_drivers_own_one_is_asked_for(room):
+    room.driver("lamp_c", "()")
+    told = (
+        "--effect is needed: lamp_c does any effect type; effects: in config.yaml has light, wind, vibration, scent\n"
+    )
+    assert room.refused("l", "--kind", "lamp_c", "--option", "host=x") == told
 
 
 @pytest.mark.parametrize(
@@ -155,7 +185,7 @@ def test_without_an_effect_of_the_drivers_that_is_known_one_is_asked_for(room, e
             ["fan", "--kind", "virtual", "--effect", "wnd"],
             "devices.fan.effects: 'wnd' is no key of effects: (known: light,",
         ),
-        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no drivers/nonsense.py"),
+        (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no such kind"),
         (["fan", "--kind", "virtual"], "--effect is needed: virtual does any effect type"),
         (["fan", "--kind", "remote"], "--effect is needed: remote does any effect type"),
         (["Fan", "--kind", "virtual", "--effect", "wind"], "'Fan': a device id is 1 to 32 of a-z 0-9 -"),
@@ -216,7 +246,8 @@ def test_a_name_that_is_there_is_told_with_its_line_in_either_file(room):
 def test_what_was_wrong_before_is_told_at_the_line_that_the_user_sees(room):
     room.edit("port: 1883", "port: much")
     said = room.refused("fan", "--kind", "virtual", "--effect", "wind")
-    assert said.startswith(f"{room.files[0]}:9: broker.port: ")
+    line = room.files[0].read_text().splitlines().index("  port: much") + 1
+    assert said.startswith(f"{room.files[0]}:{line}: broker.port: ")
 
 
 def test_a_wrong_supervisor_conf_is_told_first(room):

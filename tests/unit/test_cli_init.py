@@ -1,5 +1,6 @@
 """`effectd init`: a whole new home, or nothing."""
 
+import shlex
 import socket
 import stat
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from effectd.cli import app, check, init
+from effectd.cli import app, check, init, style
 from effectd.config import reader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = str(init.TEMPLATE / "configuration.md")
+SCHEMA = (init.TEMPLATE / "config.schema.json").as_uri()
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -55,13 +57,15 @@ def test_its_files_are_those_of_the_repository_and_name_pages_that_are_there(roo
     run(room)
     text = (REPOSITORY / "config.yaml").read_text()
     assert "docs/configuration.md" in text
-    assert (room / "config.yaml").read_text() == text.replace("docs/configuration.md", PAGE)
+    assert (room / "config.yaml").read_text() == text.replace("docs/configuration.md", PAGE).replace(
+        "docs/config.schema.json", SCHEMA
+    )
     assert Path(PAGE).read_text() == (REPOSITORY / "docs" / "configuration.md").read_text()
     assert (room / "supervisor.conf").read_text() == (REPOSITORY / "supervisor.conf").read_text()
 
 
 def test_there_is_no_second_copy_of_the_files_that_could_drift():
-    for name in ("config.yaml", "supervisor.conf", "configuration.md"):
+    for name in ("config.yaml", "supervisor.conf", "configuration.md", "config.schema.json"):
         assert (REPOSITORY / "effectd" / "template" / name).is_symlink()
 
 
@@ -71,6 +75,7 @@ def test_a_port_is_written_where_the_broker_reads_it_and_nothing_else_changes(ro
     assert "(port 2883)" in said
     assert reader.load(room).broker.port == 2883
     text = (REPOSITORY / "config.yaml").read_text().replace("docs/configuration.md", PAGE)
+    text = text.replace("docs/config.schema.json", SCHEMA)
     assert (room / "config.yaml").read_text() == text.replace("port: 1883", "port: 2883")
 
 
@@ -166,3 +171,15 @@ def test_a_sign_that_supervisor_cannot_read_in_a_path_is_refused_before_anything
     assert code == 78
     assert f"a path with {sign} cannot be written in supervisor.conf" in said
     assert everything(home) == ["run"]
+
+
+def test_each_command_that_is_printed_can_be_pasted_into_a_shell(home):
+    room = home / "it's a room"
+    done = CliRunner().invoke(app, ["init", str(room)])
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.output.splitlines() if line.startswith("  ")]
+    assert len(lines) == 4
+    for line in lines:
+        words = shlex.split(line)
+        assert words[1:3] == ["--home", str(room)]
+    assert shlex.split(style.tool("supervisorctl", room))[1:] == ["-c", str(room / "supervisor.conf")]

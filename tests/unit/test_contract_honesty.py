@@ -23,8 +23,8 @@ FIELDS = set(published._Published.__struct_fields__)
 
 
 def not_yet(section: str) -> set[str]:
-    (paragraph,) = re.findall(r"^\*Not in this release yet:\*(.*?)\n\n", SECTIONS[section], re.M | re.S)
-    return set(re.findall(r"`([^`]+)`", paragraph))
+    paragraphs = re.findall(r"^\*Not in this release yet:\*(.*?)\n\n", SECTIONS[section], re.M | re.S)
+    return {word for paragraph in paragraphs for word in re.findall(r"`([^`]+)`", paragraph)}
 
 
 def commands() -> set[str]:

@@ -21,8 +21,7 @@ from effectd.messages import answers
 from effectd.messages.answers import Ack
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
+from effectd.testing import FakeLoop, MemoryJournal
 
 MAX_APPLY_MS = 700
 FINAL = answers.FINAL
@@ -38,7 +37,9 @@ class Room:
         self.reachable = True
         self.broker_has = True
         self.overloaded: list[str] = []
-        self.journal = Memory()
+        self.taken: list[Callable[[], None]] = []  # to be called when the broker has what was sent
+        self.on_sent: Callable[[str, Effect], None] = lambda _device, _effect: None
+        self.journal = MemoryJournal()
         limits = Limits(max_apply_ms=MAX_APPLY_MS)
         names = devices or ("fan", "lamp")
         self.kinds = {name: Device(kind="virtual", effects=("wind",), limits=limits) for name in names}
@@ -59,17 +60,20 @@ class Room:
         self.journal = self.journal.reborn()
         self.live()
 
-    def _put(self, topic: str, payload: bytes, had: Callable[[], None] | None) -> None:
+    def _put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None) -> None:
         self.told.append((topic, json.loads(payload)))
-        if had is not None and self.broker_has:
-            had()
+        if delivered is not None and self.broker_has:
+            delivered()
 
     def _overloaded(self, effect_id: str, _topic: str, _payload: bytes, _reason: str) -> None:
         self.overloaded.append(effect_id)
 
-    def _send(self, device: str, effect: Effect, _taken: object) -> bool:
+    def _send(self, device: str, effect: Effect, taken: Callable[[], None] | None) -> bool:
         if self.reachable:
+            if taken is not None:
+                self.taken.append(taken)
             self.sent.append((device, effect))
+            self.on_sent(device, effect)
         return self.reachable
 
     def accept(self, effect_id: str, *devices: str, note: str = "", **fields: Any) -> None:
@@ -241,6 +245,17 @@ def test_a_device_that_is_away_delays_only_its_own_share(room):
     assert room.receipts_of("e1")[-1]["devices"] == {"fan": "expired", "lamp": "done"}
 
 
+def test_what_the_broker_confirms_after_its_device_was_removed_is_not_settled_twice(room):
+    room.kinds["lamp"] = Device(kind="remote", effects=("wind",), options={"ack": False})
+    room.delivery.configure(room.kinds)
+    room.delivery.ready("lamp", "g1")
+    room.accept("e1", "lamp")
+    room.delivery.configure({"fan": room.kinds["fan"]})
+    (taken,) = room.taken
+    taken()
+    assert room.statuses("e1") == ["failed"]
+
+
 # --- drivers and connections that come and go -------------------------------------------------------------------
 
 
@@ -318,11 +333,11 @@ def test_an_id_is_remembered_over_the_death_of_the_dispatcher(room):
     room.ack("fan", "e1")
     effect = Effect(id="e1", effect_type="wind", intensity=60.0, duration=100)
     room.die()
-    assert room.receipts.repeats(effect) is True
+    assert room.receipts.check_id(effect) == "repeated"
     room.die()
     room.loop.advance(61)
     room.die()
-    assert room.receipts.repeats(effect) is None
+    assert room.receipts.check_id(effect) == "new"
 
 
 def test_seq_rises_over_the_death_of_the_dispatcher_though_the_clock_is_set_back(room, monkeypatch):
@@ -408,7 +423,7 @@ def test_a_driver_that_has_the_effect_gets_its_apply_time_to_answer_and_then_it_
     assert room.statuses("e1") == ["accepted"]
     room.loop.advance(0.002)
     assert room.statuses("e1") == ["accepted", "failed"]
-    assert "does not say" in room.receipts_of("e1")[-1]["reason"]
+    assert "does not acknowledge" in room.receipts_of("e1")[-1]["reason"]
 
 
 def test_an_answer_within_the_apply_time_still_counts(room):
@@ -537,7 +552,7 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
     (receipt,) = room.receipts_of("e1")
     assert (receipt["status"], receipt["reason"]) == (
         "expired",
-        "expires_at or ttl_ms: it was past when the effect had its turn",
+        "expires_at or ttl_ms: it was past when the effect got its turn",
     )
     room.delivery.ready("fan", "g2")
     room.loop.advance(10)
@@ -591,15 +606,12 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
     asked, generation, had = dict[str, set[str]](), dict[str, str | None](), defaultdict[tuple[str, str], set[Any]](set)
     ended_at_send, stopped = list[str](), set[tuple[str, str]]()
 
-    def send(name: str, effect: Effect, _taken: object) -> bool:
-        sent = room.reachable
-        if sent:
-            had[name, effect.id].add(effect.seq)
-            if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
-                ended_at_send.append(effect.id)
-        return sent
+    def sent(name: str, effect: Effect) -> None:
+        had[name, effect.id].add(effect.seq)
+        if FINAL & set(room.statuses(effect.id)) or (name, effect.id) in stopped:
+            ended_at_send.append(effect.id)
 
-    room.delivery._send = send
+    room.on_sent = sent
     for what, *details in history:
         match what, details:
             case "accept", [devices, ttl_ms, past]:
@@ -625,7 +637,6 @@ def test_whatever_happens_each_effect_gets_exactly_one_final_status_and_receipts
                 room.delivery.fenced(name)
             case "die", []:
                 room.die()
-                room.delivery._send = send
             case "broker_has", [has]:
                 room.broker_has = has
     room.loop.advance(60)
@@ -658,14 +669,14 @@ def clock() -> FakeLoop:
 
 
 @pytest.fixture
-def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: Memory) -> Receipts:
+def receipts(told: list[tuple[str, bytes]], clock: FakeLoop, memory: MemoryJournal) -> Receipts:
     ledger = Ledger(memory, boot_id())
     return Receipts(lambda topic, payload, _had: told.append((topic, payload)), Topics("room1"), clock.time, ledger)
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryJournal:
+    return MemoryJournal()
 
 
 def wind(effect_id: str = "e1", **fields: Any) -> Effect:
@@ -673,77 +684,77 @@ def wind(effect_id: str = "e1", **fields: Any) -> Effect:
 
 
 def test_the_same_effect_again_is_told_its_latest_receipt_byte_for_byte(receipts, told, clock):
-    assert receipts.repeats(wind(intensity=3)) is None
-    receipts.tell_again("e1")
+    assert receipts.check_id(wind(intensity=3)) == "new"
+    receipts.repeat("e1")
     assert told == []
-    receipts.tell(wind(intensity=3), "accepted", devices={}, reason="", latency_ms=None)
+    receipts.publish(wind(intensity=3), "accepted", devices={}, reason="", latency_ms=None)
     clock.advance(1)
-    receipts.tell(wind(intensity=3), "done", devices={"fan": "done"}, reason="", latency_ms=1.5)
+    receipts.publish(wind(intensity=3), "done", devices={"fan": "done"}, reason="", latency_ms=1.5)
     clock.advance(59)
-    assert receipts.repeats(wind(intensity=3)) is True
-    receipts.tell_again("e1")
+    assert receipts.check_id(wind(intensity=3)) == "repeated"
+    receipts.repeat("e1")
     assert told[-1] == told[-2] != told[-3]
     assert {topic for topic, _ in told} == {"room1/receipts/e1"}
 
 
 def test_the_order_of_the_parameters_makes_no_other_effect_but_any_value_does(receipts):
-    assert receipts.repeats(wind(parameters={"a": 1, "b": 2})) is None
-    assert receipts.repeats(wind(parameters={"b": 2, "a": 1})) is True
+    assert receipts.check_id(wind(parameters={"a": 1, "b": 2})) == "new"
+    assert receipts.check_id(wind(parameters={"b": 2, "a": 1})) == "repeated"
     for other in ({"intensity": 99}, {"priority": 6}, {"parameters": {"a": 1, "b": 2, "c": 3}}, {"extra": {"x-a": 1}}):
-        assert receipts.repeats(wind(**{"parameters": {"a": 1, "b": 2}, **other})) is False
+        assert receipts.check_id(wind(**{"parameters": {"a": 1, "b": 2}, **other})) == "conflicting"
 
 
 def test_an_id_is_remembered_while_its_effect_is_open_and_for_60_s_after_its_end(receipts, clock):
-    receipts.repeats(wind())
+    receipts.check_id(wind())
     clock.advance(1000)
-    assert receipts.repeats(wind()) is True
-    receipts.tell(wind(), "done", devices={}, reason="", latency_ms=0)
+    assert receipts.check_id(wind()) == "repeated"
+    receipts.publish(wind(), "done", devices={}, reason="", latency_ms=0)
     clock.advance(60)
-    assert receipts.repeats(wind()) is True
+    assert receipts.check_id(wind()) == "repeated"
     clock.advance(0.001)
-    assert receipts.repeats(wind(intensity=5)) is None
+    assert receipts.check_id(wind(intensity=5)) == "new"
 
 
 def test_what_was_mended_after_a_refusal_is_new_and_is_remembered_for_its_own_time(receipts, clock):
-    receipts.repeats(wind(intensity="gale"))
+    receipts.check_id(wind(intensity="gale"))
     receipts.refuse(wind(intensity="gale"), "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
-    assert receipts.repeats(wind(intensity="gale")) is True
+    assert receipts.check_id(wind(intensity="gale")) == "repeated"
     clock.advance(30)
-    assert receipts.repeats(wind(intensity=80)) is None
+    assert receipts.check_id(wind(intensity=80)) == "new"
     clock.advance(31)  # 60 s after the refusal, while the mended effect may still be open
-    assert receipts.repeats(wind(intensity=80)) is True
+    assert receipts.check_id(wind(intensity=80)) == "repeated"
 
 
 def test_undecoded_effects_with_one_id_are_told_apart_by_their_payloads(receipts):
-    assert receipts.repeats(wind(), b'{"intensity": 999}') is None
+    assert receipts.check_id(wind(), b'{"intensity": 999}') == "new"
     receipts.refuse(wind(), "effects/wind", b"e1", EffectRefused("intensity", "0 to 100"))
-    assert receipts.repeats(wind(), b'{"intensity": 999}') is True
-    assert receipts.repeats(wind(), b'{"intensity": 998}') is None
+    assert receipts.check_id(wind(), b'{"intensity": 999}') == "repeated"
+    assert receipts.check_id(wind(), b'{"intensity": 998}') == "new"
 
 
 def test_a_refusal_that_is_not_to_be_remembered_leaves_nothing_behind_and_the_id_is_new(receipts, told, memory):
     effect = wind("e1", message_id=5)
     for _ in range(2):
         assert receipts.first_id(effect, "effects/wind") == "e1"
-        assert receipts.repeats(effect) is None
-        receipts.tell(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
+        assert receipts.check_id(effect) == "new"
+        receipts.publish(effect, "refused", devices={}, reason="overload: x", latency_ms=None, remember=False)
     assert len(told) == 2
     assert receipts.first_id(wind("e2", message_id=5), "effects/wind") == "e2"
-    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+    assert (receipts._known, receipts._ended, memory.kept) == ({}, {}, {})
 
 
 def test_the_refusal_of_an_effect_whose_id_was_made_here_is_not_remembered_for_nobody_can_repeat_it(
     receipts, told, memory
 ):
-    receipts.repeats(wind("e-18c-4f"))
+    receipts.check_id(wind("e-18c-4f"))
     receipts.refuse(wind("e-18c-4f"), "effects/wind", b'{"intensity": 999}', EffectRefused("intensity", "0 to 100"))
     assert [topic.partition("/")[2] for topic, _ in told] == ["receipts/e-18c-4f", "dead-letters/refused"]
-    assert (receipts._told, receipts._ended, memory.kept) == ({}, {}, {})
+    assert (receipts._known, receipts._ended, memory.kept) == ({}, {}, {})
 
 
 def test_a_message_id_is_the_same_effect_on_the_same_topic_within_1_s_only(receipts, clock):
     assert receipts.first_id(wind("a", message_id=1), "effects/wind") == "a"
-    receipts.repeats(wind("a", message_id=1))
+    receipts.check_id(wind("a", message_id=1))
     clock.advance(0.999)
     assert receipts.first_id(wind("b", message_id=1), "effects/wind") == "a"
     assert receipts.first_id(wind("c", message_id=1), "effects/wind/2") == "c"
@@ -757,17 +768,17 @@ def test_nothing_is_remembered_for_ever(receipts, clock):
     for number in range(100):
         effect = wind(f"e{number}", message_id=number)
         receipts.first_id(effect, "effects/wind")
-        receipts.repeats(effect)
-        receipts.tell(effect, "done", devices={}, reason="", latency_ms=0)
+        receipts.check_id(effect)
+        receipts.publish(effect, "done", devices={}, reason="", latency_ms=0)
     clock.advance(61)
     receipts.first_id(wind("last", message_id="last"), "effects/wind")
-    receipts.repeats(wind("last"))
-    assert [len(memory) for memory in (receipts._told, receipts._ended, receipts._messages)] == [1, 0, 1]
+    receipts.check_id(wind("last"))
+    assert [len(memory) for memory in (receipts._known, receipts._ended, receipts._messages)] == [1, 0, 1]
 
 
 def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
     effect = wind(extra={"x-status": "mine"})
-    receipts.tell(effect, "done", devices={}, reason="", latency_ms=None)
+    receipts.publish(effect, "done", devices={}, reason="", latency_ms=None)
     assert json.loads(told[0][1]).items() >= {"status": "done", "x-status": "mine", "latency_ms": None}.items()
 
 
@@ -776,9 +787,9 @@ def test_a_publishers_own_field_never_changes_a_receipts(receipts, told):
 
 def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_wherever_its_records_stand(room):
     refused = Effect(id="e1", effect_type="wind", intensity="gale")
-    assert room.receipts.repeats(refused) is None
+    assert room.receipts.check_id(refused) == "new"
     room.receipts.refuse(refused, "effects/wind", b"e1", EffectRefused("intensity", "unknown label"))
-    room.receipts.repeats(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
+    room.receipts.check_id(Effect(id="e1", effect_type="wind", intensity=60.0, duration=100))
     room.accept("e1")
     final = room.journal.kept.pop("f:e1")  # a rotation carries it on, behind what is newer
     room.journal.kept["f:e1"] = final
@@ -795,7 +806,7 @@ def test_an_id_that_was_refused_then_mended_and_accepted_is_open_after_a_death_w
 def test_at_no_moment_is_neither_the_opening_of_an_effect_nor_its_end_alive_in_the_journal(room):
     alive, missing = set[str](), list[str]()
 
-    class Watched(Memory):
+    class Watched(MemoryJournal):
         def put(self, key: str, value: bytes) -> bool:
             alive.add(key)
             return super().put(key, value)
@@ -824,7 +835,7 @@ def test_nothing_is_carried_on_over_deaths_but_what_is_open_or_remembered(room):
     room.loop.advance(0.2)
     forgotten = set[str]()
 
-    class Counted(Memory):
+    class Counted(MemoryJournal):
         def forget(self, key: str) -> None:
             forgotten.add(key)
 
@@ -847,13 +858,13 @@ def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
     for number in range(3):
         name = f"e{number}"
         effect = Effect(id=name, effect_type="wind", intensity=60.0, duration=100, parameters={"n": 2**64})
-        room.receipts.repeats(effect)
+        room.receipts.check_id(effect)
         with pytest.raises(OverflowError):
             room.delivery.accept(effect, {"fan": effect}, "", "effects/wind", b"")
-        room.receipts.repeats(effect)
+        room.receipts.check_id(effect)
         with pytest.raises(TypeError):
-            room.receipts.tell(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
-    assert (len(room.delivery), room.loop.waiting, room.receipts._told) == (0, 0, {})
+            room.receipts.publish(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
+    assert (len(room.delivery), room.loop.waiting, room.receipts._known) == (0, 0, {})
     assert not any(lane.parts for lane in room.delivery._lanes.values())
 
 

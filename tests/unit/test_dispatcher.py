@@ -13,13 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher_proc.dispatcher import Dispatcher
-from effectd.config import reader
 from effectd.messages.answers import FINAL
-from effectd.program.process import Process
 from effectd.readiness.gate import Line
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.wire import Wire
+from effectd.testing import DispatcherBench
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 
@@ -36,71 +32,21 @@ effects:
 """
 
 
-class House:
-    """The real Dispatcher; only the connection to the broker is a Wire, and drivers are ready when a test says so."""
+class House(DispatcherBench):
+    """Two fans, one of which makes fog, too."""
 
     def __init__(self, home: Path, root: str = "") -> None:
-        (home / "config.yaml").write_text(HOME.format(root=root))
-        self.process = Process("dispatcher", home)
-        self.process.config = reader.load(home)
-        self.loop, self.wire, self.root = FakeLoop(), Wire(), f"{root}/" if root else ""
-        self.dispatcher = Dispatcher(self.process, self.loop)
-        self.dispatcher.start()
-        self.dispatcher._broker._links = [self.wire]
-        self.dispatcher._outbox._link = self.wire
-        self.dispatcher._overload._link = self.wire
-        self.dispatcher._broker.generation = "b1"
-        self.dispatcher._watcher._timer.cancel()  # the gates of these tests have no heart that beats
-
-    def close(self) -> None:
-        self.dispatcher._watcher.close()
-        self.process.gate.close()
-
-    def gate(self, program: str, line: Line | None) -> None:
-        """The gate of `program` has said `line`, or is gone."""
-        watch = self.dispatcher._presence.watches[program]
-        watch.line, watch.stale = line, False
-        watch.changed()
-
-    def ready(self, *devices: str, run: str = "g1", broker: str = "b1") -> None:
-        for device in devices or ("fan", "fan-2"):
-            self.gate(device, Line(device, 7, "ready", f"{device}-{run}", broker_generation=broker))
-
-    def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
-        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self.dispatcher._table.take(self.root + topic, data, retained)
-        self.loop.advance(0)  # an effect has its turn
+        super().__init__(home, HOME.format(root=root))
 
     def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
         self.message("effects/wind", {"id": effect_id, **fields})
-
-    def ack(self, device: str, effect_id: str, status: str = "done") -> None:
-        self.message(f"devices/{device}/ack", {"id": effect_id, "status": status})
-
-    def on(self, topic: str) -> list[dict[str, Any]]:
-        """What was published on a topic, or below it where it ends with /."""
-        whole = self.root + topic
-        return [
-            json.loads(payload)
-            for published, payload, _, _ in self.wire.published
-            if published == whole or (topic.endswith("/") and published.startswith(whole))
-        ]
-
-    def statuses(self, effect_id: str) -> list[str]:
-        return [receipt["status"] for receipt in self.on(f"receipts/{effect_id}")]
-
-    def letters(self) -> list[tuple[str, str | None, str]]:
-        """Every dead letter: the reason, the effect's id, and what it says."""
-        whole = f"{self.root}dead-letters/"
-        found = [(topic, json.loads(data)) for topic, data, _, _ in self.wire.published if topic.startswith(whole)]
-        return [(topic.removeprefix(whole), letter["id"], letter["detail"]) for topic, letter in found]
 
 
 @pytest.fixture
 def house(home: Path) -> Iterator[House]:
     house = House(home)
     house.ready()
-    house.wire.published.clear()
+    house.link.published.clear()
     yield house
     house.close()
 
@@ -121,7 +67,7 @@ def test_an_effect_goes_to_the_devices_of_its_type_and_comes_back_as_a_receipt(h
         [1],
         "s",
     )
-    assert [(qos, retain) for topic, _, qos, retain in house.wire.published if "system" not in topic] == [
+    assert [(qos, retain) for topic, _, qos, retain in house.link.published if "system" not in topic] == [
         (1, False)
     ] * 2
 
@@ -150,7 +96,7 @@ def test_under_a_topic_root_everything_stands_below_it(home):
     house.ack("fan-2", "w1")
     house.message("effects/wind", b"{")
     assert house.statuses("w1") == ["done"]
-    assert all(topic.startswith("room1/left/") for topic, _, _, _ in house.wire.published)
+    assert all(topic.startswith("room1/left/") for topic, _, _, _ in house.link.published)
     house.close()
 
 
@@ -171,7 +117,7 @@ def test_a_known_type_without_a_device_is_undeliverable(house):
 
 def test_a_device_whose_section_is_wrong_is_left_out_and_the_rest_works(house):
     house.wind()
-    assert {topic for topic, _, _, _ in house.wire.published} == {"devices/fan/set", "devices/fan-2/set"}
+    assert {topic for topic, _, _, _ in house.link.published} == {"devices/fan/set", "devices/fan-2/set"}
 
 
 # --- what is refused --------------------------------------------------------------------------------------------
@@ -202,10 +148,10 @@ def test_what_breaks_a_rule_is_refused_by_receipt_and_dead_letter_that_name_the_
 
 def test_a_refused_effect_that_is_published_again_is_told_the_same_again_and_makes_no_second_letter(house):
     for fields in ({"intensity": 101}, {"intensity": "breeze"}):
-        house.wire.published.clear()
+        house.link.published.clear()
         for _ in range(3):
             house.wind("r" + str(fields["intensity"]), **fields)
-        receipts = [payload for topic, payload, _, _ in house.wire.published if topic.startswith("receipts/")]
+        receipts = [payload for topic, payload, _, _ in house.link.published if topic.startswith("receipts/")]
         assert len(receipts) == 3
         assert len(set(receipts)) == 1
         assert len(house.letters()) == 1
@@ -239,7 +185,7 @@ def test_what_was_mended_after_a_refusal_is_executed_once_even_if_it_is_held_for
 )
 def test_what_is_malformed_is_a_dead_letter_and_nothing_else(house, payload):
     house.message("effects/wind", payload)
-    assert len(house.wire.published) == 1
+    assert len(house.link.published) == 1
     (letter,) = house.on("dead-letters/malformed")
     assert (letter["id"], letter["topic"]) == (None, "effects/wind")
     assert base64.b64decode(letter["payload_base64"]) == payload[:4096]
@@ -248,13 +194,13 @@ def test_what_is_malformed_is_a_dead_letter_and_nothing_else(house, payload):
 def test_an_empty_payload_is_ignored(house):
     house.message("effects/wind", b"")
     house.message("effects/wind", b"", retained=True)
-    assert house.wire.published == []
+    assert house.link.published == []
 
 
 def test_a_retained_copy_is_never_executed_but_a_dead_letter(house):
     house.message("effects/wind", {"id": "w1"}, retained=True)
     assert [(word, effect_id) for word, effect_id, _ in house.letters()] == [("refused", "w1")]
-    assert len(house.wire.published) == 1
+    assert len(house.link.published) == 1
     house.wind()
     assert len(house.on("devices/fan/set")) == 1
 
@@ -273,7 +219,7 @@ def test_the_same_effect_again_is_not_executed_again_and_is_told_its_latest_rece
     for _ in range(3):
         house.loop.advance(10)
         house.wind(intensity=5, location="left")
-    receipts = [payload for topic, payload, _, _ in house.wire.published if topic == "receipts/w1"]
+    receipts = [payload for topic, payload, _, _ in house.link.published if topic == "receipts/w1"]
     assert receipts[0] == receipts[1]
     assert len(receipts) == 6
     assert len(set(receipts[2:])) == 1
@@ -402,13 +348,11 @@ def test_an_effect_that_expires_names_what_was_missing(house, line, lack):
 
 def test_without_a_connection_effects_are_held_and_receipts_kept_and_both_told_when_it_is_back(house):
     house.wind("w1", location="left")
-    house.wire.lose()
-    house.dispatcher._broker._down("lost")
+    house.link.lose()
     house.ack("fan", "w1")  # read from the socket just before
     house.wind("w2", location="left")
-    house.wire.up = True
-    house.wire.published.clear()
-    house.dispatcher._broker._up(house.dispatcher._up)
+    house.link.published.clear()
+    house.link.open()
     assert house.statuses("w1") == ["done"]
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w2"]
 
@@ -442,9 +386,9 @@ def test_the_state_of_every_program_is_published_retained_at_each_change_and_aga
     assert house.on("system/fan/state")[-1].items() >= expected.items()
     assert house.on("system/fan-2/state")[-1].items() >= {"name": "fan-2", "state": "gone", "contract": 2}.items()
     assert house.on("system/broker/state")[-1].items() >= {"state": "ready", "generation": "b1"}.items()
-    house.wire.published.clear()
-    house.dispatcher._up()
-    states = {topic: (qos, retain) for topic, _, qos, retain in house.wire.published if topic.startswith("system/")}
+    house.link.published.clear()
+    house.link.open()
+    states = {topic: (qos, retain) for topic, _, qos, retain in house.link.published if topic.startswith("system/")}
     programs = [f"system/{name}/state" for name in house.process.config.programs]
     assert states == dict.fromkeys(["system/holds", *programs], (1, True))
 
@@ -505,7 +449,7 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
             == len({effect_id for effect_id, _ in seqs})
         )
     for effect_id in {receipt["id"] for receipt in house.on("receipts/")}:
-        told = [payload for topic, payload, _, _ in house.wire.published if topic == f"receipts/{effect_id}"]
+        told = [payload for topic, payload, _, _ in house.link.published if topic == f"receipts/{effect_id}"]
         words = [json.loads(payload)["status"] for payload in told]
         while words and words[0] == "refused":  # each may have been mended under the same id
             told, words = told[1:], words[1:]
@@ -518,18 +462,13 @@ def test_no_history_of_messages_makes_receipts_contradict_or_executes_an_effect_
 # --- what waits for its turn ------------------------------------------------------------------------------------
 
 
-def arrives(house, topic, payload):
-    """As `message`, but its turn has not come."""
-    house.dispatcher._table.take(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), False)
-
-
 def test_a_stop_passes_the_effects_that_wait_and_ends_those_that_came_before_it(house):
     for number in range(3):
-        arrives(house, "effects/wind", {"id": f"before-{number}"})
+        house.arrives("effects/wind", {"id": f"before-{number}"})
     house.loop.now += 0.01
-    arrives(house, "stop-all", b"")
+    house.arrives("stop-all", b"")
     house.loop.now += 0.01
-    arrives(house, "effects/wind", {"id": "after"})
+    house.arrives("effects/wind", {"id": "after"})
     house.message("devices/fan/fence", b"f1")
     house.message("devices/fan-2/fence", b"f2")
     assert [house.statuses(f"before-{number}") for number in range(3)] == [["stopped"]] * 3
@@ -537,9 +476,9 @@ def test_a_stop_passes_the_effects_that_wait_and_ends_those_that_came_before_it(
 
 
 def test_a_stop_of_one_device_ends_its_share_only_of_what_waited(house):
-    arrives(house, "effects/wind", {"id": "w1"})
+    house.arrives("effects/wind", {"id": "w1"})
     house.loop.now += 0.01
-    arrives(house, "devices/fan/stop", b"")
+    house.arrives("devices/fan/stop", b"")
     house.loop.advance(0)
     assert house.on("devices/fan/set") == []
     assert [sent["id"] for sent in house.on("devices/fan-2/set")] == ["w1"]
@@ -549,7 +488,7 @@ def test_a_stop_of_one_device_ends_its_share_only_of_what_waited(house):
 
 
 def test_the_time_that_an_effect_waits_for_its_turn_counts(house):
-    arrives(house, "effects/wind", {"id": "late", "ttl_ms": 50})
+    house.arrives("effects/wind", {"id": "late", "ttl_ms": 50})
     house.loop.now += 0.06
     house.loop.advance(0)
     assert house.on("devices/") == []
@@ -558,38 +497,37 @@ def test_the_time_that_an_effect_waits_for_its_turn_counts(house):
 
 def test_of_a_flood_each_named_effect_is_refused_briefly_and_no_letter_is_written_for_each(house):
     for number in range(3000):
-        arrives(house, "effects/fog", {"id": f"f{number}"})
-        house.wire.confirm()
+        house.arrives("effects/fog", {"id": f"f{number}"})
+        house.link.confirm()
     house.loop.advance(0)
-    refused = [payload for topic, payload, _, _ in house.wire.published if b'"overload: ' in payload]
+    refused = [payload for topic, payload, _, _ in house.link.published if b'"overload: ' in payload]
     assert 1000 < len(refused) < 2100
     assert len([word for word, *_ in house.letters() if word == "overload"]) == 1
-    assert len(house.dispatcher._receipts._told) < 2000, "nothing is remembered of them"
-    house.wire.published.clear()
-    arrives(house, "effects/wind", {"id": "good", "location": "left"})
+    assert len(house.dispatcher._receipts._known) < 2000, "nothing is remembered of them"
+    house.link.published.clear()
+    house.arrives("effects/wind", {"id": "good", "location": "left"})
     house.loop.advance(0)
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["good"]
 
 
 def test_a_repeated_id_is_not_refused_by_overload_while_its_first_is_open_or_waits(house):
     house.wind("open")
-    arrives(house, "effects/wind", {"id": "waits"})
+    house.arrives("effects/wind", {"id": "waits"})
     for number in range(3000):
-        arrives(house, "effects/wind", {"id": f"f{number}"})
-        house.wire.confirm()
-    arrives(house, "effects/wind", {"id": "open"})
-    arrives(house, "effects/wind", {"id": "waits"})
+        house.arrives("effects/wind", {"id": f"f{number}"})
+        house.link.confirm()
+    house.arrives("effects/wind", {"id": "open"})
+    house.arrives("effects/wind", {"id": "waits"})
     house.loop.advance(0.2)
     assert "refused" not in house.statuses("open") + house.statuses("waits")
 
 
 def test_a_connection_without_room_holds_sets_and_gate_lines_back_until_it_has(house):
-    house.wire.room = False
+    house.link.room = False
     house.wind("w1")
     house.gate("fan-2", None)
-    assert house.wire.published == []
-    house.wire.room = True
-    house.dispatcher._room()
+    assert house.link.published == []
+    house.link.make_room()
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w1"]
     assert [line["state"] for line in house.on("system/fan-2/state")] == ["gone"]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from effectd.cli.watch import draw, pictures
 from effectd.config.schema import Device
-from tests.unit.room import DEVICES, Story
+from tests.unit.watch_story import DEVICES, Story
 
 KINDS = ("light", "wind", "vibration", "scent", "fog", "temperature")
 TWENTY = {f"{KINDS[i % 6]}-{i:02d}": Device("virtual", (KINDS[i % 6],)) for i in range(20)}

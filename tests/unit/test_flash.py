@@ -11,8 +11,8 @@ from drivers.flash import Flash
 from effectd.config import lights
 from effectd.config.schema import Device, Limits
 from effectd.messages.effect import Effect
+from effectd.testing import MemoryJournal
 from tests.unit.life import Life
-from tests.unit.memory import Memory
 
 
 def rises(levels: list[tuple[float, float]], start: float = 0.0) -> list[float]:
@@ -61,7 +61,7 @@ def test_no_second_has_more_rises_than_the_limit_whatever_comes(history, sharing
 def test_lights_of_one_zone_in_processes_of_their_own_stay_within_it_together(stream):
     names = [f"l{i}" for i in range(3)]
     zone = {name: Device("virtual", ("light",), zones=("stage",)) for name in names}
-    flash = {name: Flash(Memory(), "b", 0.0, 3.0, lights.sharing(name, zone)) for name in names}  # type: ignore[arg-type]
+    flash = {name: Flash(MemoryJournal(), "b", 0.0, 3.0, lights.sharing(name, zone)) for name in names}
     now, found = 10.0, []
     level = dict.fromkeys(names, 0.0)
     for wait, which, wanted in stream:
@@ -134,7 +134,7 @@ def test_0_is_as_asked_and_only_lights_have_a_limit_by_default():
 
 
 def test_colours_that_alternate_are_flashes_as_well():
-    flash = Flash(Memory(), "b", 0.0, 3.0, 1)  # type: ignore[arg-type]
+    flash = Flash(MemoryJournal(), "b", 0.0, 3.0, 1)
     shown = ["black"]
     for n in range(20):
         wanted = ("red", "blue")[n % 2]
@@ -145,7 +145,7 @@ def test_colours_that_alternate_are_flashes_as_well():
 
 @pytest.mark.parametrize(("max_hz", "count", "apart_s"), [(3, 4, 4 / 3), (0.5, 1, 2.0), (2.5, 5, 2.0)])
 def test_a_share_below_one_is_one_rise_in_a_longer_time(max_hz, count, apart_s):
-    flash = Flash(Memory(), "b", 0.0, max_hz, count)  # type: ignore[arg-type]
+    flash = Flash(MemoryJournal(), "b", 0.0, max_hz, count)
     went = []
     for n in range(400):
         if flash.allows(light(100), 5 + n / 50):

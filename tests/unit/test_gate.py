@@ -20,7 +20,8 @@ from effectd.readiness import gate as gate_module
 from effectd.readiness import gate_watcher as watcher_module
 from effectd.readiness.gate import Gate, GateHeld, this_generation
 from effectd.readiness.gate_watcher import GateView, GateWatcher
-from tests.unit.fakeloop import FakeLoop, RealLoop
+from effectd.testing import FakeLoop
+from tests.unit.real_loop import RealLoop
 
 OWNER = """
 import sys, pathlib
@@ -236,6 +237,16 @@ def test_garbage_is_answered_with_what_a_request_is_and_hurts_nobody(loop, reade
     assert "a request is a JSON object" in reader.line()["error"]
     reader.sock.sendall(b'{"do": "stop"}\n')
     assert reader.line() == {"heard": {"do": "stop"}}
+
+
+def test_the_configuration_it_works_by_has_its_hash_in_each_line_and_is_told_to_who_asks(run, loop, reader, gate):
+    assert reader.line()["config"] is None
+    gate.configured({"limits": {"max_on_ms": 100}}, "0123456789ab")
+    assert reader.line()["config"] == "0123456789ab"
+    gate.say("ready", broker_generation="b1")
+    assert reader.line()["config"] == "0123456789ab"
+    reader.sock.sendall(b'{"do": "config"}\n')
+    assert reader.line() == {"done": "config", "config": {"limits": {"max_on_ms": 100}}}
 
 
 def test_who_sends_without_end_is_let_go(loop, reader, gate):

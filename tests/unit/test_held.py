@@ -1,12 +1,13 @@
 """What is held is off and takes nothing, whoever brings it, and both the driver and the dispatcher say who holds it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.fakeloop import RealLoop
+from tests.unit.real_loop import RealLoop
 from tests.unit.test_dispatcher import House
 from tests.unit.test_host import Stage
 
@@ -106,7 +107,7 @@ def test_a_driver_that_is_born_while_it_is_held_is_off_and_takes_nothing(home, l
 def house(home: Path) -> Iterator[House]:
     house = House(home)
     house.ready()
-    house.wire.published.clear()
+    house.link.published.clear()
     yield house
     house.close()
 
@@ -136,7 +137,7 @@ def test_what_waits_for_a_device_ends_when_it_is_held(house):
 def test_those_that_stand_are_published_retained_and_shown_by_the_gate(house):
     house.message("holds/door", b'{"reason": "open", "target": "fan"}')
     house.message("holds/anna", b"cleaning")
-    told = house.on("system/holds")[-1]
+    told = json.loads(house.link.payloads("system/holds")[-1])
     assert [(hold["name"], hold["reason"], hold["target"]) for hold in told] == [
         ("door", "open", ["fan"]),
         ("anna", "cleaning", None),
@@ -144,7 +145,7 @@ def test_those_that_stand_are_published_retained_and_shown_by_the_gate(house):
     assert house.dispatcher._holding.everything
     house.dispatcher._table.asked({"do": "release", "name": "anna"}, lambda _: None)
     house.message("holds/door", b"")
-    assert house.on("system/holds")[-1] == []
+    assert json.loads(house.link.payloads("system/holds")[-1]) == []
     house.wind("w1")
     assert house.statuses("w1") == []  # open, and on its way
     assert not house.dispatcher._holding.everything

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from effectd.messages import holds as messages
 from effectd.program import holds as module
 from effectd.program.holds import FILE, Holds
-from tests.unit.fakeloop import FakeLoop
+from effectd.testing import FakeLoop
 
 # --- the message ---------------------------------------------------------------------------------------------------
 

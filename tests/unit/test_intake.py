@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher_proc import intake as intake_module
 from dispatcher_proc.intake import LATE_S, QUEUED, QUIET, Intake
-from tests.unit.fakeloop import FakeLoop
+from effectd.testing import FakeLoop
 
 
 class Door:

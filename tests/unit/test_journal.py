@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from effectd.base import journal as journal_module
 from effectd.base import journal_file
 from effectd.base.journal import CHECK_EVERY_S, Journal
-from tests.unit.fakeloop import FakeLoop
+from effectd.testing import FakeLoop
 
 SIZE = 4096
 

@@ -127,7 +127,7 @@ def test_a_driver_without_options_of_its_own_takes_none(home):
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("fann", "no drivers/fann.py, no entry point in effectd.drivers, no module of that name"),
+        ("fann", "no such kind, and no module of that name; known are virtual"),
         ("a_package.fan", "No module named 'a_package.fan'"),
         ("nobody.at_all", "No module named 'nobody'"),
         ("needy", "No module named 'a_module_that_nobody_has'"),
@@ -161,7 +161,7 @@ def test_an_effect_that_the_driver_cannot_do_is_told_with_those_that_it_can(home
     ("options", "line", "key", "told"),
     [
         (("host: a", "pim: 4"), 7, "devices.fan.options.pim", "unknown key; allowed here are pin, host"),
-        (("host: a", "pin: four"), 7, "devices.fan.options.pin", "int"),
+        (("host: a", "pin: four"), 7, "devices.fan.options.pin", "a whole number, not"),
         (("host: a",), 5, "devices.fan.options", "pin"),
         (("pin: 13",), 5, "devices.fan.options", "pin 13 is the lamp's"),
     ],

@@ -13,7 +13,7 @@ from effectd.config.schema import Address, Tls
 from effectd.program import link as link_module
 from effectd.program.link import ROOM_BYTES, ROOM_MESSAGES, Link
 from effectd.program.stream import Stream, length
-from tests.unit.fakeloop import RealLoop
+from tests.unit.real_loop import RealLoop
 
 CONNACK, SUBACK = b"\x20\x02\0\0", b"\x90\x03\0\x01\x01"
 

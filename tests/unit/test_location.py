@@ -55,7 +55,7 @@ def test_the_urn_may_say_everywhere_and_stars():
 
 @pytest.mark.parametrize("text", ["upstairs", "left:upstairs", "lefT-ish", "urn:mpeg:other:left", "left/top", "左"])
 def test_an_unknown_term_is_refused_with_those_that_are_allowed(text):
-    with pytest.raises(ValueError, match=r"is no place; allowed are everywhere, \*, left, .*front"):
+    with pytest.raises(ValueError, match=r"is not a place; allowed are everywhere, \*, left, .*front"):
         parse(text)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.fakeloop import FakeLoop, RealLoop
+from effectd.testing import FakeLoop
+from tests.unit.real_loop import RealLoop
 
 
 @pytest.fixture

@@ -28,9 +28,7 @@ from effectd.messages.answers import FINAL, Ack
 from effectd.messages.effect import Effect, boot_id, to_set
 from effectd.messages.topics import Topics
 from effectd.program.process import Process
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.memory import Memory
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink, FakeLoop, MemoryJournal
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 
@@ -81,7 +79,7 @@ class World:
         self.published = 0
         self.losing = 0
         self.configured = True
-        self.notes, self.memory = Memory(), Memory()
+        self.notes, self.memory = MemoryJournal(), MemoryJournal()
         self.dispatcher_loop, self.driver_loop = FakeLoop(), FakeLoop()
         self.run = 0
 
@@ -90,12 +88,12 @@ class World:
     def start_dispatcher(self) -> None:
         self.dispatcher_loop.clear()
         ledger = Ledger(self.memory, boot_id())
-        told = Receipts(self._told, Topics(), self.dispatcher_loop.time, ledger)
-        self.delivery = Delivery(self.dispatcher_loop, self._send, told, ledger, lambda *_: None)
+        receipts = Receipts(self._put, Topics(), self.dispatcher_loop.time, ledger)
+        self.delivery = Delivery(self.dispatcher_loop, self._send, receipts, ledger, lambda *_: None)
         self.ledger = ledger
         self.configure(self.configured)
         found = ledger.restore(self.dispatcher_loop.time(), REMEMBERED_S)
-        told.restore(found)
+        receipts.restore(found)
         self.delivery.restore(found)
         if self.run:
             self.dispatcher_loop.call_soon(self._ready)
@@ -103,7 +101,7 @@ class World:
     def start_driver(self) -> None:
         self.driver_loop.clear()
         self.run += 1
-        self.wire = Wire()
+        self.wire = FakeLink()
         self.host = Host(self.process, self.driver_loop, Fan(self))
         self.member = self.host._members["fan"]
         self.member.reporter.link = self.wire
@@ -124,13 +122,13 @@ class World:
 
     # --- what goes between
 
-    def _told(self, topic: str, payload: bytes, had: Callable[[], None] | None) -> None:
+    def _put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None) -> None:
         if topic.startswith("receipts/"):
             receipt = json.loads(payload)
             if receipt["status"] in FINAL:
                 self.receipts.setdefault(receipt["id"], set()).add(receipt["status"])
-        if had is not None:
-            had()
+        if delivered is not None:
+            delivered()
 
     def _send(self, _device: str, effect: Effect, _taken: object) -> bool:
         if self.losing:
@@ -230,10 +228,10 @@ def test_after_any_history_a_fresh_effect_is_driven_and_none_was_driven_twice_or
                 case "foreign", [seq, newest, lasts]:
                     foreign(world, seq, newest, lasts)
                 case "dispatcher", [journal_lost]:
-                    world.memory = Memory() if journal_lost else world.memory.reborn()
+                    world.memory = MemoryJournal() if journal_lost else world.memory.reborn()
                     world.start_dispatcher()
                 case "driver", [notes]:
-                    world.notes = world.notes.reborn() if notes == "kept" else Memory()
+                    world.notes = world.notes.reborn() if notes == "kept" else MemoryJournal()
                     world.notes.new, world.notes.lost = notes == "lost", notes == "damaged"
                     world.start_driver()
                 case "clock", [jump_s]:
@@ -283,7 +281,7 @@ def test_what_an_earlier_run_of_a_driver_may_have_had_is_told_as_failed_where_it
         assert world.receipts == {had: {"done"}}
         world.losing = 1
         unknown = world.effect(100)
-        world.notes = Memory()
+        world.notes = MemoryJournal()
         world.notes.new = True
         world.start_driver()
         world.advance(0.2)

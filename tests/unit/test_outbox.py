@@ -11,15 +11,14 @@ from dispatcher_proc import outbox as outbox_module
 from dispatcher_proc.outbox import WINDOW, Outbox
 from dispatcher_proc.overload import FLYING, Overload
 from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink, FakeLoop
 
 LETTERS = "dead-letters/"
 
 
 @pytest.fixture
 def wire():
-    return Wire()
+    return FakeLink()
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_it_is_busy_while_a_receipt_waits_for_long_and_not_because_of_letters(wi
 
 @given(st.lists(st.sampled_from(["put", "confirm", "lose", "back"]), max_size=40))
 def test_every_message_reaches_a_broker_that_stays_and_none_before_the_one_put_before_it(history):
-    wire, number = Wire(), 0
+    wire, number = FakeLink(), 0
     outbox = Outbox(wire, LETTERS)
     for what in [*history, "back"]:
         if what == "put":

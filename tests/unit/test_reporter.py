@@ -6,14 +6,13 @@ from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd.base.journal import Journal
 from effectd.config.schema import Device
 from effectd.messages.topics import Topics
-from tests.unit.fakeloop import FakeLoop
-from tests.unit.wire import Wire
+from effectd.testing import FakeLink, FakeLoop
 
 
 def test_the_configuration_that_a_device_publishes_has_what_a_client_needs_to_reach_it(home):
     device = Device("virtual", ("wind",), location="left", zones=("row-a", "aisle"))
     reporter = Reporter(FakeLoop(), Topics(), "fan", device, Journal(home / "run" / "fan.seen", JOURNAL_BYTES))
-    reporter.link = wire = Wire()
+    reporter.link = wire = FakeLink()
     reporter.connected()
     (published,) = [json.loads(payload) for topic, payload, _, _ in wire.published if topic == "devices/fan/config"]
     assert published == {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from effectd.cli.watch import draw
 from effectd.config.schema import Device
 from effectd.messages import answers
-from tests.unit.room import Story
+from tests.unit.watch_story import Story
 
 
 def test_a_device_of_which_nobody_has_spoken_is_neither_on_nor_offline():

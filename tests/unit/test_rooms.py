@@ -15,8 +15,10 @@ HOST_FILES = {
     "on_time",
     "pace",
     "actuator",
+    "actuator_bench",
     "host",
     "deadline",
+    "driver_bench",
     "dry_run",
     "kinds",
     "member",
@@ -31,7 +33,7 @@ HOST_FILES = {
     "__main__",
     "__init__",
 }
-PARTS_OF_DRIVERS = {"driver", "template", "serial_code", "serial_port"}
+PARTS_OF_DRIVERS = {"driver", "template", "digest", "serial_code", "serial_port"}
 TOPIC_WORDS = ("devices", "effects", "receipts", "dead-letters", "system", "stop-all", "timeline")
 
 
@@ -94,7 +96,7 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
-FLOORS = ("base", "messages", "config", "readiness", "program", "supervision", "cli")
+FLOORS = ("base", "testing", "messages", "config", "readiness", "program", "supervision", "cli")
 
 
 def test_within_effectd_a_package_imports_only_from_those_below_it():
@@ -107,6 +109,11 @@ def test_within_effectd_a_package_imports_only_from_those_below_it():
             if above:
                 wrong[name(path)] = above
     assert wrong == {}
+
+
+def test_only_a_bench_uses_what_is_for_tests():
+    users = [path for path in FILES if any(module.startswith("effectd.testing") for module in imports(path))]
+    assert {path.stem for path in users if path.parent.name != "testing"} == {"actuator_bench", "bench"}
 
 
 def test_a_driver_knows_of_this_package_only_the_base_class_and_the_templates():

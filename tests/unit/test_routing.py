@@ -168,7 +168,7 @@ def test_a_target_without_a_device_of_the_type_is_undeliverable():
 
 
 def test_an_unknown_target_is_refused_with_the_names_that_are_known():
-    with pytest.raises(EffectRefused, match="'row-z' is no device and no zone; known are a, b, c, lamp, aisle, row-a"):
+    with pytest.raises(EffectRefused, match="'row-z' is neither a device nor a zone; known are a, b, c, lamp, aisle"):
         plan(wind(target=("a", "row-z")), seats())
 
 

@@ -9,7 +9,7 @@ from effectd.program import supervisord_guard
 from effectd.program.supervisord_guard import SupervisordGuard
 from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
-from tests.unit.fakeloop import FakeLoop
+from effectd.testing import FakeLoop
 
 
 class Stage:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import typer
 
-from effectd.cli import message_lines
+from effectd.cli import message_lines, not_in_force
 from effectd.cli.client import Client, Message
 from effectd.cli.watch import draw, screen
+from effectd.cli.watch.freshness import Freshness
 from effectd.cli.watch.pictures import FRAMES_HZ
 from effectd.cli.watch.room import Room
 from effectd.cli.watch.screen import Screen
@@ -34,6 +35,8 @@ def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
 def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     def up() -> None:
         typer.echo(f"watching {tree.broker.address}", err=True)
+        for line in not_in_force.lines(tree):
+            typer.echo(line, err=True)
 
     def down(why: str) -> None:
         typer.echo(f"{why}; waiting for the broker", err=True)
@@ -63,7 +66,7 @@ def _reader_gone() -> None:
 
 def _picture(tree: Config) -> int:
     """Take the messages as they come and draw: at the pace of what moves, and soon after each message."""
-    room = Room(tree)
+    room, freshness = Room(tree), Freshness(tree.home)
     with Client(tree, "watch", room.subscriptions, on_up=room.connected, on_down=room.lost) as client:
         client.link.open()
         loop = client.loop
@@ -85,6 +88,7 @@ def _picture(tree: Config) -> int:
                 if over():
                     if not client.link.up:
                         room.away = client.trouble or "no answer yet"
+                    freshness.look(room)
                     terminal.resized = False
                     terminal.show(draw.draw(room, *terminal.size, colour=terminal.colour))
                     drawn = loop.time()

@@ -14,6 +14,7 @@ DIM, BOLD = Style(dim=True), Style(bold=True)
 # of the picture -> the least width of what stands beside it; 6 is for four devices in 80 times 24
 HEIGHTS = {8: 20, 6: 16, 4: 12, 1: 32}
 _GAP = Segment("  ")
+_STALE = Style.parse("yellow")
 
 
 def size(height: int) -> tuple[int, int]:
@@ -64,6 +65,8 @@ def program_line(room: Room, program: Program, gap: str = " ") -> Line:
     line = [Segment(word, word_style(word) if room.announced else DIM)]
     if program.since is not None:
         line.append(Segment(f"{gap}{ago(room.now() - program.since)}", DIM))
+    if program.stale:
+        line.append(Segment(f"{gap}stale: {', '.join(program.stale)}", _STALE))
     return [*line, Segment(gap + program.reason)] if program.reason else line
 
 

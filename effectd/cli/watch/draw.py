@@ -119,11 +119,11 @@ class _Floor:
 
 
 def _programs(room: Room, width: int, rows: int) -> list[Line]:
-    """Those that are not ready first, a line each with the reason; the others in columns, or only counted."""
+    """Those that are not ready, or stale, first, a line each; the others in columns, or only counted."""
     if room.away:
         return [[Segment(" no word from any program while there is no connection", DIM)]]
-    wrong = [program for program in room.programs.values() if program.state != "ready"]
-    ready = [program for program in room.programs.values() if program.state == "ready"]
+    wrong = [program for program in room.programs.values() if program.state != "ready" or program.stale]
+    ready = [program for program in room.programs.values() if program.state == "ready" and not program.stale]
     wide = min(max(len(name) for name in room.programs) + 14, 40)
     across = max(width // wide, 1)
     if len(wrong) + -(-len(ready) // across) <= rows:

@@ -99,6 +99,9 @@ class Program:
     state: str = ""
     since: float | None = None
     reason: str = ""
+    generation: str = ""
+    config: str = ""  # the hash of what it works by
+    stale: tuple[str, ...] = ()  # keys of config.yaml that are not in force
 
 
 @dataclass(slots=True, frozen=True)
@@ -167,7 +170,7 @@ class Room:
             device.do(self.now(), {})
             device.online = None
         for program in self.programs.values():
-            program.state, program.since, program.reason = "", None, ""
+            program.state, program.since, program.reason, program.stale = "", None, "", ()
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """One message as it arrived."""
@@ -251,6 +254,7 @@ class Room:
         else:  # a last will has no time of its own
             since = program.since if program.state == state and program.since is not None else now
         program.state, program.reason, program.since = state, text(fields.get("reason"), 400), since
+        program.generation, program.config = text(fields.get("generation")), text(fields.get("config"))
 
 
 def text(value: Any, limit: int = _NAME) -> str:

@@ -1,9 +1,11 @@
-"""A journal in memory, for tests that make hundreds of rooms; `reborn` is what the next run would find."""
+"""A journal in memory: quick, and nothing of it stays on disk."""
 
 from typing import Any
 
 
-class Memory:
+class MemoryJournal:
+    """`reborn` is what the next run would find; `full` makes every `put` fail."""
+
     def __init__(self, found: dict[str, bytes] | None = None) -> None:
         self.found = dict(found or {})
         self.kept = dict(found or {})
@@ -27,5 +29,5 @@ class Memory:
     def forget(self, key: str) -> None:
         """What is forgotten may still be found: the real one only stops carrying it on."""
 
-    def reborn(self) -> "Memory":
-        return Memory(self.kept)
+    def reborn(self) -> "MemoryJournal":
+        return MemoryJournal(self.kept)

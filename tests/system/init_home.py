@@ -11,7 +11,7 @@ import yaml
 from tests.system.home import BARE, Home
 
 
-class Made(Home):
+class InitHome(Home):
     """`scripts`: the folder with `effectd` and its like. Nothing of this checkout, nor of its venv, is on any path."""
 
     def __init__(self, name: str = "room", scripts: Path | None = None) -> None:
@@ -55,7 +55,7 @@ class Made(Home):
     def files(self) -> list[bytes]:
         return [(self.path / name).read_bytes() for name in ("config.yaml", "supervisor.conf")]
 
-    def __enter__(self) -> "Made":
+    def __enter__(self) -> "InitHome":
         return self
 
     def __exit__(self, *_: Any) -> None:

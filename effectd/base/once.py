@@ -1,0 +1,25 @@
+"""What has been said lately need not be said again: for logs that somebody else's mistake would fill."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+_KEPT = 200  # keys; of more than that the oldest may be said again
+
+
+class Once:
+    """`first(key)` is true once in `seconds` for each key."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._said: OrderedDict[Hashable, float] = OrderedDict()
+
+    def first(self, key: Hashable) -> bool:
+        now = self._clock()
+        if now - self._said.get(key, -self._seconds) < self._seconds:
+            return False
+        self._said[key] = now
+        self._said.move_to_end(key)
+        if len(self._said) > _KEPT:
+            self._said.popitem(last=False)
+        return True

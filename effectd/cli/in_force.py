@@ -1,0 +1,128 @@
+"""Bring what stands in both files into force in a running home: carry out the plan, and say what was done."""
+
+import time
+from collections.abc import Container
+from pathlib import Path
+
+import msgspec
+
+from effectd import CONTRACT
+from effectd.base.errors import BrokerLost
+from effectd.cli.client import Client
+from effectd.config import part, programs, reader
+from effectd.config.reader import Config
+from effectd.config.schema import Address, Broker
+from effectd.messages import answers
+from effectd.readiness import glance
+from effectd.supervision.control import Supervisor
+from effectd.supervision.plan import Left, Plan, Runs, plan
+
+_ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
+_TAKEN_IN_S = 2.0
+_BROKER_S = 3.0
+_LATE_S = 0.2  # for the last words of a program that has just ended
+_KEYS = 4  # of those that have changed, shown
+
+Done = dict[str, str]
+
+
+def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None) -> Done:
+    """What was done, by program: `restarted: limits.max_on_ms`. Raises as Supervisor does, and ConfigError.
+
+    `only`: the programs and devices that may be touched; the dispatcher reads config.yaml again in any case.
+    """
+    tree = reader.load(home)
+    wanted = {name: part.of(tree, name) for name in tree.programs}
+    sections = supervisor.sections()
+    runs = _runs(home, supervisor, wanted)
+    todo = plan(wanted, tree.devices, sections, runs, only)
+    done: Done = {}
+    supervisor.stop((*todo.end, *todo.renew, *todo.restart))
+    for name in todo.end:
+        supervisor.remove(runs[name].group)
+        done[name] = "ended: in neither file any more"
+    for group in dict.fromkeys(runs[name].group for name in todo.renew):
+        supervisor.remove(group)
+    for left in todo.left:
+        done |= _forget(tree, left, todo)
+    for group in dict.fromkeys([*(runs[name].group for name in todo.renew), *todo.add]):
+        supervisor.add(group)
+    fresh = [name for name in wanted if name in (*todo.renew, *todo.restart, *todo.start) or name not in runs]
+    supervisor.start(sorted((n for n in fresh if only is None or n in only), key=lambda n: programs.of(n).priority))
+    done |= dict.fromkeys(todo.add, "added") | dict.fromkeys(todo.start, "started")
+    done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
+    done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
+    supervisor.reread_supervision()
+    if todo.reread:
+        supervisor.reread()
+        for name, keys in todo.reread.items():
+            done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
+            _await(home, name, wanted[name])
+    return done
+
+
+def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[str, Runs]:
+    found = {}
+    for name, info in supervisor.programs().items():
+        alive = info["statename"] in _ALIVE
+        own = glance.part(home / "run", name) if alive else None
+        ours = name in wanted or own is not None or (home / "run" / f"{name}.state").exists()
+        found[name] = Runs(info["group"], alive, own or None, ours)
+    return found
+
+
+def _shown(keys: list[str]) -> str:
+    more = len(keys) - _KEYS
+    return ", ".join(keys[:_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _await(home: Path, name: str, wanted: part.Part) -> None:
+    """Until the program has read the file again, so that what is said next is true."""
+    end = time.monotonic() + _TAKEN_IN_S
+    while glance.part(home / "run", name) not in (wanted, None) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def _forget(tree: Config, left: Left, todo: Plan) -> Done:
+    """Clear what a broker keeps of devices that are gone, or that are elsewhere now; say of the programs that they are.
+
+    By a client of our own: the dispatcher may be one of those that have just ended.
+    """
+    place = left.place
+    broker = Broker() if place.broker["embedded"] else Broker(embedded=False, external=_address(place.broker))
+    there = msgspec.structs.replace(tree, topic_root=place.root, broker=broker)
+    topics = there.topics
+    kept = [
+        topic(device)
+        for device in left.devices
+        for topic in (topics.state, topics.availability, topics.config, topics.fence)
+    ]
+    gone = {topics.system(name): _gone(name) for name in left.programs}
+    try:
+        with Client(there, "up", [*kept, *gone]) as client:
+            client.connect(_BROKER_S)
+            acked: list[str] = []
+
+            def clear(topic: str) -> None:
+                payload = gone.get(topic, b"")
+                client.link.publish(topic, payload, qos=1, retain=True, acked=lambda: acked.append(topic))
+
+            for topic in (*kept, *gone):
+                clear(topic)
+            client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
+            for message in client.messages(_LATE_S):  # what a program said last may have come after our word
+                if not message.retained and message.payload not in (b"", gone.get(message.topic)):
+                    clear(message.topic)
+    except BrokerLost as error:
+        where = f"{broker.address}{f' under {place.root}' if place.root else ''}"
+        return dict.fromkeys(left.devices, f"its topics at {where} could not be cleared: {error}")
+    cleared = "its topics are cleared"
+    return {name: "ended: in neither file any more" if name in todo.end else cleared for name in left.devices}
+
+
+def _address(broker: part.Part) -> Address:
+    return msgspec.convert(broker["external"], Address)
+
+
+def _gone(name: str) -> bytes:
+    return answers.encode({"name": name, "state": "gone", "at": answers.unix_ms(), "contract": CONTRACT})

@@ -1,0 +1,29 @@
+"""What stands after K= on the command line, read as YAML reads it: `0`, `"0"`, `true`, `[0, 255]`, text."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from effectd.base.errors import ConfigError
+from effectd.config.yamlfile import YamlFile
+
+
+def value(text: str, kind: Any = Any) -> Any:
+    """`text` as it would be read in config.yaml; where only text fits, what YAML takes for something else stays text.
+
+    So `off_payload=OFF` and `off_payload=0` are text, and `off_payload="0"` is the text without the quotes.
+    """
+    try:
+        found = YamlFile(Path(), text.encode()).data
+    except ConfigError:  # no YAML: then it is text
+        return text
+    return text if _fits(text, kind) and not _fits(found, kind) else found
+
+
+def _fits(found: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(found, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""`effectd schema`: JSON Schema of config.yaml for editors, from the structs that read it and the page that tells it.
+
+Types, ranges and defaults are those of the structs, so that nothing can be true here and wrong there; the words are the
+rows of configuration.md, which is installed beside this package.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+from msgspec import Struct
+
+import effectd
+from drivers import kinds
+from effectd.config.reader import FILE
+from effectd.config.schema import Broker, Bus, Device, EffectType, RemoteOptions, Supervision
+
+DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
+PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
+Schema = dict[str, Any]
+_ORDER = ("$schema", "title", "type", "properties", "additionalProperties", "definitions")
+
+
+class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
+    """As the reader's own `_File`, with what it leaves open filled in."""
+
+    topic_root: str = ""
+    dispatcher: bool = True
+    broker: Broker = Broker()
+    buses: dict[str, Bus] = {}
+    devices: dict[str, Device] = {}
+    effects: dict[str, EffectType] = {}
+    supervision: Supervision = Supervision()
+
+
+def run() -> int:
+    typer.echo(written())
+    return 0
+
+
+def written() -> str:
+    return json.dumps(made(), indent=1, ensure_ascii=False)
+
+
+def made() -> Schema:
+    page = PAGE.read_text()
+    options = {kind: _options(page, "kind", kind) for kind in (*kinds.OWN, "remote")}
+    by_bus = {kind: _options(page, "bus", kind) for kind in kinds.OWN_BUSES}
+    structs = [_Whole, *(struct for struct, _ in (*options.values(), *by_bus.values()) if struct is not None)]
+    _, found = msgspec.json.schema_components(structs, ref_template="#/definitions/{name}")
+    whole = found.pop(_Whole.__name__)
+    told = _told(page)
+    for path, text in told.items():
+        _describe(path, text, whole, found)
+    for struct, words in (*options.values(), *by_bus.values()):
+        if struct is not None:
+            for key, text in words.items():
+                found[struct.__name__]["properties"][key]["description"] = text
+    device = found["Device"]
+    device["required"].remove("kind")  # or `bus`
+    device["oneOf"] = [{"required": ["kind"]}, {"required": ["bus"]}]
+    device["allOf"] = [_when(kind, struct) for kind, (struct, _) in options.items() if struct is not None]
+    found["Bus"]["allOf"] = [_when(kind, struct) for kind, (struct, _) in by_bus.items() if struct is not None]
+    device["properties"]["kind"]["examples"] = [*options]
+    found["Bus"]["properties"]["kind"]["examples"] = [*by_bus]
+    for section in (*whole["properties"].values(), *(found[name] for name in ("Broker", "EffectType", "Supervision"))):
+        section.pop("default", None)
+        if section.get("type") == "object":
+            section["type"] = ["object", "null"]  # a key with nothing under it is one that is not there
+    whole |= {"$schema": DIALECT, "title": f"{FILE} of effectd", "definitions": found}
+    schema: Schema = _draft_07(json.loads(json.dumps({key: whole[key] for key in _ORDER})))
+    return schema
+
+
+def _draft_07(schema: Any) -> Any:
+    """msgspec writes lists of fixed length as a later draft does."""
+    if isinstance(schema, list):
+        return [_draft_07(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "prefixItems" in schema:
+        schema = {**schema, "items": schema["prefixItems"], "additionalItems": False}
+        del schema["prefixItems"]
+    return {key: _draft_07(value) for key, value in schema.items()}
+
+
+def _when(kind: str, struct: type[Struct]) -> Schema:
+    options = {"properties": {"options": {"$ref": f"#/definitions/{struct.__name__}"}}}
+    needed = [field.encode_name for field in msgspec.structs.fields(struct) if field.required]
+    return {
+        "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+        "then": options | ({"required": ["options"]} if needed else {}),
+    }
+
+
+def _options(page: str, base: str, kind: str) -> tuple[type[Struct] | None, dict[str, str]]:
+    """The struct of a kind's options, and what the page says of each; None where a package for it is missing here."""
+    if kind == "remote":
+        return RemoteOptions, {}
+    try:
+        struct = kinds.options_of(kinds.find(kind) if base == "kind" else kinds.find_bus(kind))
+    except ImportError:
+        return None, {}
+    section = re.search(rf"^## kind: {kind}$(.*?)(?=^## |\Z)", page, re.M | re.S)
+    words = {key: text for row in _rows(section[1] if section else "") for key, text in _cells(row)}
+    return struct, {key: text for key, text in words.items() if key in struct.__struct_encode_fields__}
+
+
+def _told(page: str) -> dict[str, str]:
+    """`devices.<id>.limits.max_on_ms` -> what the page's tables say of it."""
+    words = {key: text for row in _rows(page.partition("\n## ")[0]) for key, text in _cells(row)}
+    section = re.search(r"^## broker\.limits$(.*?)(?=^## )", page, re.M | re.S)
+    limits = (cell for row in _rows(section[1] if section else "") for cell in _cells(row))
+    return words | {f"broker.limits.{key}": f"beyond it: {text}" for key, text in limits}
+
+
+def _rows(text: str) -> list[list[str]]:
+    rows = re.findall(r"^\| (`[^|]*)\|([^|]*)\|(.*)\|$", text, re.M)
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _cells(row: list[str]) -> list[tuple[str, str]]:
+    """Each key of a row (`broker.host`, `broker.port`) with the row's last cell, without its links."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", row[2])
+    return [(key, text) for key in re.findall(r"`([^`]+)`", row[0])]
+
+
+def _describe(path: str, text: str, whole: Schema, found: dict[str, Schema]) -> None:
+    """Put the words to the property at `path`; `<id>` is whatever key the user chooses."""
+    at, steps = whole, path.split(".")
+    for step in steps[:-1]:
+        at = _struct(at["additionalProperties"] if step.startswith("<") else at["properties"][step], found)
+    described = at if steps[-1].startswith("<") else at["properties"][steps[-1]]
+    described["description"] = text
+
+
+def _struct(schema: Schema, found: dict[str, Schema]) -> Schema:
+    """What a reference leads to, also where it may be null."""
+    choices: list[Schema] = [schema, *schema.get("anyOf", ()), *schema.get("allOf", ())]
+    for each in choices:
+        if "$ref" in each:
+            below: Schema = found[each["$ref"].rpartition("/")[2]]
+            return below
+        if "properties" in each or isinstance(each.get("additionalProperties"), dict):
+            return each
+    return schema

@@ -1,0 +1,43 @@
+"""Which programs of the room run by something else than what stands in config.yaml now; looked at once a second."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from effectd.base.errors import ConfigError
+from effectd.cli.watch.room import Room
+from effectd.config import reader
+from effectd.readiness.gate import Line
+from effectd.supervision.stale import Stale
+
+EVERY_S = 1.0
+
+
+class Freshness:
+    """`look` writes into each program of the room what is stale of it."""
+
+    def __init__(self, home: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._home, self._clock = home / reader.FILE, home, clock
+        self._due = 0.0
+        self._mark: tuple[int, ...] = ()
+        self._stale: Stale | None = None
+
+    def look(self, room: Room) -> None:
+        if self._clock() < self._due:
+            return
+        self._due = self._clock() + EVERY_S
+        self._reload()
+        for program in room.programs.values() if self._stale is not None else ():
+            line = Line(program.name, 0, program.state, program.generation, config=program.config or None)
+            program.stale = tuple(self._stale.keys(program.name, line))  # type: ignore[union-attr]
+
+    def _reload(self) -> None:
+        """Read the file again where it has changed; while it is wrong, what stood there before counts."""
+        try:
+            found = self._file.stat()
+            mark = found.st_ino, found.st_size, found.st_mtime_ns
+            if mark != self._mark:
+                self._mark = mark
+                self._stale = Stale(reader.load(self._home))
+        except (OSError, ConfigError):
+            return

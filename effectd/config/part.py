@@ -1,0 +1,105 @@
+"""The part of config.yaml that one program reads at its start: its hash, and by which keys two of them differ.
+
+Passwords, users, certificates' contents and the environment are in no part: programs look at them when they need them.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+
+from effectd.config import programs
+from effectd.config.lights import sharing
+from effectd.config.reader import Config
+from effectd.config.schema import Device
+
+Part = dict[str, Any]
+
+_NOT_IN_IT = ("external", "users")  # of an embedded broker: not used, or taken in at once
+_ROUTED = ("effects", "location", "zones")  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
+
+
+def of(tree: Config, name: str) -> Part:
+    """What the program `name` makes of this configuration, as plain JSON. Raises ConfigError as `tree.device` does."""
+    row = programs.of(name)
+    if row is programs.DEVICE and (bus := tree.bus(name)) is not None:
+        on_it = {device: _on_a_bus(tree.devices[device]) | _shared(tree, device) for device in tree.devices_of(name)}
+        part = {**_fields(bus), "devices": on_it, "broker": _way(tree)}
+    elif row is programs.DEVICE:
+        part = {**_fields(tree.device(name)), **_shared(tree, name), "broker": _way(tree)}
+    elif row.name == programs.BROKER:
+        part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
+    else:
+        devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
+        part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}
+    plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
+    return plain
+
+
+def digest(part: Part) -> str:
+    """12 hex digits over a part; the order of keys does not matter."""
+    return hashlib.sha256(_text(part).encode()).hexdigest()[:12]
+
+
+def differences(old: Any, new: Any, above: str = "") -> list[str]:
+    """The keys that have another value, or are on one side only: `limits.max_on_ms`."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return [] if _text(old) == _text(new) else [above]
+    found = list[str]()
+    for key in [*old, *(key for key in new if key not in old)]:
+        path = f"{above}.{key}" if above else key
+        if key in old and key in new:
+            found += differences(old[key], new[key], path)
+        else:
+            found.append(path)
+    return found
+
+
+def _number(text: str) -> float:
+    """60 and 60.0 are the same: a default is written as the one, what was read may be the other."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(msgspec.to_builtins(value, enc_hook=str), sort_keys=True, default=str)
+
+
+def _fields(struct: msgspec.Struct) -> Part:
+    return {key: getattr(struct, key) for key in struct.__struct_fields__}
+
+
+def _broker(tree: Config) -> Part:
+    """The broker program's own."""
+    if not tree.broker.embedded:
+        return _way(tree)
+    return {key: value for key, value in _fields(tree.broker).items() if key not in _NOT_IN_IT}
+
+
+def _way(tree: Config) -> Part:
+    """How the other programs come to the broker; to the embedded one by its socket, whatever port it has."""
+    if tree.broker.embedded:
+        return {"embedded": True}
+    return {"embedded": False, "external": tree.broker.external}
+
+
+def _shared(tree: Config, name: str) -> Part:
+    """Among how many lights its flashes are shared: another light in its zone concerns it as well."""
+    lights = sharing(name, tree.devices) if tree.devices[name].flash_hz else 1
+    return {"lights_that_share_flashes": lights} if lights > 1 else {}
+
+
+def _on_a_bus(device: Device) -> Part:
+    """Without its kind, which stands at the bus."""
+    return {key: value for key, value in _fields(device).items() if key != "kind"}
+
+
+def _for_dispatcher(device: Device) -> Part:
+    part: Part = {key: getattr(device, key) for key in _ROUTED}
+    part["limits"] = {"max_apply_ms": device.limits.max_apply_ms}
+    if device.bus:
+        part["bus"] = device.bus
+    if device.remote:
+        part |= {"kind": device.kind, "options": {"ack": device.acks}}
+    return part

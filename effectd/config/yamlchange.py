@@ -1,0 +1,180 @@
+"""Change or take out one entry of a YAML file, at any depth; every other byte, and with it each comment, stays.
+
+As in yamledit the text is cut only where the parser's own events say that it may be, and what comes out is parsed
+again: it must be the old data with that one change. What is written in a way that does not allow it is refused.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from effectd.base.errors import ConfigError
+from effectd.config.yamledit import BOM, STEP, CannotEdit, Entry, Unsafe, block, end_of, entries, flow, insert
+from effectd.config.yamlfile import YamlFile
+
+Keys = tuple[str, ...]
+
+
+def put(path: Path, data: bytes, keys: Keys, value: Any) -> bytes:
+    """`data`, the bytes of `path`, with `value` at `keys`; missing mappings above it are made. Raises CannotEdit."""
+    after: Any = copy.deepcopy(YamlFile(path, data).data or {})
+    place = after
+    for key in keys[:-1]:
+        if not isinstance(place.get(key), dict):
+            place[key] = {}
+        place = place[key]
+    place[keys[-1]] = value
+    return _checked(path, data, [after], lambda text: _put(text, keys, value), _by_hand(keys, value))
+
+
+def take(path: Path, data: bytes, keys: Keys) -> bytes:
+    """Without the entry at `keys`; a mapping below the second level that it leaves empty goes with it."""
+    before = YamlFile(path, data).data
+    while len(keys) > 2 and len(_at(before, keys[:-1])) == 1:
+        keys = keys[:-1]
+    bare: Any = copy.deepcopy(before)
+    empty: Any = copy.deepcopy(before)
+    for after in (bare, empty):
+        del _at(after, keys[:-1])[keys[-1]]
+    if len(keys) == 2 and not bare[keys[0]]:
+        bare[keys[0]] = None  # a block with nothing in it
+    return _checked(path, data, [bare, empty], lambda text: _take(text, keys), f"take out {'.'.join(keys)}")
+
+
+def _at(data: Any, keys: Keys) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
+def _by_hand(keys: Keys, value: Any) -> str:
+    for key in reversed(keys):
+        value = {key: value}
+    return block(value, 0, STEP)
+
+
+def _checked(path: Path, data: bytes, wanted: list[Any], change: Callable[[str], str], by_hand: str) -> bytes:
+    try:
+        text = data.decode()
+        mark = BOM if text.startswith(BOM) else ""
+        changed = (mark + change(text.removeprefix(mark))).encode()
+        done = YamlFile(path, changed).data
+    except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
+        raise CannotEdit(by_hand) from None
+    if repr(done) not in map(repr, wanted):  # not ==, which would tell neither the order nor True from 1
+        raise CannotEdit(by_hand)
+    return changed
+
+
+def _root(text: str) -> list[Any]:
+    return [
+        event
+        for event in yaml.parse(text, Loader=yaml.SafeLoader)
+        if isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent)
+    ]
+
+
+def _entry(mapping: list[Any], key: str) -> Entry | None:
+    return next((entry for entry in entries(mapping) if entry.key.value == key), None)
+
+
+def _put(text: str, keys: Keys, value: Any) -> str:
+    node, column, found, in_flow = _root(text), -1, None, False
+    for depth, key in enumerate(keys):
+        if not isinstance(node[0], yaml.MappingStartEvent):  # nothing, or a scalar, where a mapping is wanted
+            value = _nested(keys[depth:], value)
+            break
+        in_flow = in_flow or bool(node[0].flow_style)
+        entry = _entry(node, key)
+        if entry is None:
+            return _add(text, node, column, {key: _nested(keys[depth + 1 :], value)})
+        found, node, column = entry, entry.value, entry.key.start_mark.column
+    if found is None:
+        raise Unsafe
+    return _replace(text, found, _line({"x": value}, in_flow=in_flow).removeprefix("x: "))
+
+
+def _line(new: dict[str, Any], *, in_flow: bool) -> str:
+    """One entry on one line; in a block fewer texts need quotes."""
+    (value,) = new.values()
+    if in_flow or isinstance(value, dict | list):
+        return flow(new)
+    return yaml.safe_dump(new, default_flow_style=False, allow_unicode=True, width=1_000_000).strip()
+
+
+def _nested(keys: Keys, value: Any) -> Any:
+    for key in reversed(keys):
+        value = {key: value}
+    return value
+
+
+def _add(text: str, mapping: list[Any], column: int, new: dict[str, Any]) -> str:
+    """`column`: of the key that the mapping belongs to."""
+    there = entries(mapping)
+    if not mapping[0].flow_style:
+        line = " " * there[0].key.start_mark.column + _line(new, in_flow=False) + "\n"
+        return insert(text, _end(text, mapping), column, line)
+    inside = end_of(mapping[1:-1]) or mapping[0].end_mark.index
+    return text[:inside] + (", " if there else "") + flow(new) + text[inside:]
+
+
+def _replace(text: str, entry: Entry, new: str) -> str:
+    first, end = entry.value[0], _end(text, entry.value)
+    start = first.start_mark.index
+    if isinstance(first, yaml.ScalarEvent):
+        is_block = first.style in ("|", ">")
+    else:
+        is_block = not getattr(first, "flow_style", True)
+    if not is_block:
+        gap = " " if start and text[start - 1] == ":" else ""
+        return text[:start] + gap + new + text[max(end, start) :]
+    colon = text.index(":", entry.key.end_mark.index) + 1
+    line = text.index("\n", colon)
+    last = text.find("\n", end)
+    comment = text[colon:line] if first.start_mark.index > line else ""  # else the header of a block scalar
+    return text[:colon] + " " + new + comment + (text[last:] if last >= 0 else "\n")
+
+
+def _take(text: str, keys: Keys) -> str:
+    node = _root(text)
+    for key in keys[:-1]:
+        entry = _entry(node, key)
+        if entry is None:
+            raise Unsafe
+        node = entry.value
+    there = entries(node)
+    at = next(i for i, entry in enumerate(there) if entry.key.value == keys[-1])
+    start, end = there[at].key.start_mark.index, max(_end(text, there[at].value), there[at].key.end_mark.index)
+    if node[0].flow_style:
+        if at + 1 < len(there):
+            end = there[at + 1].key.start_mark.index
+        elif at:
+            start = end_of(there[at - 1].value)
+        return text[:start] + text[end:]
+    line = text.rfind("\n", 0, start) + 1
+    if text[line:start].strip():
+        raise Unsafe
+    return text[:line] + text[_past(text, end, there[at].key.start_mark.column) :]
+
+
+def _end(text: str, events: list[Any]) -> int:
+    """As `end_of`, but of a block scalar the end of its last line: the blank lines after it are nobody's."""
+    end = end_of(events)
+    return len(text[:end].rstrip()) if end and text[end - 1] == "\n" else end
+
+
+def _past(text: str, end: int, column: int) -> int:
+    """Behind the line that `end` is in, and behind the comments there that are indented by more than `column`."""
+    at = text.find("\n", end) + 1 or len(text)
+    looked = at
+    for line in text[at:].splitlines(keepends=True):
+        looked += len(line)
+        if line.lstrip().startswith("#"):
+            if len(line) - len(line.lstrip()) > column:
+                at = looked
+        elif line.strip():
+            break
+    return at

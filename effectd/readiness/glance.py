@@ -1,0 +1,39 @@
+"""One look at another program, without watching it: what it answers at its gate, and its last words beside it."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from effectd.readiness.gate import Line
+
+ANSWER_S = 1.0
+
+
+def part(run: Path, name: str) -> dict[str, Any] | None:
+    """The part of the configuration by which `name` works; None where nobody answers, or one of before contract 2."""
+    end = time.monotonic() + ANSWER_S
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError, ValueError):
+        sock.settimeout(ANSWER_S)
+        sock.connect(os.fspath(run / f"{name}.gate"))
+        sock.sendall(b'{"do": "config"}\n')
+        with sock.makefile("rb") as lines:
+            while time.monotonic() < end:
+                said = json.loads(lines.readline())  # at the end of file there is none: ValueError
+                if "done" in said or "error" in said:
+                    found = said.get("config")
+                    return found if isinstance(found, dict) else None
+    return None
+
+
+def last_words(run: Path, name: str) -> Line | None:
+    """The last line that `name` wrote beside its gate: advice, for why it ended; never for whether it lives."""
+    try:
+        return msgspec.json.decode((run / f"{name}.state").read_bytes(), type=Line)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,153 @@
+"""What has to be done so that what stands in the files is in force: old, new and what runs -> a plan; pure.
+
+Exactly what has changed is touched: a program whose part of config.yaml is another one is restarted, or told to read it
+again where it can; one whose section of supervisor.conf is another one is taken in anew; one that is in no file any
+more ends, and what the broker keeps of it is cleared where it was.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import NamedTuple
+
+from effectd.config import part, programs
+from effectd.config.part import Part
+
+_CONNECTION = ("topic_root", "broker")  # keys that no program can take in while it is connected
+
+
+class Runs(NamedTuple):
+    """One program that supervisord knows. `part`: what it works by; None where it does not say.
+
+    `ours`: no program of the user's own.
+    """
+
+    group: str
+    alive: bool
+    part: Part | None = None
+    ours: bool = True
+
+
+class Sections(NamedTuple):
+    """How supervisor.conf differs from what supervisord has taken in, by its own word: names of its groups."""
+
+    added: Iterable[str] = ()
+    changed: Iterable[str] = ()
+    removed: Iterable[str] = ()
+
+
+class Place(NamedTuple):
+    """Where a program's topics are. `broker`: a part's, {"embedded": True} for the home's own."""
+
+    root: str
+    broker: Part
+
+
+class Left(NamedTuple):
+    """What is kept by a broker and belongs to nobody any more."""
+
+    place: Place
+    devices: tuple[str, ...]
+    programs: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """In this order: `end`, `renew`, `restart` are stopped; what is `left` is cleared; then starts what is to run."""
+
+    end: tuple[str, ...] = ()
+    renew: tuple[str, ...] = ()  # its section in supervisor.conf has changed
+    restart: Mapping[str, list[str]] = {}  # program -> the keys that have changed
+    left: tuple[Left, ...] = ()
+    add: tuple[str, ...] = ()  # groups new in supervisor.conf
+    start: tuple[str, ...] = ()
+    reread: Mapping[str, list[str]] = {}  # as `restart`: it reads config.yaml again and goes on
+
+    @property
+    def nothing(self) -> bool:
+        return not any(self)
+
+
+def plan(
+    wanted: Mapping[str, Part],
+    devices: Container[str],
+    sections: Sections,
+    runs: Mapping[str, Runs],
+    only: Container[str] | None = None,
+) -> Plan:
+    """`wanted`: the parts of the files' programs; `devices`: those of the files; `only`: what is to be touched."""
+
+    def concerns(name: str) -> bool:
+        return only is None or name in only
+
+    end = [name for name, found in runs.items() if found.group in sections.removed and concerns(name)]
+    renew = [name for name, found in runs.items() if found.group in sections.changed and concerns(name)]
+    start, restart, reread = list[str](), dict[str, list[str]](), dict[str, list[str]]()
+    for name, new in wanted.items():
+        found = runs.get(name)
+        if found is None or name in end or name in renew:
+            continue
+        soft = programs.of(name).rereads
+        if not found.alive:
+            if concerns(name):
+                start.append(name)
+        elif found.part is None:  # it does not say what it works by: an earlier version, or it is only just starting
+            if soft:
+                reread[name] = []
+        elif keys := part.differences(found.part, new):
+            if soft and not any(key.split(".")[0] in _CONNECTION for key in keys):
+                reread[name] = keys
+            elif concerns(name):
+                restart[name] = keys
+    add = [group for group in sections.added if concerns(group)]
+    gone = {name for name in _devices(runs) if name not in devices and concerns(name)}
+    for name in end:  # what it drove is another program's now, which is not started yet, or is driven elsewhere
+        if programs.of(name) is programs.DEVICE and runs[name].ours:
+            gone.update(devices_of(name, runs[name].part))
+    left = _left(wanted, gone, runs, {*end, *renew, *restart})
+    return Plan(tuple(end), tuple(renew), restart, left, tuple(add), tuple(start), reread)
+
+
+def _alive(runs: Mapping[str, Runs], name: str) -> bool:
+    return name in runs and runs[name].alive
+
+
+def place_of(own: Part) -> Place:
+    broker = own["broker"]
+    return Place(own["topic_root"], {"embedded": True} if broker["embedded"] else broker)
+
+
+def devices_of(name: str, own: Part | None) -> list[str]:
+    """The devices that the program `name` drives, or knows of."""
+    several = own.get("devices") if own else None
+    if isinstance(several, dict):
+        return list(several)
+    return [name] if programs.of(name) is programs.DEVICE else []
+
+
+def _devices(runs: Mapping[str, Runs]) -> set[str]:
+    """All devices of which a running program knows, and those that were stopped."""
+    return {device for name, found in runs.items() if found.ours for device in devices_of(name, found.part)}
+
+
+def _left(
+    wanted: Mapping[str, Part], gone: Container[str], runs: Mapping[str, Runs], moved: Container[str]
+) -> tuple[Left, ...]:
+    """What devices that are `gone`, and programs of `moved` that go to another place, leave at their old one."""
+    here = next((place_of(own) for own in wanted.values()), None)
+    known = [runs[name].part for name in (programs.BROKER, programs.DISPATCHER, *runs) if name in runs]
+    usual = next((place_of(own) for own in known if own), None)  # of those that do not say it themselves
+    left = dict[str, tuple[Place, set[str], set[str]]]()
+    for name, found in runs.items():
+        place = place_of(found.part) if found.part else usual
+        if place is None or not found.ours:
+            continue
+        _, devices, ours = left.setdefault(repr(place), (place, set(), set()))
+        away = name in moved and place != here
+        devices.update(device for device in devices_of(name, found.part) if away or device in gone)
+        if away or (name in moved and name not in wanted):
+            ours.add(name)
+    # what the home's own broker kept is gone with its process
+    fresh = programs.BROKER in moved or not _alive(runs, programs.BROKER)
+    return tuple(
+        Left(place, tuple(sorted(devices)), tuple(sorted(ours)))
+        for place, devices, ours in left.values()
+        if (devices or ours) and not (fresh and place.broker == {"embedded": True})
+    )

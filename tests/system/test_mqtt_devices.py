@@ -1,0 +1,84 @@
+"""`kind: mqtt` believes its device: what it says of its presence, and what it says that it does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.system.home import Client, Home, wait_for
+
+NO_OTHERS: dict[str, Any] = dict.fromkeys(("light", "wind", "vibration", "scent"))
+
+
+def lamp(**options: Any) -> dict[str, Any]:
+    return {"kind": "mqtt", "effects": ["light"], "options": {"topic": "lamp/set", "timeout_ms": 500} | options}
+
+
+@pytest.fixture
+def room() -> Iterator[Home]:
+    devices = {
+        "lamp": lamp(availability_topic="tele/$device/LWT", availability_online="Online"),
+        "sure": {**lamp(topic="sure/set", state_topic="sure/state"), "effects": ["wind"]},
+    }
+    with Home({**NO_OTHERS, **devices}) as home:
+        home.start()
+        for name in ("dispatcher", "sure"):
+            wait_for(lambda name=name: (home.line(name) or {}).get("state") == "ready", what=name)
+        yield home
+
+
+def reason(home: Home) -> str:
+    line = home.line("lamp") or {}
+    return str(line.get("reason")) if line.get("state") == "degraded" else ""
+
+
+def say(client: Client, payload: str) -> None:
+    client.publish("tele/lamp/LWT", payload, retain=True)
+
+
+def test_a_device_that_says_that_it_is_away_is_degraded_and_offline_and_never_done(room: Home) -> None:
+    client = room.client()
+    wait_for(lambda: "tele/lamp/LWT says nothing" in reason(room), what="it has not said that it is there")
+    say(client, "Online")
+    wait_for(lambda: room.line("lamp")["state"] == "ready", 5, "ready as soon as it says so")
+    client.publish("effects/light", {"id": "here", "intensity": 60, "duration": 100})
+    assert client.receipt("here")["status"] == "done"
+    say(client, "Offline")
+    wait_for(lambda: reason(room) == "the device is offline: tele/lamp/LWT says 'Offline'", 5, "degraded")
+    wait_for(lambda: client.on("devices/lamp/availability")[-1] == b"offline", what="offline here as well")
+    client.publish("effects/light", {"id": "away", "intensity": 60, "ttl_ms": 300})
+    receipt = client.receipt("away")
+    assert receipt["status"] == "expired"
+    assert "the device is offline" in receipt["reason"]
+    wait_for(lambda: "opening it again in 2 s" in room.log("lamp"), what="longer pauses between two attempts")
+    say(client, "Online")
+    wait_for(lambda: room.line("lamp")["state"] == "ready", 1.5, "no pause is waited for")
+    client.publish("effects/light", {"id": "back", "intensity": 60, "duration": 100})
+    assert client.receipt("back")["status"] == "done"
+
+
+def test_a_device_that_says_what_it_does_is_done_when_it_has_said_so(room: Home) -> None:
+    client = room.client()
+    client.publish("effects/wind", {"id": "silent", "intensity": 60})
+    receipt = client.receipt("silent")
+    assert (receipt["status"], receipt["reason"]) == (
+        "failed",
+        "sure: the device said nothing on sure/state within 500 ms",
+    )
+    wait_for(lambda: room.line("sure")["state"] == "ready", what="opened again")
+
+    said = [0]
+
+    def answer(*_: Any) -> bool:
+        commands = len(client.on("sure/set"))
+        if commands > said[0]:
+            said[0] = commands
+            client.publish("sure/state", b"whatever it says")
+        return bool(client.on("receipts/heard"))
+
+    said[0] = len(client.on("sure/set"))
+    client.publish("effects/wind", {"id": "heard", "intensity": 60, "duration": 100})
+    wait_for(answer, what="a receipt")
+    assert client.receipt("heard")["status"] == "done"
+    wait_for(lambda: answer() and client.state("sure") and not client.state("sure")["on"], what="off again")
+    assert room.line("sure")["state"] == "ready"
