@@ -91,9 +91,9 @@ def stub(port: int | None) -> Iterator[tuple[int, Witnessed, Pids]]:
     """The stub chain; on the embedded broker (run alone, `port` None) or on another."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
-        witness = Witnessed(folder / "witness")
+        witness, where = Witnessed(folder / "witness"), str(port)
         if port is None:
-            port = free_port()
+            port, where = free_port(), str(folder)
             (folder / "run").mkdir()
             (folder / "config.yaml").write_text(f"broker: {{port: {port}}}\n")
             broker = subprocess.Popen(
@@ -101,7 +101,7 @@ def stub(port: int | None) -> Iterator[tuple[int, Witnessed, Pids]]:
             )
             stack.callback(_end, broker)
             wait_for(lambda: _listens(port), what="the broker")
-        commands = [["dispatcher", str(port)], *(["driver", str(port), str(folder / "witness"), d] for d in DEVICES)]
+        commands = [["dispatcher", where], *(["driver", where, str(folder / "witness"), d] for d in DEVICES)]
         for command in commands:
             process = subprocess.Popen([sys.executable, "-m", "benchmarks.stub", *command], cwd=REPOSITORY)
             stack.callback(_end, process)

@@ -7,9 +7,10 @@ from broker_proc.client import Client
 from broker_proc.complaints import Complaints
 from broker_proc.connection import Connection
 from broker_proc.crowd import Crowd
+from broker_proc.door import Door, Refused, Visitor
 from broker_proc.outgoing import Outgoing
 from broker_proc.packets import Connect
-from broker_proc.reasons import SHUTTING_DOWN
+from broker_proc.reasons import NOT_AUTHORIZED, SHUTTING_DOWN, V311_NOT_AUTHORIZED
 from broker_proc.registry import Registry
 from broker_proc.rights import MustAsk
 from effectd.config.schema import BrokerLimits
@@ -31,14 +32,16 @@ class Broker(Registry):
         *,
         own: str = "effectd-",
         unretained: tuple[str, ...] = (),
+        door: Door | None = None,
         plugins: "Plugins | None" = None,
         sys_interval_s: float = 10.0,
         connect_within: float = CONNECT_WITHIN_S,
     ) -> None:
         super().__init__(loop, settings, own=own, unretained=unretained, plugins=plugins, sys_interval_s=sys_interval_s)
+        self.door = door or Door()
         self.connect_within = connect_within
         self.crowd = Crowd(loop, self.limits)
-        self.complaints = Complaints(loop)
+        self.complaints = Complaints(loop, "more connections closed for what they sent or left unsent")
         self.connections = self.crowd.connections
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
@@ -65,6 +68,7 @@ class Broker(Registry):
                 client.transport.abort()
         self.crowd.close()
         self.complaints.close()
+        self.door.close()
         self.sys.close()
         for session in list(self.sessions.values()):
             session.forget()
@@ -123,19 +127,31 @@ class Broker(Registry):
         self._held.add(connection)
         connection.hold()
 
-    def is_foreign(self, client: Client, asked: Connect) -> bool:
-        """Whether a client that is not this home's uses the broker's own id, and would cut off its self-check."""
-        return asked.client_id == f"{self._own}broker" and client.kind != "unix"
+    def enter(self, client: Client, asked: Connect) -> Visitor:
+        """As whom a client comes in. Raises Refused; MustAsk where somebody has to be asked first."""
+        visitor = self.door.enter(client, asked)
+        if self._plugins is not None and client.kind != "unix":
+            if client.allowed is None:
+                plugins = self._plugins
 
-    def authenticate(self, client: Client, asked: Connect) -> bool:
-        """Raises MustAsk where a plugin has to say."""
-        if self._plugins is None or client.kind == "unix":
-            return True
-        if client.allowed is None:
-            plugins = self._plugins
+                async def ask() -> None:
+                    client.allowed = await plugins.authenticate(client, asked)
 
-            async def ask() -> None:
-                client.allowed = await plugins.authenticate(client, asked)
+                raise MustAsk(ask)
+            if not client.allowed:
+                raise Refused(NOT_AUTHORIZED, V311_NOT_AUTHORIZED, "not allowed to connect")
+        return visitor
 
-            raise MustAsk(ask)
-        return client.allowed
+    def renew(self) -> None:
+        """The door judges by other files now: so are those judged who are in, and what waits for them."""
+        for session in list(self.sessions.values()):
+            visitor = self.door.standing(session)
+            if visitor is None:
+                session.grant = self.door.last_rights(session)
+                if session.connection is not None:
+                    session.connection.close(NOT_AUTHORIZED, "this user may not be here any more")
+                self.forget(session)
+            else:
+                session.grant = self.door.probing(visitor.grant, session.client_id)
+                session.purge()
+        self.routing.routes.clear()

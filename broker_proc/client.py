@@ -1,11 +1,13 @@
 """What a client's packets mean: CONNECT, PUBLISH, SUBSCRIBE and their answers; MQTT 3.1.1 and 5."""
 
+import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from broker_proc import packets, reasons, rights
+from broker_proc import packets, reasons
 from broker_proc import properties as props
 from broker_proc.connection import Connection
+from broker_proc.door import Refused
 from broker_proc.message import Message
 from broker_proc.outgoing import ALIASES
 from broker_proc.packets import (
@@ -30,6 +32,7 @@ from broker_proc.reasons import PROTOCOL_ERROR, WireError
 from broker_proc.rights import Ask
 from broker_proc.routing import Subscription, split_share
 from broker_proc.wire import legal, read_publish
+from effectd.access.grant import RECEIVE
 
 ALIASES_IN = 16  # topics that one client of MQTT 5 may give as numbers
 NO_RETAINED, ONLY_IF_NEW = 2, 1  # Retain Handling
@@ -40,6 +43,7 @@ class Client(Connection):
 
     will: Will | None = None
     allowed: bool | None = None  # by the plugins that check connecting clients
+    verdict: tuple[str, bool] | None = None  # on its password, by this line of `passwords`
     accepted = False
     plugin_session: Any = None
     aliases_in: dict[int, bytes]  # topics by the numbers that a client of MQTT 5 has given them
@@ -84,11 +88,17 @@ class Client(Connection):
                 reasons.V311_CLIENT_ID,
                 "no client id for a session that is to be kept; give it an id, or have it ask for a clean session",
             )
-        if not self._broker.authenticate(self, asked) or self._broker.is_foreign(self, asked):
-            self._refuse(reasons.NOT_AUTHORIZED, reasons.V311_NOT_AUTHORIZED, "not allowed to connect")
-        self._broker.accept(self, asked)
+        try:
+            visitor = self._broker.enter(self, asked)
+        except Refused as refused:
+            self._refuse(refused.code, refused.code_311, refused.why)
+        self._broker.accept(self, asked, visitor)
 
-    def _refuse(self, code: int, code_311: int, why: str) -> None:
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def _refuse(self, code: int, code_311: int, why: str) -> NoReturn:
         version5, self.refused = self.version == V5, True
         about: Properties = {props.REASON_STRING: why} if version5 else {}
         self.send(packets.connack(self.version, code if version5 else code_311, properties=about))
@@ -262,7 +272,7 @@ class Client(Connection):
             identifiers = (wanted.identifier,) if wanted.identifier else ()
             for message in broker.retained_for(topic_filter):
                 if message is not None:
-                    question = (session, rights.RECEIVE, message.topic.decode())
+                    question = (session, RECEIVE, message.topic.decode())
                     if broker.rights.may(*question) is None:
                         yield broker.rights.ask([question])
                     if broker.rights.may(*question):

@@ -1,4 +1,4 @@
-"""Why connections were closed, in the log: a line each, but not for each of a flood."""
+"""What clients do wrong, in the log: a line each, but not for each of a flood."""
 
 import asyncio
 import logging
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """`say` a line; lines beyond the limit are reported as a number once the time is over."""
+    """`say` a line; lines beyond the limit are reported as a number of `others` once the time is over."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, others: str) -> None:
+        self._loop, self._others = loop, others
         self._once = Once(SAME_S, loop.time)
         self._said = self._unsaid = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -40,6 +40,6 @@ class Complaints:
 
     def _sum_up(self) -> None:
         if self._unsaid:
-            log.warning("%d more connections closed for what they sent or left unsent", self._unsaid)
+            log.warning("%d %s", self._unsaid, self._others)
         self._said = self._unsaid = 0
         self._timer = None

@@ -16,8 +16,12 @@ from uvloop import Loop
 
 from broker_proc import homes
 from broker_proc.broker import Broker
+from broker_proc.door import Door
+from broker_proc.home_files import HomeFiles, warn_of_users
 from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
 from broker_proc.selfcheck import SelfCheck
+from effectd.access import passwords
+from effectd.access.access import Access
 from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
 from effectd.program.process import Process
@@ -86,12 +90,15 @@ class Embedded:
             settings.limits,
             own=f"effectd-{home_id(process.home)}-",
             unretained=process.config.topics.unretained,
+            door=(door := Door(Access(process.config), hashes := passwords.read(process.home))),
             plugins=plugins,
             sys_interval_s=settings.sys_interval_s,
         )
         if plugins is not None:
             await plugins.start(broker)
         self._tls = self._context()
+        warn_of_users(process.config, hashes)
+        door.files = files = HomeFiles(process.config, door, self._tls, broker.renew, home=process.home)
         await self._listen()
         socket_file = SocketFile(broker, process.run / BROKER_SOCKET)
         await socket_file.start()
@@ -109,6 +116,7 @@ class Embedded:
                 self._say()
         process.gate.say("stopping")
         check.close()
+        files.close()
         for server in self._listening.values():
             server.close()
         socket_file.close()
@@ -133,7 +141,8 @@ class Embedded:
 
     def _context(self) -> Any:
         try:
-            return tls_context(self._settings.tls, home=self._process.home)
+            users = bool(self._settings.users)
+            return tls_context(self._settings.tls, home=self._process.home, users=users)
         except OSError as error:
             raise self._wrong("tls", f"no TLS with these files: {error}") from error
 

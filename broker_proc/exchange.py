@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
+from broker_proc.denials import Denials
 from broker_proc.limits import Counters, Limits
 from broker_proc.message import Message
 from broker_proc.packets import Wanted
 from broker_proc.reasons import FILTER_INVALID, NOT_AUTHORIZED, TOPIC_INVALID
 from broker_proc.retained import Retained
-from broker_proc.rights import PUBLISH, RECEIVE, SUBSCRIBE, MustAsk, Rights
-from broker_proc.routing import Route, Routing, Target, matches, split_share
+from broker_proc.rights import MustAsk, Rights
+from broker_proc.routing import Route, Routing, Target, split_share
 from broker_proc.sessions import Session
 from broker_proc.systopics import SysTopics
 from broker_proc.wire import read_topic
+from effectd.access.filters import Filters
+from effectd.access.grant import PUBLISH, RECEIVE, SUBSCRIBE
 from effectd.config.schema import BrokerLimits
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ class Exchange:
         self.retained = Retained(self.limits, loop.time)
         self.sessions: dict[str, Session] = {}  # by client id
         self.away: dict[str, Session] = {}  # of those, the ones without a connection, oldest first
-        self._own, self._unretained, self._plugins = own, unretained, plugins
+        self._own, self._unretained, self._plugins = own, Filters(unretained), plugins
+        self.denials = Denials()
         self._tasks: set[asyncio.Task[None]] = set()
         self.sys = SysTopics(self, sys_interval_s)
 
@@ -61,6 +65,7 @@ class Exchange:
             self.limits.bite("topic_levels", session.client_id, f"{topic[:60]!r} has too many levels")
             return None, TOPIC_INVALID
         if not self.rights.check([(session, PUBLISH, topic)])[0]:
+            self.denials.note(session.client_id, str(session.connection or repr(session.client_id[:40])), topic)
             return None, NOT_AUTHORIZED
         if route is None:
             route = self._find(name, topic)
@@ -77,7 +82,7 @@ class Exchange:
         allowed = self.rights.check([(one.session, RECEIVE, topic) for one in targets])
         route.targets = [one for one, may in zip(targets, allowed, strict=True) if may]
         route.guarded = any(self.is_dispatcher(one.session) for one in route.targets)
-        route.retainable = not any(matches(topic, unretained) for unretained in self._unretained)
+        route.retainable = not self._unretained.match(topic)
         self.routing.keep(name, route)
         return route
 

@@ -38,15 +38,16 @@ class External:
         self._others: dict[str, str] = {}  # topic of another home -> why we cannot live beside it
         self._claim = "none"  # our announcement of this connection: none, made, heard
         self._home = homes.topic(process.config)
+        claims = process.config.dispatcher  # a home of drivers only announces nothing, and may not need the right to
         self._link = Link(
             loop,
             self._address,
             process.config.client_id("broker"),
-            subscriptions=process.config.topics.homes,
+            subscriptions=process.config.topics.homes if claims else (),
             on_message=self._heard,
             on_up=self._up,
             on_down=self._down,
-            will=(self._home, b""),
+            will=(self._home, b"") if claims else None,
         )
         self._gate.say("waiting", f"connecting to {self._address}")
         self._link.on_failure = self._failed
@@ -55,7 +56,7 @@ class External:
     def stop(self) -> None:
         self._gate.say("stopping")
         self._end_probe()
-        if self._link.up:
+        if self._link.up and self._claim != "none":
             self._link.publish(self._home, b"", qos=1, retain=True)
         self._link.close()
         self._loop.stop()
@@ -119,8 +120,6 @@ class External:
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
         """A home announced itself on this broker, or withdrew."""
-        if not self._process.config.dispatcher:
-            return
         if topic == self._home:
             if self._claim == "made" and payload and not retained:
                 self._claim = "heard"

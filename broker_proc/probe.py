@@ -1,7 +1,8 @@
 """Try out what an external broker can do, over real connections: QoS 1, order, retained messages, the last will.
 
-Three clients: the listener hears everything; the late one subscribes after a message was retained; the mortal one is
-cut off without a DISCONNECT, so that its will has to be sent. What does not come within 5 s is missing.
+Two connections, one after the other and under one client id, so that it needs no right but that of any client to
+`probe/<its client id>/#`: the first one is cut off without a DISCONNECT, so that its will has to be sent; the second
+one hears what was retained, and the will. What does not come within 5 s is missing.
 """
 
 from collections.abc import Callable
@@ -18,58 +19,68 @@ class Probe:
     """`done` is called once with what is missing ("" = nothing)."""
 
     def __init__(self, process: Process, loop: Loop, done: Callable[[str], None]) -> None:
-        self._topics, self._done = process.config.topics, done
+        self._done, self._loop, self._process = done, loop, process
         self._missing = {"QoS 1": True, "order": True, "retained messages": True, "last will": True}
         self._heard: list[bytes] = []
         self._acked = 0
-        topics = self._topics
-        self._kept, self._numbers, self._will = topics.probe("kept"), topics.probe("number"), topics.probe("will")
-        self._links: dict[str, Link] = {}
-
-        def link(name: str, subscriptions: tuple[str, ...], on_up: Callable[[], None]) -> Link:
-            self._links[name] = Link(
-                loop,
-                process.config.broker.address,
-                process.config.client_id(f"probe-{name}"),
-                subscriptions=subscriptions,
-                on_message=self._message,
-                on_up=on_up,
-                on_down=lambda _why: None,
-                will=(self._will, b"dead") if name == "mortal" else None,
-            )
-            return self._links[name]
-
-        self._late = link("late", (self._kept,), lambda: None)
-        self._mortal = link("mortal", (), lambda: loop.call_soon(self._mortal.drop))
-        self._listener = link("listener", (self._numbers, self._will), self._begin)
+        self._client_id = process.config.client_id("probe")
+        topics = process.config.topics
+        self._kept, self._numbers, self._will = (topics.probe(self._client_id, word) for word in ("kept", "n", "will"))
+        self._mortal = self._connect((self._numbers,), self._begin, will=(self._will, b"dead"))
+        self._heir: Link | None = None
         self._timer = loop.call_later(LIMIT_S, self._end)
-        self._listener.open()
 
     def close(self) -> None:
         """Let every connection go, and take away what was retained."""
         self._timer.cancel()
-        if self._listener.up:
-            for topic in (self._kept, self._will):
-                self._listener.publish(topic, b"", qos=1, retain=True)
-        for link in self._links.values():
-            link.close()
+        if self._heir is not None:
+            if self._heir.up:
+                for topic in (self._kept, self._will):
+                    self._heir.publish(topic, b"", qos=1, retain=True)
+            self._heir.close()
+        self._mortal.close()
+
+    def _connect(
+        self, subscriptions: tuple[str, ...], on_up: Callable[[], None], will: tuple[str, bytes] | None = None
+    ) -> Link:
+        link = Link(
+            self._loop,
+            self._process.config.broker.address,
+            self._client_id,
+            subscriptions=subscriptions,
+            on_message=self._message,
+            on_up=on_up,
+            on_down=lambda _why: None,
+            will=will,
+        )
+        link.open()
+        return link
 
     def _begin(self) -> None:
+        if self._acked or self._heard:
+            return  # the connection was lost on the way: what came before is not to be counted twice
         for number in range(MESSAGES):
-            self._listener.publish(self._numbers, b"%d" % number, qos=1, acked=self._ack)
-        self._listener.publish(self._kept, b"kept", qos=1, retain=True, acked=self._late.open)
-        self._mortal.open()
+            self._mortal.publish(self._numbers, b"%d" % number, qos=1, acked=self._ack)
+        self._mortal.publish(self._kept, b"kept", qos=1, retain=True, acked=self._ack)
 
     def _ack(self) -> None:
         self._acked += 1
-        if self._acked == MESSAGES:
+        if self._acked == MESSAGES + 1:
             self._have("QoS 1")
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The first connection has done what it is there for: it dies, and the second one looks at what it left."""
+        if self._heir is None and not self._missing["QoS 1"] and not self._missing["order"]:
+            self._mortal.drop()
+            self._heir = self._connect((self._kept, self._will), lambda: None)
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic == self._numbers:
             self._heard.append(payload)
             if self._heard == [b"%d" % number for number in range(MESSAGES)]:
                 self._have("order")
+                self._go_on()
         elif topic == self._kept and retained and payload:
             self._have("retained messages")
         elif topic == self._will and payload:

@@ -13,15 +13,17 @@ from broker_proc.sessions import Session
 
 if TYPE_CHECKING:
     from broker_proc.client import Client
+    from broker_proc.door import Door, Visitor
 
 
 class Registry(Exchange):
     """A client id belongs to the newest connection; what its session holds is bounded, and so is their number."""
 
+    door: "Door"
     stopping = False
     lingering = 0  # connections that are closed on our side and read until the client closes them, too
 
-    def accept(self, client: "Client", asked: Connect) -> None:
+    def accept(self, client: "Client", asked: Connect, visitor: "Visitor") -> None:
         """Serve this client under its id from now on, in place of whoever was served under it before."""
         assigned = "" if asked.client_id else f"auto-{uuid.uuid4().hex}"
         client_id = asked.client_id or assigned
@@ -29,8 +31,8 @@ class Registry(Exchange):
         if known is not None and known.connection is not None:
             known.connection.close(TAKEN_OVER, "another connection has come under this client id")
         session = self.sessions.get(client_id)
-        if session is not None and (asked.clean or session.username != asked.username):
-            self._forget(session)
+        if session is not None and (asked.clean or session.username != visitor.username):
+            self.forget(session)
             session = None
         present = session is not None
         if session is None:
@@ -40,9 +42,10 @@ class Registry(Exchange):
             if timer is not None:
                 timer.cancel()
         session.ending = session.will_timer = session.will = None
-        session.username = asked.username
-        session.own = client.is_local and client_id.startswith(self._own)
+        session.username, session.login = visitor.username, visitor.login
         session.trusted = client.kind == "unix"
+        session.own = session.trusted and client_id.startswith(self._own)
+        session.grant = self.door.probing(visitor.grant, client_id)
         session.plugin_session = client.plugin_session
         session.answers.clear()
         session.topics.clear()
@@ -54,6 +57,9 @@ class Registry(Exchange):
             session.expiry, receive_maximum = (0 if asked.clean else longest), 65_535
         session.window = min(receive_maximum, self.settings.unacked)
         session.connection = client
+        if present:
+            session.purge()  # it may have fewer rights than when this was kept for it
+            self.routing.routes.clear()
         client.welcome(asked, session, present, assigned)
         self.notice("connected", session)
         if present:
@@ -79,16 +85,16 @@ class Registry(Exchange):
                 oldest = next(iter(self.away.values()))
                 who = f"that of {oldest.client_id[:40]!r}, the oldest, ends"
                 self.limits.bite("sessions", "all clients together", f"too many sessions without a client: {who}")
-                self._forget(oldest)
+                self.forget(oldest)
         else:
-            self._forget(session)
+            self.forget(session)
         self.notice("disconnected", session)
 
     def _expire(self, session: Session) -> None:
         self.counters.clients_expired += 1
-        self._forget(session)
+        self.forget(session)
 
-    def _forget(self, session: Session) -> None:
+    def forget(self, session: Session) -> None:
         """The session ends; a will that is still to come comes now."""
         self._send_delayed(session)
         session.forget()

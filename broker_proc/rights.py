@@ -1,6 +1,6 @@
-"""Who may do what: asked once for each session, action and topic; the answer is kept with the session.
+"""Who may do what: what a session's grant says, and then, of those who come by a port, what the plugins say.
 
-Without plugins everybody may do everything, at no cost; by broker.sock always. A plugin's answer takes a while: `may`
+A plugin is asked once for each session, action and topic; the answer is kept with the session. It takes a while: `may`
 then says None, and who wants to know raises MustAsk, which makes that one connection wait for `ask` and try again.
 """
 
@@ -12,7 +12,6 @@ from broker_proc.sessions import Session
 if TYPE_CHECKING:
     from broker_proc.plugins import Plugins
 
-PUBLISH, SUBSCRIBE, RECEIVE = "publish", "subscribe", "receive"
 REMEMBERED = 4096  # answers a session
 
 Ask = Callable[[], Awaitable[None]]
@@ -35,6 +34,8 @@ class Rights:
 
     def may(self, session: Session, action: str, topic: str) -> bool | None:
         """None: a plugin has to be asked first."""
+        if not session.grant.may(action, topic):
+            return False
         if self._plugins is None or session.trusted:
             return True
         return session.answers.get((action, topic))

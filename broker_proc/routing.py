@@ -182,16 +182,3 @@ def split_share(topic_filter: str) -> tuple[str, str]:
         _, group, *rest = topic_filter.split("/", 2)
         return group, rest[0] if rest else ""
     return "", topic_filter
-
-
-def matches(topic: str, topic_filter: str) -> bool:
-    """Whether one topic is covered by one filter."""
-    levels, wanted = topic.split("/"), topic_filter.split("/")
-    if levels[0].startswith("$") and wanted[0] in ("+", "#"):
-        return False
-    for position, level in enumerate(wanted):
-        if level == "#":
-            return True
-        if position >= len(levels) or level not in ("+", levels[position]):
-            return False
-    return len(levels) == len(wanted)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from broker_proc.message import Message
 from broker_proc.packets import PUBREL, ack
 from broker_proc.routing import Subscription
+from effectd.access.grant import EVERYTHING, RECEIVE, Grant
 
 if TYPE_CHECKING:
     from broker_proc.connection import Connection
@@ -38,9 +39,11 @@ class Session:
         "connection",
         "ending",
         "expiry",
+        "grant",
         "held",
         "inflight",
         "last_id",
+        "login",
         "open",
         "own",
         "plugin_session",
@@ -71,6 +74,8 @@ class Session:
         self.own = False
         self.trusted = False  # it has come by broker.sock
         self.username: str | None = None
+        self.login: str | None = None  # what has let this user in, see door.Visitor
+        self.grant: Grant = EVERYTHING
         self.answers: dict[tuple[str, str], bool] = {}  # of plugins, about rights
         self.topics: set[bytes] = set()  # to which it may publish, as far as it has been looked at
         self.plugin_session: Any = None
@@ -118,6 +123,20 @@ class Session:
             self.held -= delivery.message.size
             delivery.message = None
         return True
+
+    def purge(self) -> None:
+        """Forget what it may not hear, and where it was known to be allowed to publish: its rights are others now."""
+        self.topics.clear()
+        for packet_id, delivery in list(self.inflight.items()):
+            if not self._may_hear(delivery):
+                self._done_with(self.inflight.pop(packet_id))
+        kept = [one for one in self.queue if self._may_hear(one)]
+        self.held -= sum(one.message.size for one in self.queue if one.message is not None)
+        self.queue = deque(kept)
+        self.held += sum(one.message.size for one in kept if one.message is not None)
+
+    def _may_hear(self, delivery: Delivery) -> bool:
+        return delivery.message is None or self.grant.may(RECEIVE, delivery.message.topic.decode())
 
     def pump(self) -> None:
         """Send of the queue what the client takes now."""

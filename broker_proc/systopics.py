@@ -76,6 +76,7 @@ class SysTopics:
             "publish/messages/dropped": counters.publish_dropped,
             "publish/bytes/received": counters.publish_bytes_received,
             "publish/bytes/sent": counters.publish_bytes_sent,
+            "limits/rights": broker.denials.count,
             **{f"limits/{name}": bites for name, bites in broker.limits.bites.items()},
         }
         return {f"$SYS/broker/{name}": str(value).encode() for name, value in figures.items()}

@@ -107,6 +107,8 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._protocol.subprotocol != "mqtt":
             return self._protocol.reject(HTTPStatus.BAD_REQUEST, "the subprotocol must be mqtt\n")
         origin = request.headers.get("Origin")
+        if self._broker.door.asks_for_users:
+            return None  # it is the login that counts, wherever the page is from: no browser adds it by itself
         if origin is not None and origin not in self._origins and urlsplit(origin).hostname not in LOOPBACK:
             why = f"pages of {origin[:80]} may not connect here (broker.websocket.origins)\n"
             return self._protocol.reject(HTTPStatus.FORBIDDEN, why)

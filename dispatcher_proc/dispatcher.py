@@ -91,7 +91,7 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if (fresh.topic_root, fresh.broker) != (self._config.topic_root, self._config.broker):
+        if (fresh.topic_root, fresh.address) != (self._config.topic_root, self._config.address):
             log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
             return
         self._process.works_by(fresh)

@@ -23,7 +23,7 @@ class Holding(Part):
         self._why: dict[str, str] = {}
 
     def topics(self) -> dict[str, Handler]:
-        return {self._topics.every_hold: self._heard}
+        return {self._topics.any_hold: self._heard}
 
     def requests(self) -> dict[str, OnRequest]:
         return {"hold": self._asked, "release": self._asked}

@@ -46,7 +46,7 @@ class Member:
         self.reporter.link = broker.connect(
             name,
             # what is to stop comes before what is to move, also of what is retained
-            subscriptions=(topics.stop_all, topics.stop(name), topics.every_hold, self._topic_resume, self._topic_set),
+            subscriptions=(topics.stop_all, topics.stop(name), topics.any_hold, self._topic_resume, self._topic_set),
             on_message=self.message,
             on_up=self.connected,
             will=(topics.availability(name), b"offline"),

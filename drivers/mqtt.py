@@ -40,8 +40,10 @@ class MqttOptions(Options):
 class _Client(paho.Client):
     """paho's own client of an address; the home's broker it reaches by its socket."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2, clean_session=True)
+    def __init__(self, address: Address, device: str) -> None:
+        # behind a dot: the host has a connection under the device's own name already
+        client_id = f"{address.own}mqtt.{device}" if isinstance(address, HomeAddress) else ""
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
         self._address = address
 
     def _create_socket(self) -> Any:
@@ -86,7 +88,7 @@ class Mqtt(Driver):
 
     def open(self) -> None:
         address = self.options.broker or self.broker
-        client = _Client(address)
+        client = _Client(address, self.device)
         client.connect_timeout = self.options.timeout_ms / 1000
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_subscribe, client.on_message = self._granted, self._heard

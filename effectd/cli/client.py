@@ -59,7 +59,9 @@ class Client:
     ) -> None:
         self.loop = Loop()
         # run/ of another user's home cannot be entered: connect to the port like any other client
-        self.address = tree.address if os.access(tree.home / "run", os.X_OK) else tree.broker.address
+        own = os.access(tree.home / "run", os.X_OK)
+        self.address = tree.address if own else tree.broker.address
+        token = f"cli-{name}-{secrets.token_hex(4)}"
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
@@ -67,7 +69,7 @@ class Client:
         self.link = Link(
             self.loop,
             self.address,
-            tree.client_id(f"cli-{name}-{secrets.token_hex(4)}"),
+            tree.client_id(token) if own else f"effectd-{token}",  # the home's own ids are for its socket
             subscriptions=subscriptions,
             on_message=self._take,
             on_up=self._up,

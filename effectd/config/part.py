@@ -16,7 +16,7 @@ from effectd.config.schema import Device
 
 Part = dict[str, Any]
 
-_NOT_IN_IT = ("external", "users")  # of an embedded broker: not used, or taken in at once
+_NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or taken in at once
 _ROUTED = ("effects", "location", "zones")  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
 
 

@@ -16,9 +16,9 @@ from msgspec import Struct
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
-from effectd.config import programs, run_folder
+from effectd.config import exposure, programs, run_folder
 from effectd.config.convert import convert
-from effectd.config.schema import Address, Broker, Bus, Device, EffectType, HomeAddress, Supervision
+from effectd.config.schema import Address, Broker, Bus, Device, EffectType, HomeAddress, Supervision, User
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -62,7 +62,8 @@ class Config(Struct, frozen=True):
         where = self.broker.address
         if not self.broker.embedded:
             return where
-        return HomeAddress(host=where.host, port=where.port, path=str(self.home / "run" / BROKER_SOCKET))
+        path = str(self.home / "run" / BROKER_SOCKET)
+        return HomeAddress(host=where.host, port=where.port, path=path, own=self.client_id(""))
 
     @property
     def programs(self) -> list[str]:
@@ -158,8 +159,11 @@ def check_path(home: Path) -> None:
         )
 
 
-def load(home: Path, text: bytes | None = None) -> Config:
-    """Read config.yaml, or `text` in its place. Raises ConfigError for whatever concerns more than one device."""
+def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config:
+    """Read config.yaml, or `text` in its place. Raises ConfigError for whatever concerns more than one device.
+
+    `reach` false: also one that is open to the network by mistake, for those who are about to mend that.
+    """
     file = YamlFile(home / FILE, text)
     data = {} if file.data is None else file.data
     if not isinstance(data, dict):
@@ -170,7 +174,10 @@ def load(home: Path, text: bytes | None = None) -> Config:
         raise file.error(
             ("topic_root",), "at most 100 characters without + # or blanks, no slash at its ends, no leading $"
         )
-    broker: Broker = convert(file, ("broker",), top.broker, Broker)
+    broker: Broker = convert(file, ("broker",), _with_users(file, top.broker), Broker)
+    exposure.check(file, broker, top.devices)
+    if reach:
+        exposure.check_reach(file, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
@@ -197,3 +204,14 @@ def load(home: Path, text: bytes | None = None) -> Config:
         buses=buses,
         file=file,
     )
+
+
+def _with_users(file: YamlFile, broker: dict[str, Any]) -> dict[str, Any]:
+    """One by one: msgspec does not say which value of a dict is wrong. A user with nothing below has no rights."""
+    users = broker.get("users")
+    if not isinstance(users, dict):
+        return {key: value for key, value in broker.items() if key != "users" or value is not None}
+    users = {name: {} if raw is None else raw for name, raw in users.items()}
+    for name, raw in users.items():
+        convert(file, ("broker", "users", name), raw, User)
+    return broker | {"users": users}

@@ -68,6 +68,7 @@ class HomeAddress(Address, frozen=True, kw_only=True):
     """This home's own broker, by its UNIX socket `path`; `host` and `port` are where others reach the same broker."""
 
     path: str
+    own: str  # begins the client ids that tell the broker which program it is
 
     def __str__(self) -> str:
         return "run/broker.sock"
@@ -106,6 +107,20 @@ class WebSocket(Struct, frozen=True, forbid_unknown_fields=True):
         check_host(self.host, brackets=True)
 
 
+class User(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user may do; `publish` and `subscribe` are filters as on the wire. The password is in `passwords`."""
+
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    device: str | None = None  # a `kind: remote` device that this user acts for
+    devices: tuple[str, ...] = ()
+    operate: bool = False  # may restart, read logs and send dead letters again on the page
+
+    @property
+    def acts_for(self) -> tuple[str, ...]:
+        return (*self.devices, self.device) if self.device is not None else self.devices
+
+
 class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     embedded: bool = True
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -113,6 +128,8 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     external: Address | None = None
     tls: Tls | None = None  # the embedded broker's own files: then `port`, and the WebSocket, speak TLS
     websocket: WebSocket | None = None
+    insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
+    users: dict[str, User] = {}  # none: whoever reaches the port may come in
     plugins: dict[str, dict[str, Any] | None] = {}  # amqtt's
     limits: BrokerLimits = BrokerLimits()
     sys_interval_s: Annotated[float, Meta(ge=0)] = 10

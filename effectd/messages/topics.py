@@ -6,6 +6,7 @@ from collections.abc import Iterable
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 # the first level of each topic of the contract
 FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
+ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
 
 
 class Topics:
@@ -17,13 +18,18 @@ class Topics:
         self.stop_all = self._root + "stop-all"
         self.every_ack = self._root + "devices/+/ack"
         self.every_fence = self._root + "devices/+/fence"
+        self.every_hold, self.any_hold = self._root + "holds/#", self._root + "holds/+"
         self.every_availability = self._root + "devices/+/availability"
         self.every_stop = self._root + "devices/+/stop"
-        self.every_hold = self._root + "holds/+"
         self.holds = self._root + "system/holds"  # retained: those that stand
         self.everything = self._root + "#"
         # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
         self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
+        # what only our own programs publish, and whoever acts for a device
+        self.protected = (
+            *(self.set("+"), self.resume("+"), *self.acted("+")),
+            *(self._root + rest for rest in ("receipts/#", "dead-letters/#", "system/#", "timelines/+/state")),
+        )
 
     def effect(self, effect_type: str) -> str:
         return f"{self._root}effects/{effect_type}"
@@ -82,9 +88,21 @@ class Topics:
         roots = ("", "+/", "+/+/", "+/+/+/") if not self._root else (self._root,)
         return tuple(f"{root}system/homes/+" for root in roots)
 
-    def probe(self, word: str) -> str:
-        """Where the broker program tries out an external broker; nothing else subscribes to it."""
-        return f"{self._root}system/broker/probe/{word}"
+    def probe(self, client_id: str, word: str) -> str:
+        """What one client may use as it likes; a broker program tries out an external broker there."""
+        return f"{self._root}probe/{client_id}/{word}"
+
+    def acted(self, device: str) -> tuple[str, ...]:
+        """What the driver of a device publishes."""
+        return tuple(f"{self._root}devices/{device}/{word}" for word in ACTED)
+
+    def heard(self, device: str) -> tuple[str, ...]:
+        """What the driver of a device listens to."""
+        return (self.set(device), self.stop(device), self.resume(device), self.stop_all, self.every_hold)
+
+    def dispatched(self) -> tuple[str, ...]:
+        """What the dispatcher alone publishes."""
+        return tuple(one for one in self.protected if one not in self.acted("+"))
 
     def is_own(self, topic: str) -> bool:
         """Whether the contract has a meaning for this topic, or keeps it for one."""

@@ -44,13 +44,17 @@ def connect(
     will_qos: int = 0,
     will_retain: bool = False,
     username: str | None = None,
+    password: str | None = None,
 ) -> bytes:
     flags = 2 * clean | (will is not None) * (4 | will_qos << 3 | will_retain << 5) | (username is not None) << 7
+    flags |= (password is not None) << 6
     body = string("MQTT") + bytes([4, flags]) + struct.pack("!H", keepalive) + string(client_id)
     if will:
         body += string(will[0]) + string(will[1])
     if username is not None:
         body += string(username)
+    if password is not None:
+        body += string(password)
     return packet(0x10, body)
 
 

@@ -118,17 +118,21 @@ def connect(
     will_retain: bool = False,
     will_properties: dict[str, Any] | None = None,
     username: str | None = None,
+    password: str | None = None,
     **values: Any,
 ) -> bytes:
     """`clean=False` without a `session_expiry` is the session that 3.1.1 means by it."""
     if not clean:
         values.setdefault("session_expiry", WHOLE_SESSION)
     flags = 2 * clean | (will is not None) * (4 | will_qos << 3 | will_retain << 5) | (username is not None) << 7
+    flags |= (password is not None) << 6
     body = string("MQTT") + bytes([5, flags]) + struct.pack("!H", keepalive) + properties(**values) + string(client_id)
     if will:
         body += properties(**will_properties or {}) + string(will[0]) + string(will[1])
     if username is not None:
         body += string(username)
+    if password is not None:
+        body += string(password)
     return packet(0x10, body)
 
 

@@ -19,6 +19,8 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from effectd.cli.check import section
+from effectd.config.reader import home_id
+from effectd.program.stream import no_delay
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # what a program gets that a newcomer starts: nothing of this shell but what measures coverage
@@ -54,24 +56,53 @@ def alive(pid: int) -> bool:
 class Client:
     """A foreign MQTT client that remembers everything it hears."""
 
-    def __init__(self, port: int, *topics: str, window: int = 20) -> None:
-        """`window`: how many QoS 1 messages may be on their way at once, 0 = any number."""
+    def __init__(
+        self,
+        where: int | Path,
+        *topics: str,
+        window: int = 20,
+        client_id: str = "",
+        will: tuple[str, str] | None = None,
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        """`where`: a port, or broker.sock; `window`: QoS 1 messages on their way at once, 0 = any; `will`: retained."""
         self.heard: list[tuple[str, bytes]] = []
         self._granted = 0
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self.refused: list[str] = []  # of the filters
+        local = isinstance(where, Path)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, transport="unix" if local else "tcp")
+        if will:
+            self._client.will_set(*will, 1, True)
+        if login:
+            self._client.username_pw_set(*login)
         self._client.max_inflight_messages_set(window)
         self._client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics or ("#",)])
-        self._client.on_subscribe = lambda *_: setattr(self, "_granted", self._granted + 1)
-        self._client.on_socket_open = lambda _c, _d, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.on_subscribe = self._subscribed
+        self._client.on_socket_open = lambda _c, _d, sock: no_delay(sock)
         self._client.reconnect_delay_set(1, 1)
-        self._client.connect_async("127.0.0.1", port)
+        self._client.connect_async(*((str(where),) if local else ("127.0.0.1", where)))
         self._client.loop_start()
-        wait_for(lambda: self._granted, what=f"a connection to port {port}")
+        try:
+            wait_for(lambda: self._granted, what=f"a connection to {where}")
+        except AssertionError:
+            self.close()
+            raise
+
+    def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
+        self._granted += 1
+        self.refused += [str(reason) for reason in reasons if reason.is_failure]
 
     def publish(self, topic: str, payload: Any, *, retain: bool = False) -> None:
         data = payload if isinstance(payload, str | bytes) else json.dumps(payload)
         self._client.publish(topic, data, 1, retain)
+
+    def die(self) -> None:
+        """End the connection as the end of its machine would: the will is sent."""
+        sock = self._client.socket()
+        self._client.loop_stop()
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)
 
     def on(self, topic: str) -> list[bytes]:
         """What was heard on one topic, in order."""
@@ -227,6 +258,12 @@ class Home:
         client = Client(self.port, *topics)
         self.clients.append(client)
         return client
+
+    def program(self, name: str, *topics: str) -> Client:
+        """A client that the broker takes for the program `name` of this home."""
+        path, client_id = self.path / "run" / "broker.sock", f"effectd-{home_id(self.path)}-{name}"
+        self.clients.append(Client(path, *topics, client_id=client_id))
+        return self.clients[-1]
 
     def log(self, program: str) -> str:
         path = self.path / "run" / "log" / f"{program}.log"

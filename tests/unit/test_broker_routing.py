@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from broker_proc.limits import Limits
 from broker_proc.message import Message
 from broker_proc.retained import Retained
-from broker_proc.routing import Routing, Subscription, matches, split_share
+from broker_proc.routing import Routing, Subscription, split_share
+from effectd.access.filters import matches
 from effectd.config.schema import BrokerLimits
 
 levels = st.sampled_from(["a", "b", "", "$a"])

@@ -125,6 +125,7 @@ def test_every_default_is_the_contracts(load):
     tree = load("devices: {light: {kind: virtual, effects: [light]}}\neffects: {light: }")
     assert tree.topic_root == ""
     broker = {"embedded": True, "host": "127.0.0.1", "port": 1883, "external": None, "tls": None, "websocket": None}
+    broker |= {"insecure": False, "users": {}}
     limits = {
         "packet_bytes": 4259840,
         "connections": 1000,
@@ -229,7 +230,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  port: 1\n  prot: 2\n",
             3,
             "broker.prot",
-            "embedded, host, port, external, tls, websocket, plugins, limits, sys_interval_s",
+            "embedded, host, port, external, tls, websocket, insecure, users, plugins, limits, sys_interval_s",
         ),
         (
             "broker:\n  external:\n    host: a\n    user: b\n",

@@ -1,0 +1,155 @@
+"""Who comes in, as whom, and with which rights: by the socket a program of this home, by a port anybody or a user.
+
+Without a configuration (a broker alone, in tests and benchmarks) everybody may do everything.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from broker_proc import reasons
+from broker_proc.logins import Logins, TooMany
+from broker_proc.packets import Connect
+from broker_proc.rights import MustAsk
+from effectd.access.access import Access
+from effectd.access.grant import EVERYTHING, NOTHING, Grant
+
+if TYPE_CHECKING:
+    from broker_proc.client import Client
+    from broker_proc.sessions import Session
+
+CERTIFICATE = "certificate"  # in the place of a line of `passwords`
+
+
+class Refused(Exception):
+    """A client may not come in: MQTT 5's reason code, 3.1.1's, and words."""
+
+    def __init__(self, code: int, code_311: int, why: str) -> None:
+        super().__init__(why)
+        self.code, self.code_311, self.why = code, code_311, why
+
+
+class Visitor(NamedTuple):
+    """Somebody who may come in. `login`: the line of `passwords` that let it in, CERTIFICATE, or None."""
+
+    grant: Grant
+    username: str | None
+    login: str | None = None
+
+
+class Files:
+    """What the door asks of who watches the home's files: nothing changes here."""
+
+    def changed(self) -> bool:
+        return False
+
+    async def take_in(self) -> None:
+        """Read them again."""
+
+
+class Door:
+    """`access` and `passwords` are replaced as the files change, see `renew`."""
+
+    def __init__(self, access: Access | None = None, passwords: dict[str, str] | None = None) -> None:
+        self._access, self._passwords = access, passwords or {}
+        self.files = Files()
+        self.logins: Logins | None = None  # there once a user has come
+
+    def renew(self, access: Access, passwords: dict[str, str]) -> None:
+        self._access, self._passwords = access, passwords
+
+    def close(self) -> None:
+        if self.logins is not None:
+            self.logins.close()
+
+    @property
+    def asks_for_users(self) -> bool:
+        return self._access is not None and self._access.anybody is None
+
+    def probing(self, grant: Grant, client_id: str) -> Grant:
+        """`grant` and what any client may use besides."""
+        return grant if self._access is None else self._access.probing(grant, client_id)
+
+    def enter(self, client: "Client", asked: Connect) -> Visitor:
+        """Raises Refused; MustAsk where the files or a password have to be looked at first."""
+        access = self._access
+        if access is None:
+            return Visitor(EVERYTHING, asked.username)
+        if self.files.changed():
+            raise MustAsk(self.files.take_in)
+        if client.kind == "unix":
+            return Visitor(access.program(asked.client_id), asked.username)
+        if asked.client_id.startswith(access.own):
+            raise _not_allowed("this client id is for the home's own programs, by run/broker.sock")
+        if access.anybody is not None:
+            return Visitor(access.anybody, asked.username)
+        return self._user(access, client, asked)
+
+    def _user(self, access: Access, client: "Client", asked: Connect) -> Visitor:
+        if (name := common_name(client.transport)) is not None:
+            if name not in access.users:
+                raise _not_allowed("the name in this certificate is no user here")
+            return Visitor(access.users[name], name, CERTIFICATE)
+        if asked.username is None:
+            raise _not_allowed("a user name and a password are needed here")
+        name, password = asked.username, asked.password or b""
+        hashed = self._passwords.get(name, "") if name in access.users else ""
+        logins = self._checks(client)
+        if logins.remembered(name, password, hashed) or client.verdict == (hashed, True):
+            return Visitor(access.users[name], name, hashed)
+        if client.verdict == (hashed, False):
+            raise Refused(reasons.BAD_LOGIN, reasons.V311_BAD_LOGIN, "no such user, or not that password")
+        raise MustAsk(self._ask(logins, client, name, password, hashed))
+
+    def _checks(self, client: "Client") -> Logins:
+        if self.logins is None:
+            self.logins = Logins(client.loop)
+        return self.logins
+
+    def _ask(
+        self, logins: Logins, client: "Client", name: str, password: bytes, hashed: str
+    ) -> Callable[[], Awaitable[None]]:
+        async def ask() -> None:
+            try:
+                good = await logins.check(client.address[0], name, password, hashed, lambda: not client.lost)
+            except TooMany:
+                good = False
+            client.verdict = (hashed, good)
+
+        return ask
+
+    def standing(self, session: "Session") -> Visitor | None:
+        """As whom somebody is in, by the files of now; None: it may not be in any more."""
+        access = self._access
+        if access is None:
+            return Visitor(EVERYTHING, session.username)
+        if session.trusted:
+            return Visitor(access.program(session.client_id), session.username)
+        if access.anybody is not None:
+            return Visitor(access.anybody, session.username)
+        name = session.username
+        if name is None or session.login is None or name not in access.users:
+            return None
+        if session.login not in (CERTIFICATE, self._passwords.get(name)):
+            return None
+        return Visitor(access.users[name], name, session.login)
+
+    def last_rights(self, session: "Session") -> Grant:
+        """Of somebody who has to go: what its last will is judged by."""
+        access = self._access
+        if access is None:
+            return NOTHING
+        return access.users.get(session.username or "", NOTHING)
+
+
+def common_name(transport: Any) -> str | None:
+    """Of the certificate that a client has shown, and that the CA of `broker.tls.cafile` has signed."""
+    ssl_object = transport.get_extra_info("ssl_object")
+    shown = ssl_object.getpeercert() if ssl_object is not None else None
+    if not shown:
+        return None
+    names = [value for part in shown.get("subject", ()) for key, value in part if key == "commonName"]
+    return names[-1] if names else ""
+
+
+def _not_allowed(why: str) -> Refused:
+    return Refused(reasons.NOT_AUTHORIZED, reasons.V311_NOT_AUTHORIZED, why)

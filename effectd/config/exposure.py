@@ -1,0 +1,76 @@
+"""What the broker's section must have before anybody beyond this machine may come in, and whether its users make sense.
+
+Checked by the reader, so that no program starts on a configuration that is open to the whole network by mistake.
+"""
+
+import ipaddress
+import re
+from typing import Any
+
+from effectd.config.schema import Broker
+from effectd.config.yamlfile import YamlFile
+
+USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+USER_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ -, beginning with a letter or digit"
+_ADD, _CERTIFICATE = "effectd user add NAME", "effectd certificate"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check(file: YamlFile, broker: Broker, devices: dict[str, Any]) -> None:
+    """Raises ConfigError; `devices` as they stand in the file."""
+    for name, user in broker.users.items():
+        path = ("broker", "users", name)
+        if not USER.fullmatch(name):
+            raise file.error(path, f"a user's name is {USER_RULE}")
+        for key in ("publish", "subscribe"):
+            for one in getattr(user, key):
+                if not is_filter(one):
+                    raise file.error((*path, key), f"{one[:60]!r} is no topic filter: # only at its end, + as a level")
+        for device in user.acts_for:
+            found = devices.get(device)
+            if not (isinstance(found, dict) and found.get("kind") == "remote"):
+                key = "device" if user.device == device else "devices"
+                raise file.error((*path, key), f"{device[:40]!r} is no device of `kind: remote` in this file")
+
+
+def check_reach(file: YamlFile, broker: Broker) -> None:
+    """Raises ConfigError where others than this machine could come in without a login, or with it in the clear."""
+    if not broker.embedded:
+        return
+    wanted: list[tuple[tuple[str, ...], str]] = [(("broker", "host"), broker.host)]
+    if broker.websocket is not None:
+        wanted.append((("broker", "websocket", "host"), broker.websocket.host))
+    for path, host in wanted:
+        if not is_loopback(host):
+            require(file, path, host, broker, safe=broker.insecure or has_tls(broker))
+
+
+def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *, safe: bool) -> None:
+    """Raises ConfigError unless there are users and, by `safe`, TLS for what listens on `host`, beyond loopback."""
+    secure = f"{_CERTIFICATE} (or {path[0]}.insecure: true, passwords in the clear)"
+    if not broker.users:
+        cure = f"first: {_ADD}" + ("" if safe else f", then: {secure}")
+        raise file.error(path, f"{host} lets everybody on the network move the devices: it needs users. {cure}")
+    if not safe:
+        raise file.error(path, f"{host} without TLS sends passwords in the clear over the network: {secure}")
+
+
+def has_tls(broker: Broker) -> bool:
+    return broker.tls is not None and broker.tls.certfile is not None
+
+
+def is_filter(text: str) -> bool:
+    """Whether a client could subscribe to it (MQTT 5 section 4.7.1), alone and not as one of a group."""
+    if not text or "\0" in text or len(text.encode(errors="replace")) > 65_535 or text.startswith("$share/"):
+        return False
+    *levels, last = text.split("/")
+    return all(level == "+" or not re.search("[+#]", level) for level in levels) and (
+        last in ("+", "#") or not re.search("[+#]", last)
+    )
