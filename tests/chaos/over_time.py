@@ -1,5 +1,6 @@
 """Judge what a witness saw over time: the budget of a device, the flashes of a zone, and that nothing held moves."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 from effectd.messages.history import Actuated, Program
 
 SECOND_MS, RISE = 1000.0, 10.0
+LAST_CALL_MS = 300.0
 HELD = "held by "
 
 Span = tuple[float, float]
@@ -56,7 +58,7 @@ def held(witnessed: Witnessed, programs: Sequence[Program], buses: Mapping[str, 
     for device, seen in witnessed.items():
         name = buses.get(device, device)
         lines = [line for line in programs if line.name == name]
-        for line, then in zip(lines, [*lines[1:], None], strict=True):
+        for line, then in itertools.zip_longest(lines, lines[1:]):
             if line.state != "ready" or HELD not in line.reason:
                 continue
             until = then.mono_ms if then is not None else float("inf")
@@ -64,9 +66,6 @@ def held(witnessed: Witnessed, programs: Sequence[Program], buses: Mapping[str, 
             moved = [e for e in seen if e.on and line.mono_ms + LAST_CALL_MS < e.mono_ms < until - LAST_CALL_MS]
             for event in moved:
                 find("held", f"{event.id}: {device} driven while {line.reason}", event.mono_ms)
-
-
-LAST_CALL_MS = 300.0
 
 
 def _on(seen: Sequence[Actuated]) -> list[Span]:
