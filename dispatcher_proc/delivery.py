@@ -23,7 +23,8 @@ first. Nothing leads out of `settled`. Of a device that acknowledges nothing a s
 or as failed where a new connection leaves that open. `death` is the dispatcher's: its successor finds this state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -77,10 +78,12 @@ class Delivery:
         payload: bytes,
         *,
         received: float | None = None,
+        held: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Take an effect whose plan has at least one device; from now on it will get one final status.
 
-        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it.
+        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it. `held`: which
+        of the devices take nothing, and why.
         """
         full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
@@ -110,8 +113,8 @@ class Delivery:
             self._expire(opened, opened.past)
             return
         for share in opened.pending:
-            if now < self._lanes[share.device].stopped_at:
-                self._settle(share, "stopped", "")
+            if now < self._lanes[share.device].stopped_at or share.device in held:
+                self._settle(share, "stopped", held.get(share.device, ""))
         if not opened.pending:
             return
         opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
@@ -184,8 +187,8 @@ class Delivery:
             share.open.unused[device] = ack.unused or ()
             self._settle(share, status, f"{device}: {ack.reason}" if ack.reason else "")
 
-    def stop(self, device: str | None = None, *, fence: bool = True) -> None:
-        """End what is held for the device, or for all. What a driver already has, it ends and answers for itself.
+    def stop(self, device: str | None = None, *, fence: bool = True, reason: str = "") -> None:
+        """End what waits for the device, or for all. What a driver already has, it ends and answers for itself.
 
         `fence`: the drivers have heard the same stop; what is accepted from now on waits until they have said so.
         """
@@ -195,7 +198,7 @@ class Delivery:
             for share in list(lane.shares.values()):
                 share.stopped = True
                 if not share.delivered or lane.generation is None:
-                    self._settle(share, "stopped", "")
+                    self._settle(share, "stopped", reason)
                 else:
                     self._keep(share.open)
                     share.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, share))

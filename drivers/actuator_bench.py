@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from drivers.actuator import Actuator
+from drivers.envelope import Envelope
 from drivers.fence import Fence
 from drivers.reporter import Reporter
 from effectd.config.schema import Device
@@ -23,7 +24,8 @@ class ActuatorBench:
         reporter = Reporter(self.loop, self._topics, name, device, self.journal)
         reporter.link = self.link
         self._fence = Fence(self.journal, reporter.fence)
-        self.actuator = Actuator(self.loop, device, reporter, self._fence, self.wake)
+        envelope = Envelope(self.loop, device, self.journal)
+        self.actuator = Actuator(self.loop, device, reporter, self._fence, envelope, self.wake)
 
     def wake(self) -> None:
         """The actuator may have a change."""

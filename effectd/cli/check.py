@@ -13,7 +13,7 @@ from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import built, check_users, not_in_force, ports
 from effectd.cli.supervisor_keys import KEYS, OTHERS
-from effectd.config import programs, reader, run_folder
+from effectd.config import lights, programs, reader, run_folder
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
 _SECTION = """[program:{name}]
@@ -65,6 +65,10 @@ def run(home: Path) -> int:
         typer.echo(f"{ConfigError(home / FILE, tree.file.line('broker', key), f'broker.{key}', who)} (a warning)")
     for line in check_users.advice(tree):
         typer.echo(line)
+    for zone, light in lights.unlimited(tree.devices):
+        who = "is remote" if tree.devices[light].remote else "has max_flash_hz 0"
+        what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
+        typer.echo(str(tree.option_error(light, ("limits", "max_flash_hz"), what)))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     for line in not_in_force.lines(tree):
         typer.echo(line)

@@ -9,6 +9,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HOST_FILES = {
+    "budget",
+    "envelope",
+    "flash",
+    "on_time",
+    "pace",
     "actuator",
     "actuator_bench",
     "bus_bench",
