@@ -175,7 +175,8 @@ def _commands(effect: Effect, n: int, plan: dict[str, Effect], devices: dict[str
 
 def delays(device: Device) -> tuple[int, int]:
     """How much earlier this device has to be told to rise, and to fall (ms)."""
-    return device.delay_ms, device.delay_ms
+    delay = device.delay_ms
+    return (delay, delay) if isinstance(delay, int) else (delay.up, delay.down)
 
 
 def aimed(effect: Effect, devices: tuple[str, ...]) -> Effect:

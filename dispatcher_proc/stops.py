@@ -3,13 +3,13 @@
 import logging
 
 from dispatcher_proc.delivery import Delivery
-from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.part import Handler, Message, OnRequest, Part
 from dispatcher_proc.sender import Sender
 from dispatcher_proc.timelines import Timelines
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 from effectd.messages.topics import Topics
-from effectd.readiness.gate import Gate, Reply, Request
+from effectd.readiness.gate import Reply, Request
 
 ALL = b"all-"  # so begins the token of a fence that a stop of everything has raised
 
@@ -19,9 +19,8 @@ log = logging.getLogger(__name__)
 class Stops(Part):
     """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
 
-    def __init__(self, gate: Gate, topics: Topics, delivery: Delivery, sender: Sender, timelines: Timelines) -> None:
-        self._gate, self._topics, self._delivery, self._sender = gate, topics, delivery, sender
-        self._timelines = timelines
+    def __init__(self, topics: Topics, delivery: Delivery, sender: Sender, timelines: Timelines) -> None:
+        self._topics, self._delivery, self._sender, self._timelines = topics, delivery, sender, timelines
         self._devices: dict[str, Device] = {}
 
     def topics(self) -> dict[str, Handler]:
@@ -31,11 +30,8 @@ class Stops(Part):
     def configure(self, config: Config) -> None:
         self._devices = config.devices
 
-    def start(self) -> None:
-        self._gate.on_request = self._request
-
-    def stop(self) -> None:
-        self._gate.on_request = None
+    def requests(self) -> dict[str, OnRequest]:
+        return {"stop": self._asked}
 
     def _stop_all(self, message: Message) -> None:
         if not message.retained:  # a retained one would stop everything at each reconnect
@@ -45,13 +41,10 @@ class Stops(Part):
         if not message.retained:
             self._stop(message.words[0])
 
-    def _request(self, request: Request, reply: Reply) -> None:
-        if request.get("do") == "stop":
-            device = request.get("device")
-            self._stop(device if isinstance(device, str) else None)
-            reply({"done": "stop"})
-        else:
-            reply({"error": 'this program knows {"do": "stop"} and nothing else'})
+    def _asked(self, request: Request, reply: Reply) -> None:
+        device = request.get("device")
+        self._stop(device if isinstance(device, str) else None)
+        reply({"done": "stop"})
 
     def _stop(self, device: str | None) -> None:
         log.info("stop of %s", device or "everything")

@@ -13,6 +13,7 @@ from dispatcher_proc import score
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.conductor import Conductor
 from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.holding import Holding
 from dispatcher_proc.loader import Loader
 from dispatcher_proc.origin import Origin
 from dispatcher_proc.part import Handler, Message, Part
@@ -20,11 +21,10 @@ from dispatcher_proc.receipts import Receipts
 from dispatcher_proc.score import Score
 from dispatcher_proc.shelf import Kept, Shelf
 from dispatcher_proc.show import Show
-from effectd.base.errors import BrokerLost
+from dispatcher_proc.states import States
 from effectd.base.journal import Notes
-from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.loop import AnyLoop
 from effectd.config.reader import Config
-from effectd.messages import answers
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import DEVICE_ID as NAME
 from effectd.messages.topics import Topics
@@ -32,9 +32,7 @@ from effectd.program.broker_session import BrokerSession
 from effectd.timeline.document import LENGTH_MS, Problem
 
 FOLDER = "timelines"
-SAID_EVERY_S = 0.5
 MOST, MOST_EFFECTS = 100, 400_000  # timelines, and effects of all of them
-_SHOWN = 20  # problems in a state
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +61,16 @@ class Timelines(Part):
         receipts: Receipts,
         journal: Notes,
         home: Path,
+        holding: Holding,
     ) -> None:
         self._loop, self._broker, self._topics, self._home = loop, broker, topics, home
-        self._admission, self._receipts = admission, receipts
+        self._admission, self._receipts, self._holding = admission, receipts, holding
         self._shelf = Shelf(journal, home / "run" / FOLDER)
         self._loader = Loader(loop, self._shelf, self._loaded)
         self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note)
         self._boot = boot_id()
         self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
-        self._late: set[str] = set()  # whose states wait until the connection takes more
-        self._timer: Cancellable | None = None
+        self._states = States(loop, broker, topics, self.conductor)
 
     def topics(self) -> dict[str, Handler]:
         verbs: dict[str, Callable[[str, Message], None]] = {
@@ -112,22 +110,25 @@ class Timelines(Part):
             self._loader.kept(name, path)
         self._loader.finish()
         for name in self._kept:  # neither a file nor a document is there any more
-            self._late.add(name)
+            self._states.gone(name)
             self._shelf.forget(name)
 
     def connected(self) -> None:
-        for name in [*self.conductor.shows, *self._late]:
-            self._say(name)
+        self._states.all()
 
     def room(self) -> None:
-        late, self._late = self._late, set()
-        for name in late:
-            self._say(name)
+        self._states.room()
 
     def stop_all(self) -> None:
         """The drivers have heard a stop of everything, or will find its fence."""
         self._loader.forget_orders()
         self.conductor.stop_all(off=True)
+
+    def hold(self) -> None:
+        """Somebody holds all there is: nothing goes on until it is resumed."""
+        self._loader.forget_orders()
+        for name in list(self.conductor.shows):
+            self.conductor.pause(name)
 
     def stopped(self, device: str) -> None:
         self.conductor.stopped(device)
@@ -183,7 +184,9 @@ class Timelines(Part):
             self._refuse(message, f"there is no timeline {name}; loaded are {known}")
         else:
             order()
-            self._beat()
+            if self._holding.everything:
+                self.conductor.pause(name)
+            self._states.beat()
 
     def _decoded(self, message: Message, kind: Any) -> Any:
         try:
@@ -211,11 +214,11 @@ class Timelines(Part):
         log.info("timeline %s is loaded: %d effects, %d problems", name, len(found.commands), len(found.problems))
 
     def _take_up(self, name: str, kept: Kept) -> None:
-        if kept.status == "playing":
+        if kept.status == "playing" and not self._holding.everything:
             position = kept.position + self.conductor.now() - kept.since
             self.conductor.go_on(name, kept.run, position, kept.index, loop=kept.loop)
-            self._beat()
-        elif kept.status == "paused":
+            self._states.beat()
+        elif kept.status in ("playing", "paused"):
             self.conductor.seek(name, kept.position)
 
     def _submit(self, effect: Effect, show: Show) -> None:
@@ -225,7 +228,7 @@ class Timelines(Part):
 
     def _changed(self, show: Show) -> None:
         self._note(show)
-        self._say(show.name)
+        self._states.say(show.name)
 
     def _note(self, show: Show) -> None:
         if show.score is not None:
@@ -233,56 +236,6 @@ class Timelines(Part):
             document = show.score.digest if show.next is None else ""
             kept = Kept(show.status, show.loop, show.run, show.position(now), now, show.index, self._boot, document)
             self._shelf.note(show.name, kept)
-
-    def _beat(self) -> None:
-        """Tell where those are that play, again and again while any does."""
-        playing = [show.name for show in self.conductor.shows.values() if show.status == "playing"]
-        if playing and self._timer is None:
-            self._timer = self._loop.call_later(SAID_EVERY_S, self._beaten)
-
-    def _beaten(self) -> None:
-        self._timer = None
-        for show in self.conductor.shows.values():
-            if show.status == "playing":
-                self._say(show.name)
-        self._beat()
-
-    def _say(self, name: str) -> None:
-        link = self._broker.link
-        if link.up and not link.has_room():
-            self._late.add(name)
-            return
-        show = self.conductor.shows.get(name)
-        payload = answers.encode(_state(show, self.conductor.now())) if show is not None else b""
-        try:
-            link.publish(self._topics.timeline(name, "state"), payload, qos=1, retain=True)
-        except BrokerLost:
-            pass  # `connected` says it again
-
-
-def _state(show: Show, now: float) -> dict[str, Any]:
-    found = show.score
-    status = "refused" if show.status == "empty" and show.refused else show.status
-    problems = (*show.refused, *(found.problems if found is not None else ()))
-    state: dict[str, Any] = {
-        "status": status,
-        "position_ms": round(show.position(now)),
-        "duration_ms": found.length if found is not None else 0,
-        "title": found.timeline.title if found is not None else "",
-        "loop": show.loop,
-        "effects": len(found.timeline.effects) if found is not None else 0,
-        "problems": problems[:_SHOWN],
-        "at": answers.unix_ms(),
-    }
-    if show.next is not None:
-        following = show.next
-        state["next"] = {
-            "title": following.timeline.title,
-            "duration_ms": following.length,
-            "effects": len(following.timeline.effects),
-            "problems": following.problems[:_SHOWN],
-        }
-    return state
 
 
 def _whole(steps: Any) -> Score:

@@ -31,11 +31,14 @@ devices:
   fan: {kind: virtual, effects: [wind], limits: {max_on_ms: 90000}}
   smell: {kind: virtual, effects: [scent]}
   seat: {kind: virtual, effects: [vibration], delay_ms: 300}
+  near: {kind: virtual, effects: [fog]}
+  far: {kind: virtual, effects: [fog], delay_ms: {up: 2000, down: 800}}
 effects:
   light: {labels: {low: 25, "off": 0}}
   wind: {labels: {low: 25, medium: 50, high: 100}}
   scent: {}
   vibration: {duration_ms: 700}
+  fog: {}
 """
 
 
@@ -311,6 +314,15 @@ def test_a_delayed_device_is_told_earlier_never_before_the_start(room: Room) -> 
     room.conductor.play("film")
     room.after(5000)
     assert [(at, effect.duration) for at, _, effect in room.sent] == [(0, 500), (1700, 700)]
+
+
+def test_a_device_that_rises_slower_than_it_falls_has_a_share_of_its_own(room: Room) -> None:
+    room.load("film", wind(3000, 5000, 80) | {"effect_type": "fog"}, wind(9000, 0, 0) | {"effect_type": "fog"})
+    room.conductor.play("film")
+    room.after(20_000)
+    sent = [(device, at, effect.duration, effect.intensity) for at, device, effect in room.sent]
+    assert sent == [("far", 1000, 6200, 80), ("near", 3000, 5000, 80), ("far", 8200, 0, 0), ("near", 9000, 0, 0)]
+    assert len(set(room.ids)) == 4
 
 
 def test_a_loop_that_sleeps_does_not_fire_what_fell_due_meanwhile(room: Room) -> None:
