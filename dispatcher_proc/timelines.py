@@ -182,10 +182,12 @@ class Timelines(Part):
         if show is None or show.score is None:
             known = ", ".join(each for each, found in self.conductor.shows.items() if found.score) or "none"
             self._refuse(message, f"there is no timeline {name}; loaded are {known}")
+        elif self._holding.everything and message.topic.rpartition("/")[2] in ("play", "resume"):
+            self._refuse(
+                message, "everything is held (effectd release ends a hold), and a timeline does not go on before"
+            )
         else:
             order()
-            if self._holding.everything:
-                self.conductor.pause(name)
             self._states.beat()
 
     def _decoded(self, message: Message, kind: Any) -> Any:

@@ -136,6 +136,24 @@ def test_a_stop_of_everything_that_came_while_the_dispatcher_was_dead_stops_it_t
     assert bench.state()["status"] == "loaded"
 
 
+def test_a_hold_of_all_pauses_and_nothing_plays_while_it_stands(bench: Bench) -> None:
+    bench.message("timelines/film/load", FILM)
+    bench.message("timelines/film/play", b"")
+    bench.after(0.4)
+    bench.message("holds/door", {"reason": "open", "target": ["fan"]})
+    assert bench.state()["status"] == "playing"
+    bench.message("holds/door", b"open")
+    assert bench.state()["status"] == "paused"
+    bench.message("timelines/film/resume", b"")
+    assert bench.state()["status"] == "paused"
+    assert "everything is held" in bench.letters()[-1][2]
+    bench.message("holds/door", b"")
+    bench.message("timelines/film/resume", b"")
+    bench.after(0.1)
+    assert bench.state()["status"] == "playing"
+    assert bench.sets()[-1][:3] == ("lamp", "1", 40)
+
+
 def test_a_play_that_follows_its_load_at_once_waits_for_it_and_a_stop_takes_it_back(bench: Bench) -> None:
     large = {"effects": [{"effect_type": "wind", "timestamp": n} for n in range(5000)]}
     bench.arrives("timelines/film/load", large)
