@@ -6,6 +6,7 @@ playing timeline wants there at that moment is restored (an ambience under a cue
 idled. A device whose present effect is not this timeline's, a live one's, is left alone.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -85,6 +86,8 @@ class Conductor:
         if show.seek(self.now(), to_ms):
             self._begin(show)
         else:
+            if show.status == "paused":  # it may have ended, and left something on
+                self._leave(self._devices_of(show))
             self._changed(show)
             self._plan()
 
@@ -110,22 +113,29 @@ class Conductor:
         """The device was stopped: nothing of before comes back there."""
         self._held.pop(device, None)
 
-    def go_on(self, name: str, run: str, position: float, index: int, *, loop: bool) -> None:
-        """After a death of this process: the commands before `index` were fired in this run, the others were not."""
+    def go_on(self, name: str, run: str, noted: float, passed: float, index: int, *, loop: bool) -> None:
+        """After a death of this process, `passed` ms after it was noted at the position `noted`.
+
+        The commands before `index` were fired in this run, the others were not, and those that fell due meanwhile are
+        not fired any more: what is still to be on is restored, and what they would have ended goes.
+        """
         show = self.show(name)
         if show.score is None:
             return
-        now = self.now()
+        now, position = self.now(), noted + passed
         show.run = run
         if loop and position >= show.score.length > 0:
-            position, index, show.run = position % show.score.length, 0, self.runs.new()
+            noted, position, index, show.run = -1.0, position % show.score.length, 0, self.runs.new()
         show.go_on(now, position, index, loop=loop)
         due = show.score.due(show.position(now))
-        numbered = {id(command): number for number, command in enumerate(show.score.commands[: show.index])}
-        for device, segment in due.items():
-            if numbered.get(id(segment.command), index) < index:  # fired before: the driver still does it
+        for device, segment in show.score.last_fired(index).items():
+            if due.get(device) is segment:  # the driver still does it
                 self._hold(show, device, segment.command, now + segment.end - show.position(now))
-        self._restore(show, {device: segment for device, segment in due.items() if device not in self._held})
+                del due[device]
+            elif device not in due and segment.end > noted:
+                self._hold(show, device, segment.command, math.inf)
+        self._leave([device for device in self._devices_of(show) if self._held[device].until == math.inf])
+        self._restore(show, due)
         self._changed(show)
         self._plan()
 
@@ -216,9 +226,10 @@ class Conductor:
         """The effects of a timeline end on these devices: others take over there, or they are idled."""
         idle: dict[tuple[str, str], list[str]] = {}
         back: list[tuple[str, Show, Segment]] = []
+        now = self.now()
         for device in devices:
             held = self._held.pop(device)
-            if self._is_theirs(device, held):
+            if held.until > now and self._is_theirs(device, held):
                 wanted = self._wanted(device, held.show) if others else None
                 if wanted is not None:
                     back.append((device, *wanted))

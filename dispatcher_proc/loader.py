@@ -29,7 +29,7 @@ class Loader:
     def __init__(self, loop: AnyLoop, kept: Shelf, done: Done) -> None:
         self._loop, self._shelf, self._done = loop, kept, done
         self.config: Config
-        self._jobs: deque[tuple[str, Generator[None, None, Score]]] = deque()
+        self._jobs: deque[tuple[str, Generator[None, None, Score], Done]] = deque()
         self._orders: dict[str, list[Callable[[], None]]] = {}
 
     @property
@@ -49,7 +49,7 @@ class Loader:
 
     def when_loaded(self, name: str, order: Callable[[], None]) -> None:
         """Now, or when the load of this timeline that is under way has ended."""
-        if all(name != waiting for waiting, _ in self._jobs):
+        if not self.loads(name):
             order()
         elif len(orders := self._orders.setdefault(name, [])) < _ORDERS:
             orders.append(order)
@@ -61,13 +61,18 @@ class Loader:
         else:
             self._orders.pop(name, None)
 
-    def finish(self) -> None:
-        """All of it at once: before there are live effects."""
-        while self._jobs:
-            self._step()
+    def loads(self, name: str) -> bool:
+        return any(name == waiting for waiting, _, _ in self._jobs)
+
+    def again(self, name: str, timeline: Timeline, done: Done) -> None:
+        """The same timeline, for another configuration."""
+        self._queue(name, score.build(timeline, self.config), done)
 
     def _add(self, name: str, read: Callable[[bytes], Reading], data: bytes, *, keep: bool) -> None:
-        self._jobs.append((name, self._job(name, read, data, keep=keep)))
+        self._queue(name, self._job(name, read, data, keep=keep), self._done)
+
+    def _queue(self, name: str, job: Generator[None, None, Score], done: Done) -> None:
+        self._jobs.append((name, job, done))
         if len(self._jobs) == 1:
             self._loop.call_soon(self._work)
 
@@ -94,7 +99,7 @@ class Loader:
     def _step(self) -> None:
         """One slice; a document on which we fail holds nothing else up."""
         gc.freeze()  # what has been read stays: looking through all of it would hold a live effect up for 0.1 s
-        name, job = self._jobs[0]
+        name, job, _ = self._jobs[0]
         try:
             next(job)
         except StopIteration as end:
@@ -108,9 +113,9 @@ class Loader:
             self._finished(name, None, (Problem(0, 0, "", "effectd failed on this document; its log says where"),))
 
     def _finished(self, name: str, found: Score | None, problems: tuple[Problem, ...]) -> None:
-        self._jobs.popleft()
-        self._done(name, found, problems)
-        if all(name != waiting for waiting, _ in self._jobs):
+        done = self._jobs.popleft()[2]
+        done(name, found, problems)
+        if not self.loads(name):
             for order in self._orders.pop(name, []):
                 order()
 

@@ -16,6 +16,10 @@ class Runs:
         self._last = max(self._last + 1, time.time_ns() // 1_000_000 - _FROM_MS)
         return base36(self._last)
 
+    @property
+    def latest(self) -> str:
+        return base36(self._last)
+
     def used(self, run: str) -> None:
         """Runs up to this one have been used."""
         self._last = max(self._last, int(run or "0", 36))

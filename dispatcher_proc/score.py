@@ -11,9 +11,10 @@ from dispatcher_proc import routing
 from effectd.base.errors import EffectRefused
 from effectd.config.reader import Config
 from effectd.config.schema import Device
-from effectd.messages.effect import Effect
+from effectd.messages.effect import DEFAULT_TTL_MS, Effect
 from effectd.timeline.document import Problem, Problems, Timeline
 
+TTL_MS = 500  # so late a short effect may begin, as after a restart of its driver; a long one as any other
 _SLICE = 200  # effects, some 2 ms
 
 
@@ -59,6 +60,16 @@ class Score:
             index = bisect_left(starts, at) - 1
             if index >= 0 and self._segments[device][index].end > at:
                 found[device] = self._segments[device][index]
+        return found
+
+    def last_fired(self, index: int) -> dict[str, Segment]:
+        """By device, what the last of the first `index` commands that turned it on did there."""
+        found: dict[str, Segment] = {}
+        for command in self.commands[:index]:
+            for device in command.devices:
+                segment = self.segment(device, command)
+                if segment is not None:
+                    found[device] = segment
         return found
 
     def segment(self, device: str, command: Command) -> Segment | None:
@@ -167,6 +178,7 @@ def _commands(effect: Effect, n: int, plan: dict[str, Effect], devices: dict[str
         sent = msgspec.structs.replace(effect, duration=duration, fade=min(effect.fade, duration or effect.fade))
         if len(groups) > 1:
             sent = aimed(sent, tuple(names))
+        sent = msgspec.structs.replace(sent, ttl_ms=min(DEFAULT_TTL_MS, max(TTL_MS, duration or DEFAULT_TTL_MS)))
         found.append(Command(at, n, sent, tuple(names), f"-{up}-{down}" if len(groups) > 1 else ""))
         for name in names:
             plan[name] = msgspec.structs.replace(resolved, duration=duration, fade=sent.fade)

@@ -37,6 +37,7 @@ class Kept(Struct, array_like=True):
     index: int
     boot: str
     document: str
+    latest: str = "0"  # run of any timeline
 
 
 class _Whole(Struct):

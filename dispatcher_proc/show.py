@@ -23,6 +23,7 @@ from effectd.timeline.document import Problem
 TWICE_MS = 80  # a second `play` within it is the same one: a button that bounces
 SLEWED_MS = 100  # a seek while playing by less than this is slewed away
 SLEW = 0.02  # at most so much faster or slower
+AT_ONCE = 50  # commands in one turn, some 5 ms; acks, stops and live effects come before the next
 LATE_MS = 500  # what is due longer ago is not fired any more, only what is still to be on is restored
 
 
@@ -138,6 +139,8 @@ class Show:
         first = self.index
         while self.index < len(commands) and commands[self.index].at <= min(position, self.score.length):
             self.index += 1
+            if self.index - first == AT_ONCE:
+                return Turn(commands[first : self.index])
         fired = commands[first : self.index]
         if position < self.score.length:
             return Turn(fired)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from dispatcher_proc import score
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.conductor import Conductor
 from dispatcher_proc.delivery import Delivery
@@ -91,13 +90,13 @@ class Timelines(Part):
         self._loader.config = config
         for show in self.conductor.shows.values():
             if show.score is not None:
-                show.rescore(_whole(score.build(show.score.timeline, config)), self.conductor.now())
+                self._loader.again(show.name, show.score.timeline, self._rescored)
 
     def start(self) -> None:
         """The files of the home, and what an earlier run has kept; those that played go on."""
         self._kept = self._shelf.found()
         for kept in self._kept.values():
-            self.conductor.runs.used(kept.run)
+            self.conductor.runs.used(kept.latest)
         paths = self._shelf.documents()
         for path in sorted((self._home / FOLDER).glob("*")) if (self._home / FOLDER).is_dir() else []:
             name = path.stem.lower()
@@ -108,8 +107,7 @@ class Timelines(Part):
                 paths.pop(name, None)
         for name, path in paths.items():
             self._loader.kept(name, path)
-        self._loader.finish()
-        for name in self._kept:  # neither a file nor a document is there any more
+        for name in [name for name in self._kept if not self._loader.loads(name)]:  # no file, no document any more
             self._states.gone(name)
             self._shelf.forget(name)
 
@@ -215,10 +213,16 @@ class Timelines(Part):
             self._take_up(name, kept)
         log.info("timeline %s is loaded: %d effects, %d problems", name, len(found.commands), len(found.problems))
 
+    def _rescored(self, name: str, found: Score | None, _problems: tuple[Problem, ...]) -> None:
+        show = self.conductor.shows[name]
+        if found is not None and show.score is not None and show.score.timeline is found.timeline:
+            show.rescore(found, self.conductor.now())
+            self._changed(show)
+
     def _take_up(self, name: str, kept: Kept) -> None:
         if kept.status == "playing" and not self._holding.everything:
-            position = kept.position + self.conductor.now() - kept.since
-            self.conductor.go_on(name, kept.run, position, kept.index, loop=kept.loop)
+            passed = self.conductor.now() - kept.since
+            self.conductor.go_on(name, kept.run, kept.position, passed, kept.index, loop=kept.loop)
             self._states.beat()
         elif kept.status in ("playing", "paused"):
             self.conductor.seek(name, kept.position)
@@ -236,14 +240,15 @@ class Timelines(Part):
         if show.score is not None:
             now = self.conductor.now()
             document = show.score.digest if show.next is None else ""
-            kept = Kept(show.status, show.loop, show.run, show.position(now), now, show.index, self._boot, document)
+            kept = Kept(
+                show.status,
+                show.loop,
+                show.run,
+                show.position(now),
+                now,
+                show.index,
+                self._boot,
+                document,
+                self.conductor.runs.latest,
+            )
             self._shelf.note(show.name, kept)
-
-
-def _whole(steps: Any) -> Score:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Score = end.value
-            return found

@@ -33,6 +33,7 @@ class Bench(DispatcherBench):
         super().__init__(folder, CONFIG, now)
         self.link.open()
         self.ready()
+        self.loop.advance(0)
         self._answered = 0
 
     def after(self, seconds: float) -> None:
