@@ -52,10 +52,22 @@ def in_words(message: Message, topics: Topics) -> str:
             reason = style.clean(str(fields.get("reason") or ""))
             state = style.paint(style.clean(str(fields.get("state"))))
             said = f"{style.clean(program):<12}{state}{': ' + reason if reason else ''}"
+        case ["timelines", *levels]:
+            said = f"{'timeline':<12}{_of_timeline(levels, fields, text)}"
         case _:
             said = f"{style.clean(message.topic)}  {style.clean(text)}"
     now = time.time()
     return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}  {said}"
+
+
+def _of_timeline(levels: list[str], fields: dict[str, Any], text: str) -> str:
+    name = style.clean(levels[0], 32)
+    if levels[1:] == ["state"]:
+        at, length = (max(0.0, style.number(fields.get(key)) or 0.0) for key in ("position_ms", "duration_ms"))
+        status = style.paint(style.clean(str(fields.get("status")), 16))
+        return f"{name}  {status}  {style.clock(at)} / {style.clock(length)}"
+    said = f"{len(text)} characters" if levels[1:] == ["load"] else style.clean(text)
+    return f"{name}  {style.clean(' '.join(levels[1:]), 32)}  {said}"
 
 
 def _value(text: str) -> Any:

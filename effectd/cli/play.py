@@ -171,12 +171,12 @@ class Player:
         if self._tty:
             full = round(_BAR * position / length) if length else 0
             bar = "█" * full + "░" * (_BAR - full)
-            line = f"{self._name}  {bar} {report.clock(position)} / {report.clock(length)}  {style.paint(status)}"
+            line = f"{self._name}  {bar} {style.clock(position)} / {style.clock(length)}  {style.paint(status)}"
             sys.stdout.write(f"\r{line}{self._about(position)}\x1b[K")
             sys.stdout.flush()
         elif status != self._said:
             self._said = status
-            typer.echo(f"{self._name}  {status}  {report.clock(position)} / {report.clock(length)}")
+            typer.echo(f"{self._name}  {status}  {style.clock(position)} / {style.clock(length)}")
 
     def _about(self, position: float) -> str:
         """What is on now, and what comes next, as far as the file is known here."""
@@ -188,7 +188,7 @@ class Player:
         text = f"  {', '.join(shown) or '-'}"
         if index < len(self._score.commands):
             following = self._score.commands[index]
-            text += f"  next {following.effect.effect_type} in {report.clock(following.at - position)}"
+            text += f"  next {following.effect.effect_type} in {style.clock(following.at - position)}"
         return style.clean(text)
 
 

@@ -42,7 +42,7 @@ def build(timeline: Timeline, tree: Config) -> Score:
 def show(path: Path, found: Score) -> None:
     timeline = found.timeline
     title = f"  {style.clean(timeline.title)}" if timeline.title else ""
-    typer.echo(f"{path}: {timeline.kind}, {len(timeline.effects)} effects, {clock(found.length)}{title}")
+    typer.echo(f"{path}: {timeline.kind}, {len(timeline.effects)} effects, {style.clock(found.length)}{title}")
     counts = Counter(effect.effect_type for effect in timeline.effects)
     taken = Counter(command.effect.effect_type for command in found.commands)
     devices: dict[str, set[str]] = {}
@@ -58,12 +58,3 @@ def show(path: Path, found: Score) -> None:
 def show_problems(path: Path | str, problems: Iterable[Problem]) -> None:
     for problem in problems:
         typer.echo(f"{path}:{'' if problem.line else ' '}{style.clean(str(problem), 1000)}", err=True)
-
-
-def clock(ms: float) -> str:
-    """`1:02:03.4`, `2:03.4`, `0:03.4`."""
-    tenths = int(ms // 100)
-    seconds, tenth = divmod(tenths, 10)
-    minutes, second = divmod(seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}.{tenth}" if hours else f"{minute}:{second:02}.{tenth}"

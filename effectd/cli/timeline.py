@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from effectd.base.errors import BrokerLost
-from effectd.cli import report, style
+from effectd.cli import style
 from effectd.cli.client import CONNECT_S, Client
 from effectd.cli.play import EX_OTHER, EX_TEMPFAIL, EX_UNAVAILABLE
 from effectd.config import reader
@@ -31,7 +31,7 @@ def show(home: Path) -> int:
     width = max(map(len, states))
     for name, state in sorted(states.items()):
         length, position = (style.number(state.get(key)) or 0 for key in ("duration_ms", "position_ms"))
-        at = f"{report.clock(position)} / {report.clock(length)}"
+        at = f"{style.clock(position)} / {style.clock(length)}"
         problems = state.get("problems")
         wrong = f"  {len(problems)} problems" if isinstance(problems, list) and problems else ""
         title = style.clean(str(state.get("title") or ""))
@@ -63,7 +63,7 @@ def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str
         if message.topic == tree.topics.timeline(name, "state") and not message.retained:
             status = str(said.get("status"))
             if not _WANTED[word] or status in _WANTED[word]:
-                at = report.clock(style.number(said.get("position_ms")) or 0)
+                at = style.clock(style.number(said.get("position_ms")) or 0)
                 return 0, f"{name}  {style.paint(status)}  {at}"
         elif said.get("topic") == tree.topics.timeline(name, word):
             return EX_OTHER, style.clean(str(said.get("detail")), 400)
