@@ -15,13 +15,15 @@ from effectd.config.schema import Address, Broker
 from effectd.messages import answers
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
-from effectd.supervision.plan import Left, Plan, Runs, plan
+from effectd.supervision.plan import Left, Plan, Runs, place_of, plan
 
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 _TAKEN_IN_S = 2.0
 _BROKER_S = 3.0
 _LATE_S = 0.2  # for the last words of a program that has just ended
 _KEYS = 4  # of those that have changed, shown
+
+_ENDED = "ended: in neither file any more"
 
 Done = dict[str, str]
 
@@ -40,7 +42,7 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     supervisor.stop((*todo.end, *todo.renew, *todo.restart))
     for name in todo.end:
         supervisor.remove(runs[name].group)
-        done[name] = "ended: in neither file any more"
+        done[name] = _ENDED
     for group in dict.fromkeys(runs[name].group for name in todo.renew):
         supervisor.remove(group)
     for left in todo.left:
@@ -59,6 +61,22 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
             done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
             _await(home, name, wanted[name])
     return done
+
+
+def forget_former(home: Path) -> None:
+    """Clear what another broker keeps of devices that were taken out while nothing ran: `run/` has their names."""
+    tree = reader.load(home)
+    if tree.broker.embedded:
+        return  # it keeps nothing over its own end
+    known = {*tree.programs, *tree.devices, *tree.buses}
+    mirrors = [path for path in (home / "run").glob("*.state") if path.stem not in known]
+    names = tuple(sorted(path.stem for path in mirrors if programs.is_device(path.stem)))
+    if not names:
+        return
+    here = place_of(part.of(tree, programs.BROKER))
+    if _forget(tree, Left(here, names, names), Plan(end=names)) == dict.fromkeys(names, _ENDED):
+        for name in names:
+            (home / "run" / f"{name}.state").unlink(missing_ok=True)
 
 
 def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[str, Runs]:
@@ -117,7 +135,7 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
         where = f"{broker.address}{f' under {place.root}' if place.root else ''}"
         return dict.fromkeys(left.devices, f"its topics at {where} could not be cleared: {error}")
     cleared = "its topics are cleared"
-    return {name: "ended: in neither file any more" if name in todo.end else cleared for name in left.devices}
+    return {name: _ENDED if name in todo.end else cleared for name in left.devices}
 
 
 def _address(broker: part.Part) -> Address:
