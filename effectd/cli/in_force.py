@@ -1,5 +1,6 @@
 """Bring what stands in both files into force in a running home: carry out the plan, and say what was done."""
 
+import contextlib
 import time
 from collections.abc import Container
 from pathlib import Path
@@ -7,8 +8,7 @@ from pathlib import Path
 import msgspec
 
 from effectd import CONTRACT
-from effectd.base.errors import BrokerLost
-from effectd.cli.client import Client
+from effectd.base.errors import BrokerLost, ConfigError
 from effectd.config import part, programs, reader
 from effectd.config.reader import Config
 from effectd.config.schema import Address, Broker
@@ -34,7 +34,10 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     `only`: the programs and devices that may be touched; the dispatcher reads config.yaml again in any case.
     """
     tree = reader.load(home)
-    wanted = {name: part.of(tree, name) for name in tree.programs}
+    wanted = {}
+    for name in tree.programs:
+        with contextlib.suppress(ConfigError):  # a bus whose section is wrong: nothing is done about it
+            wanted[name] = part.of(tree, name)
     sections = supervisor.sections()
     runs = _runs(home, supervisor, wanted)
     todo = plan(wanted, tree.devices, sections, runs, only)
@@ -106,6 +109,8 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
 
     By a client of our own: the dispatcher may be one of those that have just ended.
     """
+    from effectd.cli.client import Client  # paho: few plans have anything to clear
+
     place = left.place
     broker = Broker() if place.broker["embedded"] else Broker(embedded=False, external=_address(place.broker))
     there = msgspec.structs.replace(tree, topic_root=place.root, broker=broker)
