@@ -23,7 +23,7 @@ _BROKER_S = 3.0
 _LATE_S = 0.2  # for the last words of a program that has just ended
 _KEYS = 4  # of those that have changed, shown
 
-_ENDED = "ended: in neither file any more"
+ADDED, _ENDED = "added", "ended: in neither file any more"
 
 Done = dict[str, str]
 
@@ -54,7 +54,7 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
         supervisor.add(group)
     fresh = [name for name in wanted if name in (*todo.renew, *todo.restart, *todo.start) or name not in runs]
     supervisor.start(sorted((n for n in fresh if only is None or n in only), key=lambda n: programs.of(n).priority))
-    done |= dict.fromkeys(todo.add, "added") | dict.fromkeys(todo.start, "started")
+    done |= dict.fromkeys(todo.add, ADDED) | dict.fromkeys(todo.start, "started")
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
     done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
