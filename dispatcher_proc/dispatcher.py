@@ -7,6 +7,7 @@ from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
+from dispatcher_proc.holding import Holding
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.near_misses import NearMisses
 from dispatcher_proc.outbox import Outbox
@@ -25,6 +26,7 @@ from effectd.config.part import connection
 from effectd.config.reader import Config
 from effectd.messages import effect
 from effectd.program.broker_session import BrokerSession
+from effectd.program.holds import Holds
 from effectd.program.process import Process
 
 JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
@@ -56,14 +58,17 @@ class Dispatcher:
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._receipts = Receipts(self._outbox.put, topics, loop.time, self._ledger)
         self._delivery = Delivery(loop, sender.send, self._receipts, self._ledger, self._overload.count)
-        self._admission = Admission(self._receipts, self._delivery)
-        self._stops = Stops(process.gate, topics, self._delivery, sender)
+        kept = Holds(process.run, process.name, loop)
+        self._holding = Holding(kept, self._broker, topics, self._delivery, sender)
+        self._admission = Admission(self._receipts, self._delivery, self._holding)
+        self._stops = Stops(topics, self._delivery, sender)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
+        stops = self._stops, self._holding
         near = NearMisses(process.config)
-        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects, near)
+        self._parts: tuple[Part, ...] = (*stops, acks, self._presence, self._admission, self._effects, near)
         table.add(self._parts)
         self._table = table
         self._broker.start()
@@ -76,6 +81,7 @@ class Dispatcher:
         self._delivery.restore(found)
         for part in self._parts:
             part.start()
+        self._process.gate.on_request = self._table.asked
 
     def reload(self) -> None:
         """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
@@ -96,6 +102,7 @@ class Dispatcher:
 
     def stop(self) -> None:
         """SIGTERM: announce that we are going, disconnect from the broker, end."""
+        self._process.gate.on_request = None
         for part in reversed(self._parts):
             part.stop()
         self._broker.close()

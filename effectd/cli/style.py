@@ -13,8 +13,8 @@ from typing import Any
 import typer
 
 _COLOURS = {
-    "green": ("ready", "done", "on", "online", "off"),
-    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping", "stop"),
+    "green": ("ready", "done", "on", "online", "off", "ok"),
+    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping", "stop", "note"),
     "red": (
         "degraded",
         "gone",
@@ -26,6 +26,7 @@ _COLOURS = {
         "unconfirmed",
         "malformed",
         "overload",
+        "wrong",
     ),
 }
 _PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}

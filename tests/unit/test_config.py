@@ -147,7 +147,15 @@ def test_every_default_is_the_contracts(load):
         "effects": ("light",),
         "location": "everywhere",
         "delay_ms": 0,
-        "limits": {"max_intensity": 100, "max_on_ms": 60000, "max_rate_hz": 60, "max_apply_ms": 5000},
+        "limits": {
+            "max_intensity": 100,
+            "max_on_ms": 60000,
+            "max_rate_hz": 60,
+            "max_apply_ms": 5000,
+            "budget": None,
+            "min_off_ms": 0,
+            "max_flash_hz": None,  # 3: it is a light
+        },
         "options": {},
     }
     device = msgspec.to_builtins(tree.devices["light"])
