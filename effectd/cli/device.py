@@ -145,7 +145,7 @@ def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
         typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
         return EX_NOT_READY
     for each, what in done.items():
-        if each in (name, *programs_):
+        if each in (name, *programs_) and what != in_force.ADDED:  # that it is added has been said
             typer.echo(f"{each}: {what}")
     if name in tree.devices and tree.devices[name].remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")
