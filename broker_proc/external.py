@@ -68,7 +68,7 @@ class External:
         self._tried, self._claim = False, "none"
         self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
         self._gate.say("waiting", f"trying out what {self._address} can do", generation=self._generation)
-        self._probe = Probe(self._process, self._loop, self._probed)
+        self._probe = Probe(self._process.config, self._loop, self._probed)
 
     def _down(self, why: str) -> None:
         self._end_probe()

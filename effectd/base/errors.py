@@ -42,6 +42,14 @@ class EffectRefused(Exception):
         self.field, self.rule = field, rule
 
 
+class EffectHeld(EffectRefused):
+    """Every device that the effect would reach is held: `why` says by whom."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
+        self.args = (why,)
+
+
 class EffectMalformed(Exception):
     """The payload is not an effect (not UTF-8 JSON, too large, too deep): a dead letter, no receipt."""
 

@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import arguments, complete, device_group, quick
+from effectd.cli import access_group, arguments, complete, device_group, quick, stopping
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -134,6 +134,7 @@ def _init(
 
 
 app.add_typer(device_group.group, name="device")
+app.add_typer(access_group.group)
 
 
 @app.command(
@@ -190,17 +191,7 @@ def _send(  # noqa: PLR0917 - typer passes them by name
     raise typer.Exit(send.run(home, effect_type, given, dry_run=dry_run, as_json=as_json))
 
 
-@app.command(
-    "stop",
-    epilog="""Exit code: 0 every driver here confirmed within 2 s that its actuator is off, 1 not, 77 not your home.
-
-effectd stop             effectd stop wind""",
-)
-def _stop(device: complete.DeviceOrAll = None, home: Home = HOME) -> None:
-    """Everything off, or one device: by MQTT and straight to the drivers, so it works with a dead broker."""
-    from effectd.cli import stop
-
-    raise typer.Exit(stop.run(home, device))
+app.add_typer(stopping.app)
 
 
 @app.command(

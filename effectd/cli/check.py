@@ -11,9 +11,9 @@ import typer
 
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
-from effectd.cli import built, not_in_force, ports
+from effectd.cli import built, check_users, not_in_force, ports
 from effectd.cli.supervisor_keys import KEYS, OTHERS
-from effectd.config import programs, reader, run_folder
+from effectd.config import lights, programs, reader, run_folder
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 
 _SECTION = """[program:{name}]
@@ -63,6 +63,12 @@ def run(home: Path) -> int:
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     for key, who in ports.held_by_others(tree):
         typer.echo(f"{ConfigError(home / FILE, tree.file.line('broker', key), f'broker.{key}', who)} (a warning)")
+    for line in check_users.advice(tree):
+        typer.echo(line)
+    for zone, light in lights.unlimited(tree.devices):
+        who = "is remote" if tree.devices[light].remote else "has max_flash_hz 0"
+        what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
+        typer.echo(str(tree.option_error(light, ("limits", "max_flash_hz"), what)))
     typer.echo(f"{FILE} and {SUPERVISOR_FILE} are good: {len(tree.devices)} devices")
     for line in not_in_force.lines(tree):
         typer.echo(line)
@@ -77,7 +83,7 @@ def problems(home: Path) -> list[Problem]:
         tree = reader.load(home)
     except ConfigError as error:  # it concerns every program; what can be compared without it still is
         return [Problem(error), *conf.problems]
-    wrong = [Problem(error) for error in (*tree.errors, *built.errors(tree))]
+    wrong = [Problem(error) for error in (*tree.errors, *built.errors(tree), *check_users.problems(home))]
     if conf.broken:
         return [*wrong, *conf.problems]
     return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
