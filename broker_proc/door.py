@@ -124,7 +124,7 @@ class Door:
             return Visitor(EVERYTHING, session.username)
         if session.trusted:
             return Visitor(access.program(session.client_id), session.username)
-        if access.anybody is not None:
+        if access.anybody is not None and session.login is None:
             return Visitor(access.anybody, session.username)
         name = session.username
         if name is None or session.login is None or name not in access.users:
