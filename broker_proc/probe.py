@@ -12,6 +12,7 @@ from effectd.config.reader import Config
 from effectd.program.link import Link
 
 LIMIT_S = 5.0
+CLEARED_S = 1.0
 MESSAGES = 20  # in order
 
 
@@ -34,12 +35,16 @@ class Probe:
     def close(self) -> None:
         """Let every connection go, and take away what was retained."""
         self._timer.cancel()
-        if self._heir is not None:
-            if self._heir.up:
-                for topic in (self._kept, self._will):
-                    self._heir.publish(topic, b"", qos=1, retain=True)
-            self._heir.close()
         self._mortal.close()
+        if self._heir is None:
+            return
+        if not self._heir.up:
+            self._heir.close()
+            return
+        # it goes when the broker has answered: of one that is gone already mosquitto does not read the rest
+        self._loop.call_later(CLEARED_S, self._heir.close)
+        self._heir.publish(self._kept, b"", qos=1, retain=True)
+        self._heir.publish(self._will, b"", qos=1, retain=True, acked=self._heir.close)
 
     def _connect(
         self, subscriptions: tuple[str, ...], on_up: Callable[[], None], will: tuple[str, bytes] | None = None

@@ -4,10 +4,11 @@ import logging
 
 from dispatcher_proc import routing
 from dispatcher_proc.delivery import Delivery
+from dispatcher_proc.holding import Holding
 from dispatcher_proc.origin import Origin
 from dispatcher_proc.part import Part
 from dispatcher_proc.receipts import Receipts
-from effectd.base.errors import EffectRefused
+from effectd.base.errors import EffectHeld, EffectRefused
 from effectd.config.reader import Config
 from effectd.messages.effect import Effect
 
@@ -15,8 +16,8 @@ log = logging.getLogger(__name__)
 
 
 class Admission(Part):
-    def __init__(self, receipts: Receipts, delivery: Delivery) -> None:
-        self._receipts, self._delivery = receipts, delivery
+    def __init__(self, receipts: Receipts, delivery: Delivery, holding: Holding) -> None:
+        self._receipts, self._delivery, self._holding = receipts, delivery, holding
         self._config: Config
 
     def configure(self, config: Config) -> None:
@@ -47,9 +48,12 @@ class Admission(Part):
         except EffectRefused as error:
             origin.refuse(effect, error)
             return
-        if plan.devices:
+        held = {name: why for name in plan.devices if (why := self._holding.held(name))}
+        if held and len(held) == len(plan.devices):
+            origin.refuse(effect, EffectHeld("; ".join(dict.fromkeys(held.values()))))
+        elif plan.devices:
             self._delivery.accept(
-                effect, plan.devices, plan.note, origin.topic, origin.payload, received=origin.received
+                effect, plan.devices, plan.note, origin.topic, origin.payload, received=origin.received, held=held
             )
         else:
             self._receipts.publish(effect, "undeliverable", devices={}, reason=plan.note, latency_ms=0)

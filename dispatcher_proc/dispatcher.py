@@ -7,6 +7,7 @@ from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
+from dispatcher_proc.holding import Holding
 from dispatcher_proc.ledger import Ledger
 from dispatcher_proc.near_misses import NearMisses
 from dispatcher_proc.outbox import Outbox
@@ -21,9 +22,11 @@ from effectd.base.errors import ConfigError
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.config import reader
+from effectd.config.part import connection
 from effectd.config.reader import Config
 from effectd.messages import effect
 from effectd.program.broker_session import BrokerSession
+from effectd.program.holds import Holds
 from effectd.program.process import Process
 
 JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
@@ -55,14 +58,17 @@ class Dispatcher:
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._receipts = Receipts(self._outbox.put, topics, loop.time, self._ledger)
         self._delivery = Delivery(loop, sender.send, self._receipts, self._ledger, self._overload.count)
-        self._admission = Admission(self._receipts, self._delivery)
-        self._stops = Stops(process.gate, topics, self._delivery, sender)
+        kept = Holds(process.run, process.name, loop)
+        self._holding = Holding(kept, self._broker, topics, self._delivery, sender)
+        self._admission = Admission(self._receipts, self._delivery, self._holding)
+        self._stops = Stops(topics, self._delivery, sender)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
+        stops = self._stops, self._holding
         near = NearMisses(process.config)
-        self._parts: tuple[Part, ...] = (self._stops, acks, self._presence, self._admission, self._effects, near)
+        self._parts: tuple[Part, ...] = (*stops, acks, self._presence, self._admission, self._effects, near)
         table.add(self._parts)
         self._table = table
         self._broker.start()
@@ -75,6 +81,7 @@ class Dispatcher:
         self._delivery.restore(found)
         for part in self._parts:
             part.start()
+        self._process.gate.on_request = self._table.asked
 
     def reload(self) -> None:
         """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
@@ -85,8 +92,8 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if (fresh.topic_root, fresh.address) != (self._config.topic_root, self._config.address):
-            log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
+        if connection(fresh) != connection(self._config):
+            log.error("another topic_root or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)
         self._configure(fresh)
@@ -95,6 +102,7 @@ class Dispatcher:
 
     def stop(self) -> None:
         """SIGTERM: announce that we are going, disconnect from the broker, end."""
+        self._process.gate.on_request = None
         for part in reversed(self._parts):
             part.stop()
         self._broker.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from effectd.config.reader import Config
+from effectd.readiness.gate import Reply, Request
 
 
 class Message(NamedTuple):
@@ -16,6 +17,7 @@ class Message(NamedTuple):
 
 
 Handler = Callable[[Message], None]
+OnRequest = Callable[[Request, Reply], None]
 
 
 class Part:
@@ -23,6 +25,10 @@ class Part:
 
     def topics(self) -> dict[str, Handler]:
         """Its own subscriptions, each with the handler of their messages."""
+        return {}
+
+    def requests(self) -> dict[str, OnRequest]:
+        """What is its own of what may be asked at the gate: the word in `do`, and what is to be done then."""
         return {}
 
     def configure(self, config: Config) -> None:

@@ -23,6 +23,13 @@ class Sender:
         """Never held back: a stop does not wait for room."""
         self._set(device, Effect(id=effect.new_id(), effect_type=effect_type, intensity=0, duration=0), None)
 
+    def stop(self, device: str) -> None:
+        """To a driver that is elsewhere."""
+        try:
+            self._broker.link.publish(self._topics.stop(device), b"held", qos=1)
+        except BrokerLost:
+            pass  # its own connection is as lost as this one, and nothing is sent to it while it is held
+
     def resume(self, device: str, token: bytes) -> None:
         """Confirm the driver's fence."""
         try:

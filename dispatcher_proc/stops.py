@@ -3,12 +3,12 @@
 import logging
 
 from dispatcher_proc.delivery import Delivery
-from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.part import Handler, Message, OnRequest, Part
 from dispatcher_proc.sender import Sender
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 from effectd.messages.topics import Topics
-from effectd.readiness.gate import Gate, Reply, Request
+from effectd.readiness.gate import Reply, Request
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 class Stops(Part):
     """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
 
-    def __init__(self, gate: Gate, topics: Topics, delivery: Delivery, sender: Sender) -> None:
-        self._gate, self._topics, self._delivery, self._sender = gate, topics, delivery, sender
+    def __init__(self, topics: Topics, delivery: Delivery, sender: Sender) -> None:
+        self._topics, self._delivery, self._sender = topics, delivery, sender
         self._devices: dict[str, Device] = {}
 
     def topics(self) -> dict[str, Handler]:
@@ -27,11 +27,8 @@ class Stops(Part):
     def configure(self, config: Config) -> None:
         self._devices = config.devices
 
-    def start(self) -> None:
-        self._gate.on_request = self._request
-
-    def stop(self) -> None:
-        self._gate.on_request = None
+    def requests(self) -> dict[str, OnRequest]:
+        return {"stop": self._asked}
 
     def _stop_all(self, message: Message) -> None:
         if not message.retained:  # a retained one would stop everything at each reconnect
@@ -41,13 +38,10 @@ class Stops(Part):
         if not message.retained:
             self._stop(message.words[0])
 
-    def _request(self, request: Request, reply: Reply) -> None:
-        if request.get("do") == "stop":
-            device = request.get("device")
-            self._stop(device if isinstance(device, str) else None)
-            reply({"done": "stop"})
-        else:
-            reply({"error": 'this program knows {"do": "stop"} and nothing else'})
+    def _asked(self, request: Request, reply: Reply) -> None:
+        device = request.get("device")
+        self._stop(device if isinstance(device, str) else None)
+        reply({"done": "stop"})
 
     def _stop(self, device: str | None) -> None:
         log.info("stop of %s", device or "everything")

@@ -1,10 +1,11 @@
-"""The table topic -> handler: which part of the dispatcher gets which message."""
+"""The tables topic -> handler and request -> handler: which part of the dispatcher gets which message."""
 
 import logging
 import re
 from collections.abc import Iterable
 
-from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.part import Handler, Message, OnRequest, Part
+from effectd.readiness.gate import Reply, Request
 
 log = logging.getLogger(__name__)
 
@@ -15,12 +16,22 @@ class Table:
     def __init__(self) -> None:
         self.subscriptions: list[str] = []
         self._rows: list[tuple[re.Pattern[str], Handler]] = []
+        self._requests: dict[str, OnRequest] = {}
 
     def add(self, parts: Iterable[Part]) -> None:
         for part in parts:
+            self._requests |= part.requests()
             for subscription, handler in part.topics().items():
                 self.subscriptions.append(subscription)
                 self._rows.append((_pattern(subscription), handler))
+
+    def asked(self, request: Request, reply: Reply) -> None:
+        """Hand one request at the gate to the part that has its word."""
+        do = request.get("do")
+        if isinstance(do, str) and do in self._requests:
+            self._requests[do](request, reply)
+        else:
+            reply({"error": f"this program knows {', '.join(self._requests)} and nothing else"})
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """Hand one message to the part that has its topic."""

@@ -14,6 +14,10 @@ failed or was late it says `lost`. An effect that comes changes nothing of this 
 | fading    | off due    | fading / moving / stepping | -                 | off due    | off due        |
 | stepping  | stepping!  | stepping                   | on / fading / off | stepping!  | stepping!      |
 
+What `next` picks is within the device's envelope: an effect that finds no budget ends there, one that finds its device
+resting (min_off_ms) waits on, and a level above the flash limit is left as it is. `its time is up` is the end of the
+effect's duration, or of what the budget allows. While somebody holds the device nothing is taken: a hold is a stop.
+
 With `!` off is due as soon as the call has returned: only `moved` leads out of it, to `off due`. It is `off due` at the
 start: whatever a dead predecessor left on goes off.
 """
@@ -23,8 +27,10 @@ from collections.abc import Callable
 import msgspec
 
 from drivers import deadline
+from drivers.envelope import FLASH_LIMIT, Envelope
 from drivers.fence import Fence
 from drivers.order import Order
+from drivers.pace import Pace
 from drivers.ramp import Ramp
 from drivers.reporter import Reporter
 from drivers.scaling import limited
@@ -41,6 +47,7 @@ class Change(msgspec.Struct, frozen=True):
     effect: Effect | None = None
     level: Effect | None = None
     first: bool = True
+    limited: bool = False  # the level is the one that is on already: the flash limit allows no other
 
 
 OFF = Change()
@@ -49,17 +56,25 @@ OFF = Change()
 class Actuator:
     """`wake` asks the program to look at `next` again."""
 
-    def __init__(
-        self, loop: AnyLoop, device: Device, reporter: Reporter, fence: Fence, wake: Callable[[], object]
+    def __init__(  # noqa: PLR0917
+        self,
+        loop: AnyLoop,
+        device: Device,
+        reporter: Reporter,
+        fence: Fence,
+        envelope: Envelope,
+        wake: Callable[[], object],
     ) -> None:
         self._loop, self._device, self._limits = loop, device, device.limits
-        self._reporter, self._fence, self._wake = reporter, fence, wake
+        self._reporter, self._fence, self._envelope, self._wake = reporter, fence, envelope, wake
         self._ack = reporter.ack
         self._order = Order(reporter.driven)
         boot = boot_id()
         self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time())
         self._waiting = Waiting(loop, self._left, self._expired)
         self._ending = ""  # why nothing is taken any more
+        self._held = ""  # who holds it, and why
+        self._cut = ""  # the limit that has ended what was on last
         self._off_due = True
         self._moving: Change | None = None
         self._overdue = False  # the change that moves has outlived its limit
@@ -68,9 +83,7 @@ class Actuator:
         self._ramp: Ramp | None = None  # while steps are to come
         self._ramp_began = self._step_at = 0.0
         self._off_timer: Cancellable | None = None
-        self._earliest = 0.0  # the next moment at which max_rate_hz allows a change
-        self._look: Cancellable | None = None
-        self._look_when = 0.0
+        self._pace = Pace(loop, self._limits.max_rate_hz, wake)
 
     @property
     def state(self) -> str:
@@ -105,6 +118,15 @@ class Actuator:
         self._fence.raise_()
         self._halt("stopped")
 
+    def hold(self, why: str) -> None:
+        """From now on `why` says who holds it: it is off and takes nothing; "" = nobody does any more."""
+        before, self._held = self._held, why
+        if why and why != before:
+            self._fence.raise_()
+            self._halt(why)
+        elif before and not why and self.state == "off":
+            self._reporter.state(None)
+
     def end(self) -> None:
         """Off, and nothing is taken any more."""
         self._ending = "the driver is ending"
@@ -118,9 +140,11 @@ class Actuator:
             return None
         if self._off_due:
             self._off_due, self._on, self._ramp = False, None, None
+            self._envelope.dark()
             change: Change | None = OFF
         else:
-            change = (self._begin() or self._step()) if self._allowed() else None
+            wanted = self._waiting.effect is not None or self._ramp is not None
+            change = (self._begin() or self._step()) if self._pace.allows(wanted=wanted) else None
         self._moving, self._overdue = change, False
         return change
 
@@ -133,11 +157,13 @@ class Actuator:
                 self._ack(change.effect, "failed", in_words(raised))
         elif change.effect is None or change.level is None:
             self._ended()
-            self._reporter.state(None)
+            self._reporter.state(None, self._held or self._envelope.why_cut(self._cut))
         elif change.first:
-            self._started(change.effect, change.level)
+            self._started(change.effect, change.level, limited=change.limited)
         else:
             self._stepped(change.effect, change.level)
+        if raised is None and self._on is None:
+            self._envelope.ended()
 
     def overdue(self, why: str) -> None:
         """The change that moves has outlived its limit."""
@@ -153,7 +179,7 @@ class Actuator:
 
     def _unfit(self, effect: Effect) -> tuple[str, str] | None:
         """Status and reason of an effect that cannot even wait."""
-        if closed := self._ending or (self._fence.up and "it was published before a stop"):
+        if closed := self._ending or self._held or (self._fence.up and "it was published before a stop"):
             return "stopped", closed
         if self._reporter.lost_track_of(effect):
             return "failed", "it may have been driven already: this driver's notes are lost"
@@ -187,47 +213,60 @@ class Actuator:
         """The first step of what waits, if it is still in time and has been noted."""
         if (effect := self._waiting.due()) is None:
             return None
+        if effect.intensity and not self._pace.reached(self._envelope.rests_until):
+            return None
         self._waiting.take()
-        if not self._reporter.seen(effect) and effect.intensity:  # a successor might drive it again; off does no harm
+        effect = limited(effect, self._device)
+        if effect.intensity and (refusal := self._envelope.refusal()):
+            self._ack(effect, "failed", refusal)
+            return None
+        noted = self._reporter.seen(effect) and (not effect.intensity or self._envelope.began())
+        if not noted and effect.intensity:  # a successor might drive it again; off does no harm
             self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
             return None
-        effect = limited(effect, self._device)
         self._ramp = None
         if effect.fade and (effect.intensity or self._level is not None):
             self._ramp, self._ramp_began = Ramp(self._level, effect, self._limits.max_rate_hz), self._loop.time()
             return self._next_step(self._ramp, first=True)
-        self._count()
-        return Change(effect, effect)
+        return self._change(effect, effect, first=True)
 
     def _step(self) -> Change | None:
         """The next step of a fade, if it is due; a device that is slower than the steps misses some of them."""
-        if self._ramp is None:
-            return None
-        if self._loop.time() < self._step_at - 1e-9:
-            self._look_at(self._step_at)
+        if self._ramp is None or not self._pace.reached(self._step_at):
             return None
         return self._next_step(self._ramp, first=False)
 
     def _next_step(self, ramp: Ramp, *, first: bool) -> Change:
-        self._count()
         elapsed_s = self._loop.time() - self._ramp_began
         level = ramp.at(elapsed_s)
         if level is ramp.end:
             self._ramp = None
         else:
             self._step_at = self._ramp_began + ramp.following_s(elapsed_s)
-        return Change(ramp.end, level, first)
+        return self._change(ramp.end, level, first=first)
 
-    def _started(self, effect: Effect, level: Effect) -> None:
+    def _change(self, effect: Effect, level: Effect, *, first: bool) -> Change:
+        """This level, or where the flash limit does not allow it, the one that is on."""
+        self._pace.count()
+        if self._envelope.allows(level):
+            return Change(effect, level, first)
+        now = self._level
+        kept = {"intensity": now.intensity, "parameters": now.parameters} if now is not None else {"intensity": 0.0}
+        return Change(effect, msgspec.structs.replace(level, **kept), first, limited=True)
+
+    def _started(self, effect: Effect, level: Effect, *, limited: bool) -> None:
+        was_on = self._on is not None
         self._ended()
-        if effect.intensity or level is not effect:  # not by the level: the first of a long fade may be next to nothing
-            self._on, self._level = effect, level
+        on = level.intensity or self._ramp is not None  # the first of a long fade may be next to nothing
+        if on:
+            self._on, self._level, self._cut = effect, level, ""
             on_ms = effect.duration or self._limits.max_on_ms
             if not effect.intensity:
                 on_ms = min(effect.fade, self._limits.max_on_ms)  # the way down has no other duration
-            self._off_timer = self._loop.call_later(on_ms / 1000, self._time_is_up, effect)
-        self._ack(effect, "done")
-        self._moved_on(level)
+            self._end_within(effect, on_ms / 1000)
+        self._ack(effect, "done", FLASH_LIMIT if limited else "")
+        if on or was_on or not limited:
+            self._moved_on(level)
 
     def _stepped(self, effect: Effect, level: Effect) -> None:
         self._level = level
@@ -238,10 +277,17 @@ class Actuator:
     def _moved_on(self, level: Effect) -> None:
         self._reporter.state(level)
         if self._ramp is not None:
-            self._look_at(self._step_at)
+            self._pace.look_at(self._step_at)
 
-    def _time_is_up(self, effect: Effect) -> None:
+    def _end_within(self, effect: Effect, on_s: float) -> None:
+        cut_s, limit = self._envelope.cut()
+        if cut_s >= on_s:
+            limit = ""
+        self._off_timer = self._loop.call_later(max(0.0, min(on_s, cut_s)), self._time_is_up, effect, limit)
+
+    def _time_is_up(self, effect: Effect, limit: str) -> None:
         if self._moving is None or self._moving.effect is effect:  # else its successor must not be ended with it
+            self._cut = limit
             self.lost()
             self._wake()
 
@@ -250,26 +296,3 @@ class Actuator:
         if self._off_timer is not None:
             self._off_timer.cancel()
             self._off_timer = None
-
-    def _count(self) -> None:
-        self._earliest = self._loop.time() + 1 / self._limits.max_rate_hz
-
-    def _allowed(self) -> bool:
-        """Whether max_rate_hz allows a change now; else `wake` comes when it does."""
-        if self._loop.time() >= self._earliest - 1e-9:
-            return True
-        if self._waiting.effect is not None or self._ramp is not None:
-            self._look_at(self._earliest)
-        return False
-
-    def _look_at(self, when: float) -> None:
-        if self._look is not None:
-            if self._look_when <= when:
-                return
-            self._look.cancel()
-        self._look_when = when
-        self._look = self._loop.call_later(max(0.0, when - self._loop.time()), self._looked)
-
-    def _looked(self) -> None:
-        self._look = None
-        self._wake()

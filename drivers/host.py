@@ -17,6 +17,7 @@ from effectd.base.errors import in_words
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.driver import Bus, Driver, Effect
 from effectd.program.broker_session import BrokerSession
+from effectd.program.holds import FILE, Holds
 from effectd.program.process import Process
 from effectd.readiness.gate import Reply, Request
 
@@ -29,10 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class _Stop(NamedTuple):
-    """A stop asked for at the gate: answered when none of `waiting` is left."""
+    """A stop or a hold asked for at the gate: answered when none of `waiting` is left."""
 
     waiting: set[str]
     reply: Reply
+    answer: dict[str, Any]
 
 
 class Host:
@@ -54,12 +56,15 @@ class Host:
         self._broker = BrokerSession(process, loop, self._watcher, trouble="opening the device")
         driver.back = lambda: loop.call_soon_threadsafe(self._back)
         names = process.config.devices_of(process.name)
-        self._members = {name: Member(process, loop, name, self._broker, self._next) for name in names}
+        self._holds = Holds(process.run, process.name, loop)
+        self._members = {name: Member(process, loop, name, self._broker, self._holds, self._next) for name in names}
         for name, member in self._members.items():
             member.reporter.understood = self._bus.understands(name)
         self._levels: dict[str, Effect | None] = dict.fromkeys(names)
         # a device that hangs must not be waited for longer than the strictest of its fellows allows
         self._limit_s = min(member.device.limits.max_apply_ms for member in self._members.values()) / 1000
+        self._held()
+        self._holds.watch(self._held, lambda trouble: self._broker.journal_trouble(trouble, FILE))
         process.gate.on_request = self._request
         self._broker.start()
         if type(driver).check not in (Driver.check, Bus.check):
@@ -79,15 +84,44 @@ class Host:
 
     def _request(self, request: Request, reply: Reply) -> None:
         device = request.get("device")
-        if request.get("do") != "stop":
-            reply({"error": 'this program knows {"do": "stop"} and nothing else'})
+        if request.get("do") in {"hold", "release"}:
+            self._hold(request, reply)
+        elif request.get("do") != "stop":
+            reply({"error": 'this program knows {"do": "stop"}, "hold" and "release"'})
         elif device is not None and device not in self._members and device != self._process.name:
             reply({"error": f"no device {str(device)[:64]!r} here; here are {', '.join(self._members)}"})
         else:
             asked = {device} if device in self._members else set(self._members)
-            self._stops.append(_Stop(set(asked), reply))
+            self._stops.append(_Stop(set(asked), reply, {"done": "stop", "off": True}))
             for name in asked:
                 self._members[name].actuator.stop()
+
+    def _hold(self, request: Request, reply: Reply) -> None:
+        """As a message on `holds/<name>`, past the broker; answered with what it holds, or what is held even so."""
+        if refused := self._holds.asked(request):
+            reply(refused)
+            return
+        held = {member.name: why for member in self._members.values() if (why := member.why_held)}
+        if request["do"] == "hold":
+            hold = self._holds.standing.get(request["name"])
+            held = {name: why for name, why in held.items() if hold and self._members[name].in_target(hold)}
+        answer = {"done": request["do"], "off": True, "held": held}
+        if request["do"] == "release" or not held:
+            reply(answer)
+            return
+        self._stops.append(_Stop(set(held), reply, answer))
+        for device in held:
+            if self._members[device].actuator.state == "off":  # held before: it is driven off again all the same
+                self._members[device].actuator.lost()
+        self._next()
+
+    def _held(self) -> None:
+        """Who holds which of the devices: another one, or nobody."""
+        for member in self._members.values():
+            member.actuator.hold(member.why_held)
+        alone = len(self._members) == 1
+        held = {member.name: member.why_held for member in self._members.values() if member.why_held}
+        self._broker.remark("; ".join(why if alone else f"{name}: {why}" for name, why in held.items()))
 
     # --- what is done --------------------------------------------------------------------------------------------
 
@@ -150,7 +184,7 @@ class Host:
         for stop in self._stops:
             stop.waiting.discard(name)
             if not stop.waiting:
-                stop.reply({"done": "stop", "off": True})
+                stop.reply(stop.answer)
         self._stops = [stop for stop in self._stops if stop.waiting]
         if not self._stopping:
             self._failures = 0
@@ -218,6 +252,7 @@ class Host:
         self.exit_code = code
         for member in self._members.values():
             member.reporter.close()
+        self._holds.close()
         self._broker.close()
         self._watcher.close()
         self._loop.stop()

@@ -4,14 +4,18 @@ import logging
 from collections.abc import Callable
 
 from drivers.actuator import Actuator
+from drivers.envelope import Envelope
 from drivers.fence import Fence
 from drivers.reporter import JOURNAL_BYTES, Reporter
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.base.once import Once
+from effectd.config.lights import sharing
 from effectd.messages.effect import from_set
+from effectd.messages.holds import Hold
 from effectd.program.broker_session import BrokerSession
+from effectd.program.holds import Holds
 from effectd.program.process import Process
 
 log = logging.getLogger(__name__)
@@ -20,8 +24,14 @@ log = logging.getLogger(__name__)
 class Member:
     """`wake` asks the program to look at `actuator.next` again. The connection is one of `broker`'s."""
 
-    def __init__(
-        self, process: Process, loop: AnyLoop, name: str, broker: BrokerSession, wake: Callable[[], object]
+    def __init__(  # noqa: PLR0917
+        self,
+        process: Process,
+        loop: AnyLoop,
+        name: str,
+        broker: BrokerSession,
+        holds: Holds,
+        wake: Callable[[], object],
     ) -> None:
         self.name, self.device = name, process.config.device(name)
         topics = process.config.topics
@@ -30,10 +40,13 @@ class Member:
         self.reporter = Reporter(loop, topics, name, self.device, journal)
         self._once = Once(60.0)
         self._fence = Fence(journal, self.reporter.fence)
-        self.actuator = Actuator(loop, self.device, self.reporter, self._fence, wake)
+        envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
+        self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
+        self._holds, self._split = holds, topics.split
         self.reporter.link = broker.connect(
             name,
-            subscriptions=(topics.stop_all, topics.stop(name), self._topic_resume, self._topic_set),
+            # what is to stop comes before what is to move, also of what is retained
+            subscriptions=(topics.stop_all, topics.stop(name), topics.any_hold, self._topic_resume, self._topic_set),
             on_message=self.message,
             on_up=self.connected,
             will=(topics.availability(name), b"offline"),
@@ -44,7 +57,18 @@ class Member:
         self.reporter.connected()
         self._fence.connected()
 
+    @property
+    def why_held(self) -> str:
+        return self._holds.why(self.name, self.device.zones)
+
+    def in_target(self, hold: Hold) -> bool:
+        return hold.concerns(self.name, self.device.zones)
+
     def message(self, topic: str, payload: bytes, retained: bool) -> None:
+        match self._split(topic):
+            case ["holds", name]:
+                self._holds.hear(name, payload)
+                return
         if retained:
             return  # a stored command is an old one
         if topic == self._topic_set:

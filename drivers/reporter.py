@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection
 
+import msgspec
 from msgspec import UNSET
 
 from effectd.base.errors import BrokerLost
@@ -10,7 +11,7 @@ from effectd.base.journal import Notes
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages import answers
-from effectd.messages.answers import Ack, State
+from effectd.messages.answers import Ack, KeptOff, State
 from effectd.messages.effect import Effect, boot_id
 from effectd.messages.topics import Topics
 from effectd.program.link import Publisher
@@ -38,7 +39,7 @@ class Reporter:
             "effects": device.effects,
             "location": device.location,
             "zones": device.zones,
-            "limits": device.limits,
+            "limits": msgspec.structs.replace(device.limits, max_flash_hz=device.flash_hz),
         }
         self._config = answers.encode(config | ({"bus": device.bus} if device.bus else {}))
         self.link: Publisher | None = None
@@ -118,9 +119,9 @@ class Reporter:
                 self._note(key, payload)
             self._publish_ack(key, payload)
 
-    def state(self, effect: Effect | None) -> None:
-        """What the actuator does from now on, None = nothing; called after it moved, never before."""
-        self._state = State(on=False)
+    def state(self, effect: Effect | None, reason: str = "") -> None:
+        """What the actuator does from now on, None = nothing (`reason`: why); called after it moved, never before."""
+        self._state = KeptOff(on=False, reason=reason) if reason else State(on=False)
         if effect is not None:
             self._state = State(
                 on=bool(effect.intensity),

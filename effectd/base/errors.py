@@ -21,6 +21,17 @@ class NotYours(Exception):
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(f"{folder} belongs to {owner}: run this as {owner}")
 
+    @classmethod
+    def by(cls, path: Path) -> "NotYours":
+        """With the name of the owner of `path`; raises OSError where nobody may even look at it."""
+        import pwd
+
+        uid = path.stat().st_uid
+        try:
+            return cls(path, pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            return cls(path, f"user {uid}")
+
 
 class EffectRefused(Exception):
     """The effect breaks a rule: the publisher gets the field and the rule in a receipt; nothing else changes."""
@@ -28,6 +39,14 @@ class EffectRefused(Exception):
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}")
         self.field, self.rule = field, rule
+
+
+class EffectHeld(EffectRefused):
+    """Every device that the effect would reach is held: `why` says by whom."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
+        self.args = (why,)
 
 
 class EffectMalformed(Exception):

@@ -11,7 +11,7 @@ import typer
 
 from effectd.base import lock
 from effectd.base.errors import ConfigError
-from effectd.cli import check
+from effectd.cli import built, check
 from effectd.cli.check import SupervisorFile
 from effectd.config.reader import FILE
 from effectd.config.yamledit import CannotEdit
@@ -28,7 +28,7 @@ def edit(home: Path, changes: Callable[[], dict[Path, bytes]], *, section: str =
     """Write what `changes` says, path -> its new bytes; False, with the reason told, where nothing was changed."""
     try:
         # of two that change the files at the same time, the second one reads what the first one wrote
-        with lock.held(home, lock.EDIT, _EDIT_S) as ours, check.own_drivers(home):
+        with lock.held(home, lock.EDIT, _EDIT_S) as ours, built.own_drivers(home):
             if not ours:
                 raise Refused(f"another command has been changing these files for {_EDIT_S:g} s")
             write(changes())

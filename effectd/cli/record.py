@@ -151,7 +151,9 @@ def _read(levels: list[str], message: Message) -> history.Event | None:
         case ["devices", device, "set"]:
             event = history.Set(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=_Sent)))
         case ["devices", device, "ack"]:
-            event = history.Acked(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=Ack)))
+            ack = msgspec.json.decode(payload, type=Ack)
+            kept = {key: getattr(ack, key) for key in ("id", "status", "reason", "received_at", "done_at")}
+            event = history.Acked(device=device, **kept)
         case ["devices", device, "state"]:
             state = msgspec.json.decode(payload, type=State)
             event = history.Actuated(

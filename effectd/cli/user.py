@@ -112,7 +112,7 @@ def ours(home: Path) -> None:
     """Raises NotYours: what belongs to the home must not become another user's."""
     run_folder.check(home)
     if not os.access(home, os.W_OK):
-        raise NotYours(home, run_folder.owner(home))
+        raise NotYours.by(home)
 
 
 def _tree(home: Path) -> Config:

@@ -6,7 +6,7 @@ from typing import Any
 
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
-from effectd.config import programs
+from effectd.config import bounds, programs
 from effectd.config.convert import convert
 from effectd.config.schema import Bus, Device, EffectType, RemoteOptions
 from effectd.config.yamlfile import Path_, YamlFile
@@ -68,6 +68,7 @@ def device(  # noqa: PLR0917
             raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
     if problem := next(filter(None, (_zone_problem(zone, devices, buses) for zone in found.zones)), ""):
         raise file.error((*path, "zones"), problem, device=name)
+    bounds.check(file, name, found, raw)
     if found.range[0] >= found.range[1]:
         raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
     try:

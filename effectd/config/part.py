@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from effectd.config import programs
+from effectd.config.lights import sharing
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 
@@ -23,10 +24,10 @@ def of(tree: Config, name: str) -> Part:
     """What the program `name` makes of this configuration, as plain JSON. Raises ConfigError as `tree.device` does."""
     row = programs.of(name)
     if row is programs.DEVICE and (bus := tree.bus(name)) is not None:
-        on_it = {device: _on_a_bus(tree.devices[device]) for device in tree.devices_of(name)}
+        on_it = {device: _on_a_bus(tree.devices[device]) | _shared(tree, device) for device in tree.devices_of(name)}
         part = {**_fields(bus), "devices": on_it, "broker": _way(tree)}
     elif row is programs.DEVICE:
-        part = {**_fields(tree.device(name)), "broker": _way(tree)}
+        part = {**_fields(tree.device(name)), **_shared(tree, name), "broker": _way(tree)}
     elif row.name == programs.BROKER:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     else:
@@ -34,6 +35,11 @@ def of(tree: Config, name: str) -> Part:
         part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}
     plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
     return plain
+
+
+def connection(tree: Config) -> Part:
+    """What of it no program can take in while it is connected."""
+    return {"topic_root": tree.topic_root, "broker": _way(tree)}
 
 
 def digest(part: Part) -> str:
@@ -81,6 +87,12 @@ def _way(tree: Config) -> Part:
     if tree.broker.embedded:
         return {"embedded": True}
     return {"embedded": False, "external": tree.broker.external}
+
+
+def _shared(tree: Config, name: str) -> Part:
+    """Among how many lights its flashes are shared: another light in its zone concerns it as well."""
+    lights = sharing(name, tree.devices) if tree.devices[name].flash_hz else 1
+    return {"lights_that_share_flashes": lights} if lights > 1 else {}
 
 
 def _on_a_bus(device: Device) -> Part:

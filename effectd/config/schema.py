@@ -147,6 +147,17 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
         return Address(host=self.host.strip("[]"), port=self.port)
 
 
+class Budget(Struct, frozen=True, forbid_unknown_fields=True):
+    """On for at most `on_ms` in any window of `window_ms`, however many effects ask for it."""
+
+    on_ms: Annotated[int, Meta(ge=1)]
+    window_ms: Annotated[int, Meta(ge=2, le=86_400_000)]
+
+
+FLASHING = frozenset({"light", "flash"})  # the effect types whose devices have a flash limit unless it is set to 0
+FLASH_HZ = 3.0  # WCAG 2.3.1
+
+
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What the user allows, whatever is asked for: percent, ms, changes a second, ms."""
 
@@ -154,6 +165,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_on_ms: Annotated[int, Meta(ge=1)] = 60000
     max_rate_hz: Annotated[float, Meta(gt=0, le=1000)] = 60
     max_apply_ms: Annotated[int, Meta(ge=1, le=600_000)] = 5000
+    budget: Budget | None = None
+    min_off_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 0
+    max_flash_hz: Annotated[float, Meta(ge=0, le=100)] | None = None  # 0 = as asked; None: `Device.flash_hz`
 
 
 class Bus(Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,6 +197,13 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     def remote(self) -> bool:
         """Its driver is elsewhere: no program of this home."""
         return self.kind == "remote"
+
+    @property
+    def flash_hz(self) -> float:
+        """How often it may rise in a second, together with the other lights of its zone; 0 = as asked."""
+        if self.limits.max_flash_hz is not None:
+            return self.limits.max_flash_hz
+        return FLASH_HZ if FLASHING.intersection(self.effects) else 0.0
 
     @property
     def acks(self) -> bool:

@@ -75,6 +75,12 @@ class State(Struct, kw_only=True):
     since: int = msgspec.field(default_factory=unix_ms)
 
 
+class KeptOff(State, kw_only=True):
+    """It is off because a limit or a hold says so: `reason`."""
+
+    reason: str
+
+
 def overall(devices: dict[str, str]) -> str:
     """The status of an effect from those of its devices (at least one)."""
     words = set(devices.values())

@@ -21,6 +21,7 @@ class Topics:
         self.every_hold, self.any_hold = self._root + "holds/#", self._root + "holds/+"
         self.every_availability = self._root + "devices/+/availability"
         self.every_stop = self._root + "devices/+/stop"
+        self.holds = self._root + "system/holds"  # retained: those that stand
         self.everything = self._root + "#"
         # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
         self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
@@ -53,6 +54,9 @@ class Topics:
 
     def stop(self, device: str) -> str:
         return f"{self._root}devices/{device}/stop"
+
+    def hold(self, name: str) -> str:
+        return f"{self._root}holds/{name}"
 
     def state(self, device: str) -> str:
         return f"{self._root}devices/{device}/state"

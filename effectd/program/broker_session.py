@@ -38,6 +38,7 @@ class BrokerSession:
         self._on_change = on_change
         self._trouble, self._trouble_state = trouble, "starting"
         self._unnoted: dict[str, str] = {}
+        self._remark = ""
         self._stopping = False
         self.generation: str | None = None  # the broker's run that the links are, or will be, connected to
         self._links: list[Link] = []
@@ -95,6 +96,11 @@ class BrokerSession:
         self._unnoted[of] = reason
         self._say()
 
+    def remark(self, what: str) -> None:
+        """What the gate's line says beside `ready`: that a device is held is no fault."""
+        self._remark = what
+        self._say()
+
     def close(self) -> None:
         self._stopping = True
         self._gate.say("stopping")
@@ -139,7 +145,7 @@ class BrokerSession:
         elif self._braked_s:
             self._gate.say("waiting", f"crash-loop: it starts again after {self._braked_s:g} s")
         elif self.up:
-            self._gate.say("ready", broker_generation=self.generation)
+            self._gate.say("ready", self._remark, broker_generation=self.generation)
         elif self._broker is None or not self._broker.ready:
             self._gate.say("waiting", self._broker.blocker if self._broker else "broker")
         else:

@@ -9,6 +9,8 @@ import msgspec
 
 from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
+from tests.chaos import over_time
+from tests.chaos.over_time import Bounds
 from tests.chaos.verdict import Told, Verdict
 
 TOLERANCE_MS = 300.0
@@ -18,6 +20,7 @@ LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
 CROWDED_MS = 1000.0  # more than this a crowd excuses nothing
 DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
+FLASH_LIMIT = "flash limit"
 WINDOW_MS = 100.0  # over which a crowd is measured
 
 
@@ -56,16 +59,21 @@ def load(*paths: Path) -> list[Event]:
     return history.load(*paths, kinds=KINDS)
 
 
-def judge(events: Iterable[Event], max_on_ms: dict[str, int], buses: dict[str, str] | None = None) -> Verdict:
+def judge(
+    events: Iterable[Event],
+    max_on_ms: dict[str, int],
+    buses: dict[str, str] | None = None,
+    bounds: Bounds | None = None,
+) -> Verdict:
     """`max_on_ms`: of each device; actuations are those that a witness saw (source `witness`).
 
     `buses`: device -> the program that drives it, where that is not called like the device.
     """
-    return _Judge(list(events), max_on_ms, buses or {}).verdict
+    return _Judge(list(events), max_on_ms, buses or {}, bounds or Bounds()).verdict
 
 
 class _Judge:
-    def __init__(self, events: list[Event], max_on_ms: dict[str, int], buses: dict[str, str]) -> None:
+    def __init__(self, events: list[Event], max_on_ms: dict[str, int], buses: dict[str, str], bounds: Bounds) -> None:
         self.verdict = Verdict()
         self._max_on_ms, self._buses = max_on_ms, buses
         self._start = events[0].mono_ms if events else 0.0
@@ -96,6 +104,9 @@ class _Judge:
         self._endless()
         self._unexcused()
         self._deaf()
+        over_time.budgets(bounds, self._witnessed, self._hung, self._tolerance, self._find)
+        over_time.flashes(bounds, self._witnessed, self._tolerance, self._find)
+        over_time.held(self._witnessed, self._programs, self._buses, self._find)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -163,7 +174,7 @@ class _Judge:
                     late = times[0] - due
                     self._find("late", f"{id_}: {device} driven {late:.0f} ms after its ttl", times[0])
             for device, status in (effect.ended[0].devices if effect.ended else {}).items():
-                if status == "done" and not effect.driven.get(device):
+                if status == "done" and not effect.driven.get(device) and not _left_as_it_was(effect, device):
                     self._find("unheard", f"{id_}: told done by {device}, never seen", effect.ended[0].mono_ms)
                 if status in NEVER_DRIVEN and effect.driven.get(device):
                     at = effect.driven[device][0]
@@ -308,6 +319,11 @@ def _before(effect: Told, stop: Stopped) -> bool:
     return bool(effect.published) and all(
         p.source == stop.source and p.mono_ms <= stop.mono_ms for p in effect.published
     )
+
+
+def _left_as_it_was(effect: Told, device: str) -> bool:
+    """The flash limit left the light dark: `done`, and nothing to be seen."""
+    return f"{device}: {FLASH_LIMIT}" in effect.ended[0].reason
 
 
 def _first(times: list[float], since: float) -> float | None:

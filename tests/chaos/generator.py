@@ -150,7 +150,10 @@ class Generator:
             "ttl_ms": ttl_ms,
             "priority": self._random.choice(self._priorities),
         }
-        topic = f"effects/{self._random.choice(self._types)}"
+        effect_type = self._random.choice(self._types)
+        if effect_type == "flash":  # in turn and together
+            fields["target"] = self._random.choice(["strobes", "strobe-1", "strobe-2"])
+        topic = f"effects/{effect_type}"
         asked = Asked(topic, json.dumps(fields).encode(), fields, ttl_ms)
         self._open[id_] = asked
         self.published += 1

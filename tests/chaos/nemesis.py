@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, StaleFiles, StopAmidKill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
+from tests.chaos.holds import HeldAmidKill
 from tests.chaos.misc_faults import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
 from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
 from tests.chaos.sweeps import Swept, SweptAll
@@ -34,6 +35,7 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         AnyOrder(device()),
         *(StopAll() for _ in range(4)),
         *(StopAmidKill(program) for program in ("broker", "dispatcher", device())),
+        *(HeldAmidKill(program) for program in ("broker", "dispatcher", device())),
         *(PauseSupervisordAndKill(program) for program in ("broker", "dispatcher", device())),
         DeadTogether("broker", "dispatcher"),
         DeadTogether("dispatcher", device()),

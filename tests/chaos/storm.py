@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
+from tests.chaos.over_time import Bounds
 from tests.chaos.pulse import Pulse
 from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
@@ -39,6 +40,15 @@ END_S = 40.0  # for the last ends to be told, everything being ready
 DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"], "lamp": ["light"]}
 BUSES = {"fan": "stage", "lamp": "stage"}
 TYPES = ("light", "wind", "vibration")
+# what is bounded over time: not everything that is asked of it is done
+BOUNDED = {"scent": ["scent"], "strobe-1": ["flash"], "strobe-2": ["flash"]}
+BOUNDED_TYPES = ("scent", "flash")
+LIMITS: dict[str, dict[str, object]] = {
+    "scent": {"budget": {"on_ms": 3000, "window_ms": 12000}},
+    "strobe-1": {"max_flash_hz": 3},
+    "strobe-2": {"max_flash_hz": 3},
+}
+BOUNDS = Bounds(budgets={"scent": (3000, 12000)}, flashes=(("strobe-1", "strobe-2"), 3))
 
 Faults = Callable[[list[str], random.Random], Iterator[Fault]]
 
@@ -78,6 +88,7 @@ def run(
     pause_s: float = 0.3,
     external: bool = False,
     tell: Callable[[str], None] = print,
+    types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
     **generator: Any,
 ) -> Outcome:
     """Torment a home for so long; every choice follows from the seed (what the machine makes of it does not)."""
@@ -91,18 +102,22 @@ def run(
         seen_at = stack.enter_context(broker())
         elsewhere = stack.enter_context(broker()) if external else None
         top = {"broker": on(elsewhere.port)} if elsewhere else {}
-        devices = dict.fromkeys(("scent", *DEVICES)) | {
-            name: witness.device(effects, seen_at.port, name, BUSES.get(name)) for name, effects in DEVICES.items()
+        devices = {
+            name: witness.device(effects, seen_at.port, name, BUSES.get(name), LIMITS.get(name, {}))
+            for name, effects in {**DEVICES, **BOUNDED}.items()
         }
+        for name in BOUNDED:
+            devices[name]["zones"] = ["strobes"]
         home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
+        home.config["effects"]["flash"] = {}
+        home.write()
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         watching = Witness(seen_at.port, log)
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))
         port = elsewhere.port if elsewhere else home.port
-        generating = Generator(port, log, seed, rate, TYPES, **generator)
+        generating = Generator(port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
         gates = Gates(home)
         stack.callback(gates.close)
@@ -134,7 +149,7 @@ def run(
             for name in ("supervisord", *arena.programs):
                 (folder / f"{name}.log").write_text(home.log(name))
     events = checker.load(log.path, folder / "record.jsonl")
-    outcome.verdict = checker.judge(events, dict.fromkeys(DEVICES, witness.MAX_ON_MS), BUSES)
+    outcome.verdict = checker.judge(events, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
     return outcome
 
 
@@ -204,7 +219,7 @@ def main() -> int:
     return 0 if outcome.verdict.good and not outcome.complaints else 1
 
 
-STEADY: dict[str, Any] = {"ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
+STEADY: dict[str, Any] = {"types": TYPES, "ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
 
 
 if __name__ == "__main__":

@@ -33,23 +33,23 @@ class _Files(Fault):
         """The files that are struck."""
 
 
-def _remove(path: Path, _arena: Arena) -> None:
+def remove(path: Path, _arena: Arena) -> None:
     path.unlink(missing_ok=True)
 
 
-def _replace(path: Path, arena: Arena) -> None:
+def replace(path: Path, arena: Arena) -> None:
     """Another file under that name, as a restored backup leaves it."""
     fresh = path.with_name(path.name + ".foreign")
     fresh.write_bytes(arena.random.randbytes(100))
     os.replace(fresh, path)
 
 
-def _garble(path: Path, arena: Arena) -> None:
+def garble(path: Path, arena: Arena) -> None:
     if path.is_file():
         with path.open("r+b") as file:
             file.write(arena.random.randbytes(100))
     else:
-        _replace(path, arena)
+        replace(path, arena)
 
 
 class Swept(_Files):
@@ -58,7 +58,7 @@ class Swept(_Files):
     def __init__(self, suffix: str) -> None:
         self._suffix = suffix
         # the bytes of a journal that lives are its owner's alone: who writes over them takes what was noted
-        self._harms = (_remove, _replace) if suffix in ("journal", "seen") else (_remove, _replace, _garble)
+        self._harms = (remove, replace) if suffix in ("journal", "seen") else (remove, replace, garble)
 
     def strike(self, arena: Arena) -> None:
         struck = self._chosen(arena.home.path / "run")
@@ -78,7 +78,7 @@ class Swept(_Files):
 class SweptAll(_Files):
     """Every file of `run/` at once."""
 
-    _harms = (_remove,)
+    _harms = (remove,)
 
     def strike(self, arena: Arena) -> None:
         run = arena.home.path / "run"

@@ -13,10 +13,12 @@ from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
 from tests.chaos.checker import Crowded, Fenced, Stalled, Struck
+from tests.chaos.over_time import Bounds
 from tests.chaos.verdict import DEFECTS, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
-MAX_ON_MS = {"fan": 2000, "lamp": 2000}
+MAX_ON_MS = {"fan": 2000, "lamp": 2000, "scent": 2000, "s1": 2000, "s2": 2000}
+BOUNDS = Bounds(budgets={"scent": (1000, 10_000)}, flashes=(("s1", "s2"), 3))
 
 
 def at(mono: float) -> dict[str, Any]:
@@ -48,8 +50,9 @@ def ended(mono: float, id_: str = "a", status: str = "done", *, latency_ms: floa
     )
 
 
-def seen(mono: float, id_: str | None, device: str = "fan") -> Event:
-    return Actuated(**(at(mono) | {"source": "witness"}), device=device, on=id_ is not None, id=id_)
+def seen(mono: float, id_: str | None, device: str = "fan", level: float = 0) -> Event:
+    on = {"on": id_ is not None, "id": id_, "intensity": level}
+    return Actuated(**(at(mono) | {"source": "witness"}), device=device, **on)
 
 
 def stopped(mono: float, by: str = "c1") -> Event:
@@ -60,8 +63,8 @@ def fenced(mono: float, token: str = "1", device: str = "fan") -> Event:
     return Fenced(**at(mono), device=device, token=token)
 
 
-def program(mono: float, name: str, state: str = "ready", run: str = "r1") -> Event:
-    return Program(**(at(mono) | {"source": "record"}), name=name, state=state, broker_generation=run)
+def program(mono: float, name: str, state: str = "ready", run: str = "r1", reason: str = "") -> Event:
+    return Program(**(at(mono) | {"source": "record"}), name=name, state=state, reason=reason, broker_generation=run)
 
 
 def struck(mono: float, *hangs: str, over: bool = False) -> Event:
@@ -69,7 +72,7 @@ def struck(mono: float, *hangs: str, over: bool = False) -> Event:
 
 
 def judge(*events: Event) -> Verdict:
-    return checker.judge(sorted(events, key=lambda event: event.mono_ms), MAX_ON_MS)
+    return checker.judge(sorted(events, key=lambda event: event.mono_ms), MAX_ON_MS, bounds=BOUNDS)
 
 
 def found(*events: Event) -> set[str]:
@@ -97,7 +100,50 @@ def superseded(times: range) -> list[Event]:
     ]
 
 
+def strobe(*starts: float, level: float = 100) -> list[Event]:
+    """Flashes of 50 ms of two lamps in turn."""
+    return [
+        event
+        for number, start in enumerate(starts)
+        for event in (
+            published(start - 5, f"s{number}", duration=50),
+            ended(start + 5, f"s{number}", device=f"s{number % 2 + 1}"),
+            seen(start, f"s{number}", f"s{number % 2 + 1}", level),
+            seen(start + 50, None, f"s{number % 2 + 1}"),
+        )
+    ]
+
+
+def smells(*starts: float) -> list[Event]:
+    """A scent of 600 ms at each of these moments."""
+    return [
+        event
+        for number, start in enumerate(starts)
+        for event in (
+            published(start - 5, f"n{number}", duration=600),
+            ended(start + 5, f"n{number}", device="scent"),
+            seen(start, f"n{number}", "scent"),
+            seen(start + 600, None, "scent"),
+        )
+    ]
+
+
 GOOD = {
+    "a scent within its budget": smells(0, 10_500, 21_000),
+    "three flashes in a second, and again": strobe(0, 400, 800, 1100, 1500, 1900),
+    "many small changes": strobe(*range(0, 1000, 100), level=9),
+    "held, and driven afterwards": [
+        program(0, "fan", reason="held by door: open"),
+        program(1000, "fan"),
+        *whole("a", 1100),
+    ],
+    "the call that ran when the hold came": [
+        published(0),
+        program(5, "fan", reason="held by door: open"),
+        seen(8, "a"),
+        ended(9),
+        seen(12, None),
+    ],
     "held by a higher priority for a while": [*ALL_READY, *superseded(range(10, 4000, 100))],
     "newest wins while the device is away": superseded(range(0, 7000, 100)),
     "one effect, done": whole("a", 0),
@@ -267,6 +313,15 @@ BAD = {
     },
     "unexcused": {
         "everything was ready": [*ALL_READY, published(10), ended(1020, status="expired", latency_ms=1010)],
+    },
+    "over budget": {
+        "one effect after another": smells(0, 700, 1400),
+        "slowly": smells(0, 4000, 9000),
+    },
+    "flashes": {"two lamps in turn": strobe(0, 150, 300, 450)},
+    "held": {
+        "driven while held": [program(0, "fan", reason="held by door: open"), *whole("a", 1000), program(2000, "fan")],
+        "driven while held for ever": [program(0, "fan", reason="held by door: open"), *whole("a", 1000)],
     },
     "deaf": {"nothing but superseded for seconds": [*ALL_READY, *superseded(range(10, 7000, 100))]},
 }

@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 
 from effectd.messages.history import Ended, Published
 
-DEFECTS = ("lost", "duplicated", "late", "after a stop", "endless", "unheard", "contradicted", "unexcused", "deaf")
+DEFECTS = (
+    "lost",
+    "duplicated",
+    "late",
+    "after a stop",
+    "endless",
+    "unheard",
+    "contradicted",
+    "unexcused",
+    "deaf",
+    "over budget",
+    "flashes",
+    "held",
+)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Somebody else's broker, never struck, to which every device publishes what it does; and who listens there."""
 
+import msgspec
+
 from effectd.messages.history import Actuated
 from tests.chaos.connection import Connection
 from tests.chaos.log import Log
@@ -8,15 +10,15 @@ from tests.system.home import wait_for
 OFF = "off"
 
 
-def device(effects: list[str], port: int, name: str, bus: str | None) -> dict[str, object]:
-    """The configuration of a device, perhaps on a bus, that the witness sees, with the id of each effect."""
+def device(effects: list[str], port: int, name: str, bus: str | None, limits: dict[str, object]) -> dict[str, object]:
+    """The configuration of a device, perhaps on a bus, that the witness sees, with the id and level of each effect."""
     return {
         **({"bus": bus} if bus else {"kind": "faulty"}),
         "effects": effects,
-        "limits": {"max_rate_hz": 1000, "max_on_ms": MAX_ON_MS, "max_apply_ms": 500},
+        "limits": {"max_rate_hz": 1000, "max_on_ms": MAX_ON_MS, "max_apply_ms": 500, "max_flash_hz": 0} | limits,
         "options": {
             "topic": f"seen/{name}",
-            "payload": "$id",
+            "payload": "$id $intensity",
             "off_payload": OFF,
             "broker": {"host": "127.0.0.1", "port": port},
         },
@@ -46,6 +48,8 @@ class Witness:
     def _hear(self, topic: str, payload: bytes) -> None:
         name, said = topic.rpartition("/")[2], payload.decode()
         on = said != OFF
-        self._log.write(Actuated(device=name, on=on, id=said if on else None, source="witness"))
+        id_, _, level = said.partition(" ")
+        seen = Actuated(device=name, on=on, id=id_, intensity=float(level)) if on else Actuated(device=name, on=False)
+        self._log.write(msgspec.structs.replace(seen, source="witness"))
         self.last[name] = said
         self.count += on

@@ -14,7 +14,6 @@ import pytest
 
 from effectd.config.reader import home_id
 from tests.broker import wire, wire5
-from tests.broker.test_socket import Local
 from tests.system.home import Client, Home, wait_for
 
 REMOTE: dict[str, Any] = {"far": {"kind": "remote", "effects": ["wind"], "location": "left"}}
@@ -239,7 +238,7 @@ def test_another_local_user_gets_in_by_port_alone(room: Home) -> None:
 
 def test_a_command_by_socket_needs_no_password_and_one_by_hand_works_too(room: Home) -> None:
     assert room.effectd("send", "light", "20", "--duration", "10").returncode == 0
-    with Local(Path(room.path / "run" / "broker.sock"), wire.connect("by-hand")) as client:
+    with wire.Client(Path(room.path / "run" / "broker.sock"), wire.connect("by-hand")) as client:
         client.expect(wire.CONNACK)
         client.publish("effects/light", json.dumps({"id": "hand", "duration": 10}), 1)
 

@@ -19,7 +19,7 @@ class Bench(ActuatorBench):
     """A lamp whose changes the test brings out, or which does it at once, as one with a quick device."""
 
     def __init__(self, **limits: Any) -> None:
-        super().__init__(Device("virtual", ("light",), limits=Limits(**limits)), "lamp")
+        super().__init__(Device("virtual", ("light",), limits=Limits(**({"max_flash_hz": 0} | limits))), "lamp")
         self.driven: list[tuple[int, float]] = []  # ms since the start, the level
         self.brings_out = False
 
@@ -65,9 +65,9 @@ def play(history: list[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
     actuator = bench.actuator
     time_is_up = actuator._time_is_up
 
-    def told(effect: Effect) -> None:
+    def told(effect: Effect, limit: str) -> None:
         before = actuator.state
-        time_is_up(effect)
+        time_is_up(effect, limit)
         check(before, "its time is up")
 
     def check(before: str, event: str) -> None:

@@ -147,7 +147,15 @@ def test_every_default_is_the_contracts(load):
         "effects": ("light",),
         "location": "everywhere",
         "delay_ms": 0,
-        "limits": {"max_intensity": 100, "max_on_ms": 60000, "max_rate_hz": 60, "max_apply_ms": 5000},
+        "limits": {
+            "max_intensity": 100,
+            "max_on_ms": 60000,
+            "max_rate_hz": 60,
+            "max_apply_ms": 5000,
+            "budget": None,
+            "min_off_ms": 0,
+            "max_flash_hz": None,  # 3: it is a light
+        },
         "options": {},
     }
     device = msgspec.to_builtins(tree.devices["light"])
@@ -495,6 +503,21 @@ def test_a_home_is_the_given_folder_else_the_environments_else_the_current_one(h
     assert reader.find_home(None) == named
     monkeypatch.delenv("EFFECTD_HOME")
     assert reader.find_home(None) == here
+
+
+def test_a_home_is_found_from_a_folder_within_it_and_a_lone_config_yaml_further_up_is_none(home, monkeypatch):
+    monkeypatch.delenv("EFFECTD_HOME", raising=False)
+    below = home / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    (home / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="no home here"):
+        reader.find_home(None)
+    (home / "supervisor.conf").touch()
+    assert reader.find_home(None) == home
+    (home / "a" / "config.yaml").touch()
+    (home / "a" / "supervisor.conf").touch()
+    assert reader.find_home(None) == home / "a"
 
 
 def test_a_folder_without_config_yaml_is_no_home(home):

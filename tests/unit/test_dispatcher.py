@@ -310,7 +310,7 @@ def test_a_stop_through_the_gate_works_without_a_broker(house, request_, stopped
     house.gate("fan", None)
     house.wind(location="left")
     answers = list[dict[str, Any]]()
-    house.dispatcher._stops._request(request_, answers.append)
+    house.dispatcher._table.asked(request_, answers.append)
     assert len(answers) == 1
     assert ("error" in answers[0]) == (request_.get("do") != "stop")
     assert house.statuses("w1") == (["stopped"] if stopped else [])
@@ -389,7 +389,8 @@ def test_the_state_of_every_program_is_published_retained_at_each_change_and_aga
     house.link.published.clear()
     house.link.open()
     states = {topic: (qos, retain) for topic, _, qos, retain in house.link.published if topic.startswith("system/")}
-    assert states == dict.fromkeys([f"system/{name}/state" for name in house.process.config.programs], (1, True))
+    programs = [f"system/{name}/state" for name in house.process.config.programs]
+    assert states == dict.fromkeys(["system/holds", *programs], (1, True))
 
 
 def test_at_its_end_the_dispatcher_says_gone_and_ends_the_loop(house):

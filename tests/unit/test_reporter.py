@@ -20,5 +20,13 @@ def test_the_configuration_that_a_device_publishes_has_what_a_client_needs_to_re
         "effects": ["wind"],
         "location": "left",
         "zones": ["row-a", "aisle"],
-        "limits": {"max_intensity": 100, "max_on_ms": 60000, "max_rate_hz": 60, "max_apply_ms": 5000},
+        "limits": {
+            "max_intensity": 100,
+            "max_on_ms": 60000,
+            "max_rate_hz": 60,
+            "max_apply_ms": 5000,
+            "budget": None,
+            "min_off_ms": 0,
+            "max_flash_hz": 0,
+        },
     }

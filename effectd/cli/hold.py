@@ -1,0 +1,104 @@
+"""`effectd hold` and `release`: a stop that stays; by MQTT and straight to every gate, whatever else is dead."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from effectd.base.errors import ConfigError, NotYours
+from effectd.base.loop import Loop
+from effectd.cli import stop, style
+from effectd.cli.client import Client
+from effectd.cli.stop import CONFIRMED_WITHIN_S, StopRequest
+from effectd.config import programs, reader, run_folder
+from effectd.config.reader import Config
+from effectd.messages import holds
+
+
+def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
+    """0: every device that it concerns is off and held."""
+    tree = _load(home)
+    known = _known(tree) if tree is not None else set(target)
+    if unknown := [word for word in target if word not in known]:
+        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {', '.join(sorted(known))}")
+    name = _name(name)
+    request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
+    return _tell(home, tree, name, request, holds.encode(reason, target))
+
+
+def release(home: Path, name: str | None) -> int:
+    """0: every driver has heard it; who else holds is printed."""
+    name = _name(name)
+    return _tell(home, _load(home), name, {"do": "release", "name": name}, b"")
+
+
+def _load(home: Path) -> Config | None:
+    try:
+        return reader.load(home)
+    except ConfigError as error:  # a hold must work all the same, past the broker
+        typer.echo(str(error), err=True)
+        return None
+
+
+def _name(name: str | None) -> str:
+    name = name or getpass.getuser()
+    if not holds.named(name):
+        raise typer.BadParameter("a name is one level of a topic: no / + #, at most 200 bytes", param_hint="NAME")
+    return name
+
+
+def _known(tree: Config) -> set[str]:
+    return set(tree.devices) | {zone for device in tree.devices.values() for zone in device.zones}
+
+
+def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], payload: bytes) -> int:
+    if tree is None:
+        loop = Loop()
+        gates = [StopRequest(loop, home, program, request) for program in stop._gates(home)]
+        stop._wait(loop, gates)
+        _print([gate for gate in gates if gate.name != programs.DISPATCHER], request)
+        return 78
+    drivers = [program for program in tree.programs if programs.is_device(program)]
+    published: list[bool] = []
+
+    def publish() -> None:  # retained: who connects later has to know, and a release has to clear it
+        client.link.publish(tree.topics.hold(name), payload, qos=1, retain=True, acked=lambda: published.append(True))
+
+    with Client(tree, "hold", [], on_up=publish) as client:
+        gates = [StopRequest(client.loop, home, program, request) for program in (*drivers, programs.DISPATCHER)]
+        client.link.open()
+
+        def enough() -> bool:
+            return all(gate.settled for gate in gates) and (bool(published) or bool(client.trouble))
+
+        client.until(enough, CONFIRMED_WITHIN_S)
+    *asked, dispatcher = gates
+    _print(asked, request)
+    if not published:
+        typer.echo(f"not sent by MQTT: {client.trouble or 'no broker answers'}", err=True)
+    if "done" not in dispatcher.answer:
+        typer.echo(f"dispatcher: {dispatcher.answer.get('error') or dispatcher.failure}", err=True)
+    if all(gate.off for gate in asked):
+        return 0
+    try:
+        run_folder.check(home)
+    except NotYours as error:
+        typer.echo(str(error), err=True)
+        return 77
+    return 1
+
+
+def _print(asked: list[StopRequest], request: dict[str, Any]) -> None:
+    """A row a device that is held, or a program that has not answered."""
+    free = True
+    for gate in asked:
+        if not gate.off:
+            why = gate.answer.get("error") or gate.failure
+            typer.echo(f"{gate.name}  {style.paint('unconfirmed')}: {why}")
+            free = False
+        for device, why in gate.answer.get("held", {}).items():
+            typer.echo(f"{device}  {style.paint('off')}  {style.clean(str(why), 400)}")
+            free = False
+    if free:
+        typer.echo("nothing is held" if request["do"] == "release" else "no device here is in its target")

@@ -1,0 +1,21 @@
+"""Which limits over time make sense: a budget that limits something, and none where another home's driver does it."""
+
+from typing import Any
+
+from effectd.config.schema import Device
+from effectd.config.yamlfile import YamlFile
+
+OVER_TIME = ("budget", "min_off_ms", "max_flash_hz")
+
+
+def check(file: YamlFile, name: str, device: Device, raw: dict[str, Any]) -> None:
+    """Raises ConfigError. `raw`: the device's section as it was read."""
+    path = ("devices", name, "limits")
+    for key in OVER_TIME if device.remote else ():
+        if key in (raw.get("limits") or {}):
+            problem = "its driver does this: set it in the home in which that runs"
+            raise file.error((*path, key), problem, device=name)
+    budget = device.limits.budget
+    if budget is not None and budget.on_ms >= budget.window_ms:
+        problem = "on_ms must be less than window_ms, or nothing is limited"
+        raise file.error((*path, "budget"), problem, device=name)
