@@ -459,7 +459,7 @@ def test_an_effect_that_is_no_type_is_named_with_the_types_that_are_known(load):
     assert "wind, fog" in error.problem
 
 
-TAKEN = ["all", "broker", "dispatcher", "dispatcher-2", "page", "playsem", "watchdog"]
+TAKEN = ["all", "broker", "buttons", "dispatcher", "dispatcher-2", "page", "playsem", "watchdog"]
 
 
 @pytest.mark.parametrize("name", [*TAKEN, "Fan", "fan_1", "-fan", "fan 1", "x" * 33])
