@@ -33,8 +33,7 @@ def main() -> None:
         mosquitto.start()
         try:
             with Home({"wind": with_witness(mosquitto.port)}) as home:
-                home.start()
-                home.wait_ready()
+                home.start_ready()
                 client, stops, witness = home.client(), Timed(home.port, "stop-all"), Timed(mosquitto.port, "fan")
                 for number in range(rounds):
                     begun = len(witness.times)

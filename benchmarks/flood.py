@@ -250,8 +250,7 @@ def main() -> None:
     with ExitStack() as stack:
         port = stack.enter_context(broker()).port if arguments.mosquitto else 0
         home = stack.enter_context(Home(broker=on(port)) if port else Home())
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         port = port or home.port
         rate = arguments.rate or 3 * capacity(port)
         for kind in arguments.kinds:

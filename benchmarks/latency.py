@@ -94,8 +94,7 @@ def main() -> None:
     find_witness()
     with witnessed_home() as home:
         witness = Witnessed(home.path / "witness")
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         measure(home, witness, 100, 1)  # warm
         rows = {f"{rate} effects/s": measure(home, witness, rate, arguments.seconds) for rate in arguments.rates}
     figures.show("Published -> actuated (ms)", rows)

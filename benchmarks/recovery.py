@@ -105,8 +105,7 @@ def headless(rounds: int) -> list[float]:
     samples = []
     for _ in range(rounds):
         with Home() as home:
-            home.start()
-            home.wait_ready()
+            home.start_ready()
             pids = home.pids()
             start = time.monotonic()
             os.kill(pids["supervisord"], signal.SIGKILL)
@@ -164,8 +163,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: dict[str, dict[str, Any]] = {}
     with Home() as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         gates = Gates(home)
         for program in ARGUMENTS:
             own = alone(home, gates, program, arguments.rounds)

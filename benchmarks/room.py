@@ -86,8 +86,7 @@ def neighbours() -> dict[str, dict[str, Any]]:
         home.write()
         with home:
             witness = Witnessed(home.path / "witness")
-            home.start()
-            home.wait_ready()
+            home.start_ready()
             measure(home, witness, 100, 1, wait=False)  # warm
             rows[name] = measure(home, witness, 200, 5, wait=False)
     return rows

@@ -13,6 +13,8 @@ from effectd.base.loop import Loop
 from effectd.program.link import Link
 from effectd.program.process import Process
 
+HEARD_S = 5.0  # in which our own announcement has to come back
+
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,7 @@ class External:
         self._tried, self._claim = False, "none"
         self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
         self._gate.say("waiting", f"trying out what {self._address} can do", generation=self._generation)
-        self._probe = Probe(self._process, self._loop, self._probed)
+        self._probe = Probe(self._process.config, self._loop, self._probed)
 
     def _down(self, why: str) -> None:
         self._end_probe()
@@ -83,10 +85,7 @@ class External:
         if missing:
             log.error("%s cannot do what effectd needs: %s", self._address, missing)
             if "QoS 1" not in missing:  # it answers and passes nothing on, as brokers do that were told so
-                missing = (
-                    f"{missing}; has this user rights on {self._process.config.topics.everything} (docs/brokers.md)?"
-                )
-                self._missing = missing
+                self._missing = f"{missing}; {self._rights()}"
         self._decide()
 
     def _decide(self) -> None:
@@ -105,12 +104,21 @@ class External:
         if config.dispatcher and self._claim == "none":
             self._claim = "made"
             self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
-        if config.dispatcher and self._claim != "heard":
-            return  # a home of drivers only lives under the root of another home, on purpose, and needs no claim
+            self._loop.call_later(HEARD_S, self._unheard, self._generation)
         if self._missing:
             self._gate.say("degraded", f"{self._address}: {self._missing}", generation=self._generation)
-        else:
+        elif self._claim == "heard" or not config.dispatcher:
+            # a home of drivers only lives under the root of another home, on purpose, and needs no claim
             self._gate.say("ready", generation=self._generation, broker_generation=self._generation)
+
+    def _unheard(self, generation: str) -> None:
+        """What we announce does not come back to us, though all else did."""
+        if self._claim == "made" and generation == self._generation and self._link.up and not self._missing:
+            why = f"{self._address} does not hand on {self._home}; {self._rights()}"
+            self._gate.say("degraded", why, generation=self._generation)
+
+    def _rights(self) -> str:
+        return f"has this user rights on {self._process.config.topics.everything} (docs/brokers.md)?"
 
     def _withdraw(self) -> None:
         """Another home was first: withdraw our announcement."""

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from broker_proc.door import Door, Files
 from broker_proc.listeners import asked_of_clients, load_certificate
-from effectd.access import passwords
+from effectd.access import certificates, passwords
 from effectd.access.access import Access
 from effectd.base.errors import ConfigError
 from effectd.config import exposure, reader
 from effectd.config.reader import Config
 from effectd.config.schema import Tls
 
-LOOK_S = 0.5
+LOOK_S, DAY_S = 0.5, 86_400.0
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,14 @@ class HomeFiles(Files):
         self._keys = [home / name for name in (tls.certfile, tls.keyfile) if name] if self._tls and tls else []
         self._key_marks = [_mark(path) for path in self._keys]
         self._reading: asyncio.Task[None] | None = None
+        self.note = ""  # what is to be said of the certificate
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(LOOK_S, self._look)
+        self._daily: asyncio.Handle = self._loop.call_soon(self._look_at_end)
 
     def close(self) -> None:
         self._timer.cancel()
+        self._daily.cancel()
         if self._reading is not None:
             self._reading.cancel()
 
@@ -100,7 +103,19 @@ class HomeFiles(Files):
                 log.warning("%s is not taken in: %s", self._tls.certfile, error)
             else:
                 log.info("%s is taken in", self._tls.certfile)
-                self._renewed()
+                self._look_at_end()
+
+    def _look_at_end(self) -> None:
+        """At the start, after each change and once a day: does the certificate end soon?"""
+        if not self._keys:
+            return
+        self._daily.cancel()
+        self._daily = self._loop.call_later(DAY_S, self._look_at_end)
+        was, self.note = self.note, certificates.warning(self._keys[0])
+        if self.note:
+            log.warning("%s", self.note)
+        if self.note != was:
+            self._renewed()
 
 
 def warn_of_users(config: Config, hashes: dict[str, str]) -> None:

@@ -30,5 +30,5 @@ def clash(config: Config, payload: bytes) -> str:
     where = f"{other.get('host')}:{other.get('home')}"
     return (
         f"the home {where} lives on {config.broker.address} under topic_root {theirs!r}, "
-        f"this one has {root!r}: give this home a topic_root of its own in config.yaml, then supervisorctl restart all"
+        f"this one has {root!r}: give this home a topic_root of its own in config.yaml, then effectd up"
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from broker_proc.addresses import addresses
 from broker_proc.broker import Broker
 from effectd.config.schema import Tls, WebSocket
 
@@ -34,8 +35,8 @@ async def _listen(
     protocol: Callable[[], asyncio.BaseProtocol], where: Any, tls: ssl.SSLContext | None
 ) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    host = None if where.host == "*" else where.host.strip("[]")
-    return await loop.create_server(protocol, host, where.port, ssl=tls, backlog=BACKLOG, reuse_address=True)
+    hosts = addresses(where.host)
+    return await loop.create_server(protocol, hosts, where.port, ssl=tls, backlog=BACKLOG, reuse_address=True)
 
 
 def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext | None:

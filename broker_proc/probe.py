@@ -8,23 +8,25 @@ one hears what was retained, and the will. What does not come within 5 s is miss
 from collections.abc import Callable
 
 from effectd.base.loop import Loop
+from effectd.config.reader import Config
 from effectd.program.link import Link
-from effectd.program.process import Process
 
 LIMIT_S = 5.0
+CLEARED_S = 1.0
 MESSAGES = 20  # in order
 
 
 class Probe:
     """`done` is called once with what is missing ("" = nothing)."""
 
-    def __init__(self, process: Process, loop: Loop, done: Callable[[str], None]) -> None:
-        self._done, self._loop, self._process = done, loop, process
-        self._missing = {"QoS 1": True, "order": True, "retained messages": True, "last will": True}
+    def __init__(self, config: Config, loop: Loop, done: Callable[[str], None], *, name: str = "probe") -> None:
+        self._done, self._loop, self._config = done, loop, config
+        self.trouble = "it does not answer"  # "" once there was a connection
+        self.missing = {"QoS 1": True, "order": True, "retained messages": True, "last will": True}
         self._heard: list[bytes] = []
         self._acked = 0
-        self._client_id = process.config.client_id("probe")
-        topics = process.config.topics
+        self._client_id = config.client_id(name)
+        topics = config.topics
         self._kept, self._numbers, self._will = (topics.probe(self._client_id, word) for word in ("kept", "n", "will"))
         self._mortal = self._connect((self._numbers,), self._begin, will=(self._will, b"dead"))
         self._heir: Link | None = None
@@ -33,19 +35,23 @@ class Probe:
     def close(self) -> None:
         """Let every connection go, and take away what was retained."""
         self._timer.cancel()
-        if self._heir is not None:
-            if self._heir.up:
-                for topic in (self._kept, self._will):
-                    self._heir.publish(topic, b"", qos=1, retain=True)
-            self._heir.close()
         self._mortal.close()
+        if self._heir is None:
+            return
+        if not self._heir.up:
+            self._heir.close()
+            return
+        # it goes when the broker has answered: of one that is gone already mosquitto does not read the rest
+        self._loop.call_later(CLEARED_S, self._heir.close)
+        self._heir.publish(self._kept, b"", qos=1, retain=True)
+        self._heir.publish(self._will, b"", qos=1, retain=True, acked=self._heir.close)
 
     def _connect(
         self, subscriptions: tuple[str, ...], on_up: Callable[[], None], will: tuple[str, bytes] | None = None
     ) -> Link:
         link = Link(
             self._loop,
-            self._process.config.broker.address,
+            self._config.broker.address,
             self._client_id,
             subscriptions=subscriptions,
             on_message=self._message,
@@ -53,10 +59,16 @@ class Probe:
             on_down=lambda _why: None,
             will=will,
         )
+        link.on_failure = self._failed
         link.open()
         return link
 
+    def _failed(self, why: str) -> None:
+        if self.trouble:
+            self.trouble = why
+
     def _begin(self) -> None:
+        self.trouble = ""
         if self._acked or self._heard:
             return  # the connection was lost on the way: what came before is not to be counted twice
         for number in range(MESSAGES):
@@ -71,7 +83,7 @@ class Probe:
 
     def _go_on(self) -> None:
         """The first connection has done what it is there for: it dies, and the second one looks at what it left."""
-        if self._heir is None and not self._missing["QoS 1"] and not self._missing["order"]:
+        if self._heir is None and not self.missing["QoS 1"] and not self.missing["order"]:
             self._mortal.drop()
             self._heir = self._connect((self._kept, self._will), lambda: None)
 
@@ -87,10 +99,10 @@ class Probe:
             self._have("last will")
 
     def _have(self, what: str) -> None:
-        self._missing[what] = False
-        if not any(self._missing.values()):
+        self.missing[what] = False
+        if not any(self.missing.values()):
             self._end()
 
     def _end(self) -> None:
         self._timer.cancel()
-        self._done(", ".join(f"no {what}" for what, missing in self._missing.items() if missing))
+        self._done(", ".join(f"no {what}" for what, missing in self.missing.items() if missing))

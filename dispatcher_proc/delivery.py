@@ -1,7 +1,7 @@
 """Hold each effect until its devices' drivers are ready, send it, await their acks, and settle it: one final status.
 
-An effect has one part for each of its devices. Each part begins as `waiting`; when all are settled, the effect has its
-final status. What happens to a part, by its state:
+An effect has one share for each of its devices. Each begins as `waiting`; when all are settled, the effect has its
+final status. What happens to a share, by its state:
 
 | event          | waiting           | sent                   | again                  | stopped           |
 |----------------|-------------------|------------------------|------------------------|-------------------|
@@ -19,7 +19,7 @@ final status. What happens to a part, by its state:
 
 `waiting`: certainly not delivered. `sent`: it may have been delivered, so that only the driver knows its outcome.
 `again`: likewise, and it is to be sent once more. `stopped`: sent before a stop, and the driver has to say what came
-first. Nothing leads out of `settled`. Of a device that acknowledges nothing a part is settled when the broker has it,
+first. Nothing leads out of `settled`. Of a device that acknowledges nothing a share is settled when the broker has it,
 or as failed where a new connection leaves that open. `death` is the dispatcher's: its successor finds this state.
 """
 
@@ -30,7 +30,7 @@ import msgspec
 
 from dispatcher_proc.lane import HELD, Lane, Send
 from dispatcher_proc.ledger import Found, Ledger
-from dispatcher_proc.open_effect import OpenEffect, Part
+from dispatcher_proc.open_effect import OpenEffect, Share
 from dispatcher_proc.receipts import Receipts
 from effectd.base.loop import AnyLoop
 from effectd.config.schema import Device
@@ -59,8 +59,8 @@ class Delivery:
     def configure(self, devices: dict[str, Device]) -> None:
         """These devices and no others; what is open on one that is gone ends as failed."""
         for name in set(self._lanes) - set(devices):
-            for part in list(self._lanes[name].parts.values()):
-                self._settle(part, "failed", f"{name} is no longer in config.yaml")
+            for share in list(self._lanes[name].shares.values()):
+                self._settle(share, "failed", f"{name} is no longer in config.yaml")
             self._lanes.pop(name).close()
         for name, device in devices.items():
             self._lane(name).device = device
@@ -101,7 +101,7 @@ class Delivery:
         expires_at, seq = answers.unix_ms() + int(ttl_ms), self._ledger.next_seq()
         for name, resolved in devices.items():
             sealed = msgspec.structs.replace(resolved, seq=seq, deadline=deadline, expires_at=expires_at)
-            opened.parts[name] = Part(name, sealed, opened)
+            opened.shares[name] = Share(name, sealed, opened)
         try:
             record = self._ledger.record(opened)
         except Exception:  # it cannot be noted, so it is not accepted, and nothing of it may stay
@@ -112,23 +112,23 @@ class Delivery:
         if left_s <= 0:
             self._expire(opened, opened.past)
             return
-        for part in opened.pending:
-            if now < self._lanes[part.device].stopped_at or part.device in held:
-                self._settle(part, "stopped", held.get(part.device, ""))
+        for share in opened.pending:
+            if now < self._lanes[share.device].stopped_at or share.device in held:
+                self._settle(share, "stopped", held.get(share.device, ""))
         if not opened.pending:
             return
         opened.safe = self._ledger.open(effect.id, self._ledger.record(opened) if opened.statuses else record)
-        self._watch(opened, left_s)
-        for part in opened.pending:
-            lane = self._lanes[part.device]
-            lane.waiting[effect.id] = part
+        self._set_timers(opened, left_s)
+        for share in opened.pending:
+            lane = self._lanes[share.device]
+            lane.waiting[effect.id] = share
             lane.pump()
 
     def _register(self, opened: OpenEffect) -> None:
         self._open[opened.effect.id] = opened
         self._bytes += len(opened.payload)
-        for part in opened.pending:
-            self._lane(part.device).parts[opened.effect.id] = part
+        for share in opened.pending:
+            self._lane(share.device).shares[opened.effect.id] = share
 
     def _lane(self, device: str) -> Lane:
         if device not in self._lanes:
@@ -146,13 +146,13 @@ class Delivery:
         for opened, deadline, accepted in found.open:
             self._register(opened)
             opened.announced = accepted is not None
-            self._watch(opened, max(0.0, deadline - self._loop.time()))
-            for part in opened.pending:
-                self._lanes[part.device].waiting[opened.effect.id] = part
-                if part.stopped:
-                    opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
+            self._set_timers(opened, max(0.0, deadline - self._loop.time()))
+            for share in opened.pending:
+                self._lanes[share.device].waiting[opened.effect.id] = share
+                if share.stopped:
+                    opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, share))
 
-    def _watch(self, opened: OpenEffect, ttl_s: float) -> None:
+    def _set_timers(self, opened: OpenEffect, ttl_s: float) -> None:
         """Publish `accepted` in time, and end it in time."""
         accepted_in = opened.received + ACCEPTED_WITHIN_MS / 1000 - self._loop.time()
         opened.timers = [
@@ -181,11 +181,11 @@ class Delivery:
 
     def acked(self, device: str, ack: Ack) -> None:
         """The driver has acknowledged one effect; repeated, that changes nothing."""
-        part = self._lanes[device].parts.get(ack.id) if device in self._lanes else None
-        if part is not None:
+        share = self._lanes[device].shares.get(ack.id) if device in self._lanes else None
+        if share is not None:
             status = ack.status if ack.status in _WORDS else "failed"
-            part.open.unused[device] = ack.unused or ()
-            self._settle(part, status, f"{device}: {ack.reason}" if ack.reason else "")
+            share.open.unused[device] = ack.unused or ()
+            self._settle(share, status, f"{device}: {ack.reason}" if ack.reason else "")
 
     def stop(self, device: str | None = None, *, fence: bool = True, reason: str = "") -> None:
         """End what waits for the device, or for all. What a driver already has, it ends and answers for itself.
@@ -195,13 +195,13 @@ class Delivery:
         lanes = self._lanes.values() if device is None else [self._lanes[device]] if device in self._lanes else []
         for lane in lanes:
             lane.stop(fence=fence)
-            for part in list(lane.parts.values()):
-                part.stopped = True
-                if not part.delivered or lane.generation is None:
-                    self._settle(part, "stopped", reason)
+            for share in list(lane.shares.values()):
+                share.stopped = True
+                if not share.delivered or lane.generation is None:
+                    self._settle(share, "stopped", reason)
                 else:
-                    self._keep(part.open)
-                    part.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, part))
+                    self._keep(share.open)
+                    share.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, share))
 
     def pump(self) -> None:
         """The connection takes more again: send what was held back."""
@@ -215,33 +215,33 @@ class Delivery:
         if opened.announced or not opened.safe:
             return
         opened.announced = True
-        blockers = [self._lanes[part.device].blocker for part in opened.pending]
+        blockers = [self._lanes[share.device].blocker for share in opened.pending]
         reason = "; ".join(filter(None, [opened.note, *(f"waiting: {blocker}" for blocker in blockers if blocker)]))
         self._receipts.publish(opened.effect, "accepted", devices=dict(opened.statuses), reason=reason, latency_ms=None)
 
     def _expire(self, opened: OpenEffect, why: str = "") -> None:
         """The time to start is over: what was not sent ends here; a driver that has it gets time to acknowledge it."""
-        for part in opened.pending:
-            lane = self._lanes[part.device]
-            if part.delivered:
+        for share in opened.pending:
+            lane = self._lanes[share.device]
+            if share.delivered:
                 grace = lane.device.limits.max_apply_ms / 1000 + _ANSWER_S
-                opened.timers.append(self._loop.call_later(grace, self._give_up, part))
+                opened.timers.append(self._loop.call_later(grace, self._give_up, share))
             else:
-                self._settle(part, "expired", why or lane.blocker or f"{part.device} could not be reached in time")
+                self._settle(share, "expired", why or lane.blocker or f"{share.device} could not be reached in time")
 
-    def _give_up(self, part: Part) -> None:
-        if part not in part.open.pending:
+    def _give_up(self, share: Share) -> None:
+        if share not in share.open.pending:
             return
-        if part.stopped:
-            self._settle(part, "stopped", "")
+        if share.stopped:
+            self._settle(share, "stopped", "")
         else:
-            self._settle(part, "failed", f"{part.device} may have the effect and does not acknowledge it")
+            self._settle(share, "failed", f"{share.device} may have the effect and does not acknowledge it")
 
-    def _settle(self, part: Part, status: str, reason: str) -> None:
-        opened, lane = part.open, self._lanes.get(part.device)
-        if lane is None or not lane.remove(part):  # it was settled before
+    def _settle(self, share: Share, status: str, reason: str) -> None:
+        opened, lane = share.open, self._lanes.get(share.device)
+        if lane is None or not lane.remove(share):  # it was settled before
             return
-        opened.statuses[part.device] = status
+        opened.statuses[share.device] = status
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)
         if not opened.pending:

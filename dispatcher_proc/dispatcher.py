@@ -22,6 +22,7 @@ from effectd.base.errors import ConfigError
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.config import reader
+from effectd.config.part import connection
 from effectd.config.reader import Config
 from effectd.messages import effect
 from effectd.program.broker_session import BrokerSession
@@ -91,8 +92,8 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if (fresh.topic_root, fresh.address) != (self._config.topic_root, self._config.address):
-            log.error("another topic_root or broker is taken in only by: supervisorctl restart all")
+        if connection(fresh) != connection(self._config):
+            log.error("another topic_root or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)
         self._configure(fresh)

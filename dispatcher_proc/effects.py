@@ -4,6 +4,7 @@ import logging
 
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.intake import Arrival, Intake
+from dispatcher_proc.loops import Loops
 from dispatcher_proc.origin import Origin
 from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
@@ -33,7 +34,8 @@ class Effects(Part):
     ) -> None:
         self._topics, self._admission, self._receipts = topics, admission, receipts
         self._outbox, self._overload = outbox, overload
-        self._intake = Intake(loop, self._read, self._refuse_unread, self._busy)
+        self._loops = Loops(loop, self._read, self._break)
+        self._intake = Intake(loop, self._loops.take, self._refuse_unread, self._busy)
 
     def topics(self) -> dict[str, Handler]:
         return {self._topics.effects: self._arrived}
@@ -44,6 +46,7 @@ class Effects(Part):
     def stop(self) -> None:
         """What still waits for its turn has no receipt, so it was not accepted."""
         self._intake.clear()
+        self._loops.clear()
 
     def _arrived(self, message: Message) -> None:
         if message.payload:  # an empty one is how MQTT clients clear a retained message
@@ -62,6 +65,12 @@ class Effects(Part):
         if named is not None and (named in self._intake or self._receipts.knows(named)):
             named = None  # the same id is open or has ended: a refusal would contradict its receipts
         self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
+
+    def _break(self, arrival: Arrival, why: str) -> None:
+        """One effect less, and the loop has ended."""
+        origin = Origin(self._receipts, arrival.topic, arrival.payload, arrival.received)
+        nameless = Effect(id=published.best_id(arrival.payload), effect_type=arrival.topic_type or "")
+        self._admission.refuse(nameless, origin, EffectRefused("topic", why))
 
     def _read(self, arrival: Arrival) -> None:
         """If we fail on one effect, its publisher is answered, and no other effect is held up."""

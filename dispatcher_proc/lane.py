@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 
 from dispatcher_proc.ledger import Ledger
-from dispatcher_proc.open_effect import Part
+from dispatcher_proc.open_effect import Share
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect
@@ -19,7 +19,7 @@ UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose de
 
 # device, resolved effect, what to call when the broker has it (or None) -> whether it went out
 Send = Callable[[str, Effect, Callable[[], None] | None], bool]
-Settle = Callable[[Part, str, str], None]  # a part has its final status, and why
+Settle = Callable[[Share, str, str], None]  # a share has its final status, and why
 
 
 class Lane:
@@ -28,8 +28,8 @@ class Lane:
     def __init__(self, loop: AnyLoop, ledger: Ledger, send: Send, settle: Settle, device: Device = UNKNOWN) -> None:
         self._loop, self._ledger, self._send, self._settle = loop, ledger, send, settle
         self.device = device
-        self.parts: dict[str, Part] = {}
-        self.waiting: dict[str, Part] = {}  # of these, what has to be sent, or sent again
+        self.shares: dict[str, Share] = {}
+        self.waiting: dict[str, Share] = {}  # of these, what has to be sent, or sent again
         self.generation: str | None = None
         self.blocker = "not started yet"
         self.stopped_at = 0.0  # the last time, seconds of the loop's clock
@@ -37,26 +37,26 @@ class Lane:
         self._fences = 0  # stops heard that the driver has not yet answered with its fence
         self._fence_timer: Cancellable | None = None
 
-    def state(self, part: Part) -> str:
+    def state(self, share: Share) -> str:
         """A word of the table in delivery.py."""
-        effect_id = part.effect.id
-        if self.parts.get(effect_id) is not part:
+        effect_id = share.effect.id
+        if self.shares.get(effect_id) is not share:
             return "settled"
-        if part.stopped:
+        if share.stopped:
             return "stopped"
-        if not part.delivered:
+        if not share.delivered:
             return "waiting"
         return "again" if effect_id in self.waiting else "sent"
 
     @property
     def full(self) -> bool:
-        return len(self.parts) >= HELD
+        return len(self.shares) >= HELD
 
-    def remove(self, part: Part) -> bool:
-        """The part is settled; False: it was already."""
-        if self.parts.pop(part.effect.id, None) is None:
+    def remove(self, share: Share) -> bool:
+        """The share is settled; False: it was already."""
+        if self.shares.pop(share.effect.id, None) is None:
             return False
-        self.waiting.pop(part.effect.id, None)
+        self.waiting.pop(share.effect.id, None)
         if self.waiting:
             self._loop.call_soon(self.pump)
         return True
@@ -71,11 +71,11 @@ class Lane:
         """The device's driver is ready as `generation`: what is open goes out, in order."""
         if self.generation == generation:
             return
-        for part in list(self.parts.values()):
+        for share in list(self.shares.values()):
             # again, with the same seq: the driver knows, by its `.seen`, what it has received
-            self.waiting[part.effect.id] = part
-            if part.delivered and not self.device.acks:
-                self._settle(part, "failed", "unconfirmed: the connection was lost before the broker had it")
+            self.waiting[share.effect.id] = share
+            if share.delivered and not self.device.acks:
+                self._settle(share, "failed", "unconfirmed: the connection was lost before the broker had it")
         self.generation, self.blocker = generation, ""
         self.pump()
 
@@ -115,27 +115,27 @@ class Lane:
         """Send what waits, as far as the driver and the connection take it."""
         if self.generation is None or self._fences:
             return
-        for effect_id, part in list(self.waiting.items()):
-            if part.stopped or len(self.parts) - len(self.waiting) >= WINDOW:
+        for effect_id, share in list(self.waiting.items()):
+            if share.stopped or len(self.shares) - len(self.waiting) >= WINDOW:
                 continue
-            taken = None if self.device.acks else partial(self._settle, part, "done", "unconfirmed")
-            if not part.delivered:  # before it goes out: a successor must know that it may have been delivered
-                part.first_sent = int(self._loop.time() * 1000)
-                self._ledger.sent(part.device, effect_id, part.first_sent)
+            taken = None if self.device.acks else partial(self._settle, share, "done", "unconfirmed")
+            if not share.delivered:  # before it goes out: a successor must know that it may have been delivered
+                share.first_sent = int(self._loop.time() * 1000)
+                self._ledger.sent(share.device, effect_id, share.first_sent)
             # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
             sent = msgspec.structs.replace(
-                part.effect, newest=self._ledger.seq, first_sent=part.first_sent if part.delivered else 0
+                share.effect, newest=self._ledger.seq, first_sent=share.first_sent if share.delivered else 0
             )
-            if not self._send(part.device, sent, taken):
+            if not self._send(share.device, sent, taken):
                 return
-            part.delivered, part.sent_at = True, self._loop.time()
+            share.delivered, share.sent_at = True, self._loop.time()
             self.waiting.pop(effect_id, None)
-        if self._asking is None and self.parts and self.device.acks:
+        if self._asking is None and self.shares and self.device.acks:
             self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask_again)
 
     def _ask_again(self) -> None:
         """An ack that does not come may be lost: a driver that is sent the same again repeats its answer."""
         self._asking = None
         due = self._loop.time() - ASK_AGAIN_S
-        self.waiting |= {name: part for name, part in self.parts.items() if part.delivered and part.sent_at <= due}
+        self.waiting |= {name: share for name, share in self.shares.items() if share.delivered and share.sent_at <= due}
         self.pump()

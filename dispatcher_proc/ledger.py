@@ -79,7 +79,11 @@ class Ledger:
     def closed(self, opened: OpenEffect) -> None:
         """It has its final status: a successor need not know that it was open."""
         effect_id = opened.effect.id
-        for key in (_OPEN + effect_id, _ACCEPTED + effect_id, *(f"{_SENT}{name}:{effect_id}" for name in opened.parts)):
+        for key in (
+            _OPEN + effect_id,
+            _ACCEPTED + effect_id,
+            *(f"{_SENT}{name}:{effect_id}" for name in opened.shares),
+        ):
             self._journal.forget(key)
 
     # --- receipts that end one -----------------------------------------------------------------------------------
@@ -137,10 +141,10 @@ class Ledger:
 
     def _complete(self, opened: OpenEffect) -> None:
         """To which devices it may have been delivered, which is a record of its own."""
-        for name, part in opened.parts.items():
+        for name, share in opened.shares.items():
             first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
-            part.delivered = first_sent is not None
-            part.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
+            share.delivered = first_sent is not None
+            share.first_sent = max(1, _number(first_sent))  # the first layout does not say when: long ago
 
     def _let_go(self, found: "Found") -> None:
         open_ids = {opened.effect.id for opened, _, _ in found.open}

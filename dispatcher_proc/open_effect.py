@@ -8,7 +8,7 @@ from effectd.messages.effect import Effect
 _LEAST_MS = 100_000_000_000  # Unix ms of 1973; Unix seconds of the year 5138
 
 
-class Part:
+class Share:
     """One device's share of an effect."""
 
     __slots__ = ("delivered", "device", "effect", "first_sent", "open", "sent_at", "stopped")
@@ -22,17 +22,17 @@ class Part:
 
 
 class OpenEffect:
-    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has the status of each part that is settled."""
+    """`received` in seconds of CLOCK_MONOTONIC; `statuses` has the status of each share that is settled."""
 
     __slots__ = (
         "announced",
         "effect",
         "note",
-        "parts",
         "payload",
         "reasons",
         "received",
         "safe",
+        "shares",
         "statuses",
         "timers",
         "topic",
@@ -43,7 +43,7 @@ class OpenEffect:
         self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
         self.safe = False  # in the journal, so it survives the death of this process, and `accepted` may be published
         self.announced = False  # `accepted` has been published
-        self.parts: dict[str, Part] = {}
+        self.shares: dict[str, Share] = {}
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
@@ -52,12 +52,12 @@ class OpenEffect:
     @property
     def seq(self) -> int:
         """Its number among the accepted ones; the same for every device."""
-        return max((part.effect.seq for part in self.parts.values()), default=0)
+        return max((share.effect.seq for share in self.shares.values()), default=0)
 
     @property
-    def pending(self) -> list[Part]:
-        """The parts whose outcome is not known yet."""
-        return [part for name, part in self.parts.items() if name not in self.statuses]
+    def pending(self) -> list[Share]:
+        """The shares whose outcome is not known yet."""
+        return [share for name, share in self.shares.items() if name not in self.statuses]
 
     @property
     def past(self) -> str:
@@ -78,7 +78,7 @@ class Record(msgspec.Struct, array_like=True):
     """An open effect in the journal. `received` is of the boot `boot`."""
 
     effect: Effect
-    parts: dict[str, Effect]
+    shares: dict[str, Effect]
     note: str
     topic: str
     payload: bytes
@@ -90,11 +90,11 @@ class Record(msgspec.Struct, array_like=True):
 
 
 def to_record(opened: OpenEffect, boot: str) -> bytes:
-    parts = {name: part.effect for name, part in opened.parts.items()}
+    shares = {name: share.effect for name, share in opened.shares.items()}
     return msgspec.msgpack.encode(
         Record(
             opened.effect,
-            parts,
+            shares,
             opened.note,
             opened.topic,
             opened.payload,
@@ -102,7 +102,7 @@ def to_record(opened: OpenEffect, boot: str) -> bytes:
             boot,
             opened.statuses,
             opened.reasons,
-            [name for name, part in opened.parts.items() if part.stopped],
+            [name for name, share in opened.shares.items() if share.stopped],
         )
     )
 
@@ -112,9 +112,9 @@ def from_record(value: bytes, boot: str) -> tuple[OpenEffect, float]:
     record = msgspec.msgpack.decode(value, type=Record)
     opened = OpenEffect(record.effect, record.note, record.topic, record.payload, record.received)
     opened.safe = True
-    for name, sealed in record.parts.items():
-        part = opened.parts[name] = Part(name, sealed, opened)
-        part.stopped = name in record.stopped
+    for name, sealed in record.shares.items():
+        share = opened.shares[name] = Share(name, sealed, opened)
+        share.stopped = name in record.stopped
     opened.statuses, opened.reasons = record.statuses, record.reasons
-    deadlines = [sealed.deadline.ms / 1000 for sealed in record.parts.values() if sealed.deadline]
+    deadlines = [sealed.deadline.ms / 1000 for sealed in record.shares.values() if sealed.deadline]
     return opened, min(deadlines) if deadlines and record.boot == boot else 0.0

@@ -17,9 +17,9 @@ from effectd.testing import FakeLink, FakeLoop, MemoryJournal
 class ActuatorBench:
     """The real limits, off timer, fade, fence and answers. The test, or a subclass, brings out each `actuator.next`."""
 
-    def __init__(self, device: Device, name: str = "device") -> None:
+    def __init__(self, device: Device, name: str = "device", loop: FakeLoop | None = None) -> None:
         self.name, self.device = name, device
-        self.loop, self.link, self.journal = FakeLoop(), FakeLink(), MemoryJournal()
+        self.loop, self.link, self.journal = loop or FakeLoop(), FakeLink(), MemoryJournal()
         self._topics, self._began, self._sent = Topics(), self.loop.now, 0
         reporter = Reporter(self.loop, self._topics, name, device, self.journal)
         reporter.link = self.link

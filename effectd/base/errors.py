@@ -21,6 +21,17 @@ class NotYours(Exception):
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(f"{folder} belongs to {owner}: run this as {owner}")
 
+    @classmethod
+    def by(cls, path: Path) -> "NotYours":
+        """With the name of the owner of `path`; raises OSError where nobody may even look at it."""
+        import pwd
+
+        uid = path.stat().st_uid
+        try:
+            return cls(path, pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            return cls(path, f"user {uid}")
+
 
 class EffectRefused(Exception):
     """The effect breaks a rule: the publisher gets the field and the rule in a receipt; nothing else changes."""

@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import arguments, device_group, stopping
+from effectd.cli import access_group, arguments, complete, device_group, quick, stopping
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -24,7 +24,7 @@ app = typer.Typer(
 
 effectd up                            start all, wait until ready
 
-effectd send wind 60 --duration 2000  blow at 60 % for two seconds
+effectd send wind 60 --duration 2s    blow at 60 % for two seconds
 
 effectd watch                         the room, live (Ctrl-C ends it)
 
@@ -32,7 +32,6 @@ effectd stop                          everything off, now
 
 effectd down                          shut everything down""",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,7 +41,7 @@ effectd down                          shut everything down""",
 def main() -> None:
     """The entry point `effectd`."""
     try:
-        app()
+        quick.command(app)()
     except (ConfigError, NotYours) as error:
         typer.echo(str(error), err=True)
         sys.exit(EX_CONFIG if isinstance(error, ConfigError) else EX_NOPERM)
@@ -57,7 +56,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _all(
     ctx: typer.Context,
-    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=HOME_HELP)] = None,
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", readable=False, help=HOME_HELP)] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and the contract's.")
     ] = False,
@@ -135,6 +134,7 @@ def _init(
 
 
 app.add_typer(device_group.group, name="device")
+app.add_typer(access_group.group)
 
 
 @app.command(
@@ -153,16 +153,13 @@ effectd send vibration --param 'pattern=\\[1, 0, 1]' --ttl 500 --priority 9
 effectd send scent low --dry-run""",
 )
 def _send(  # noqa: PLR0917 - typer passes them by name
-    effect_type: Annotated[str, typer.Argument(metavar="TYPE", help="A key of effects: in config.yaml.")],
-    intensity: Annotated[
-        str | None,
-        typer.Argument(metavar="INTENSITY", help="0 to 100, or a label such as off, low, medium, high. Default: 100."),
-    ] = None,
+    effect_type: complete.EffectType,
+    intensity: complete.Intensity = None,
     duration: Annotated[
         str | None, typer.Option(metavar="TIME", help="2s, 500ms, 2000; then off; 0 holds it. Default: the type's own.")
     ] = None,
     location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
-    target: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this device or zone.")] = None,
+    target: complete.Target = None,
     fade: Annotated[str | None, typer.Option(metavar="TIME", help="Move there in this time. Default: at once.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="For the driver; V is JSON or text.")] = None,
     ttl: Annotated[str | None, typer.Option(metavar="TIME", help="Not started by then: expired. Default: 2s.")] = None,
@@ -204,7 +201,7 @@ app.add_typer(stopping.app)
 effectd logs wind             effectd logs -f             effectd logs supervisord""",
 )
 def _logs(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A program. Default: all.")] = None,
+    name: complete.ProgramOrAll = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
     home: Home = HOME,
 ) -> None:
@@ -216,7 +213,7 @@ def _logs(
 
 @app.command("restart", epilog="Exit code: 0 ready again, 3 not within 15 s, 77 another user's home.")
 def _restart(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A program. Default: all.")] = None,
+    name: complete.ProgramOrAll = None,
     home: Home = HOME,
 ) -> None:
     """Stop a program and start it again; a device goes off first."""

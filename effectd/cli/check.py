@@ -1,25 +1,20 @@
 """`effectd check`: config.yaml and supervisor.conf, each on its own and against the other; one line an error."""
 
 import configparser
-import contextlib
 import io
 import re
 import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import typer
 
-from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
-from effectd.cli import clashes, not_in_force
+from effectd.cli import built, check_users, not_in_force, ports
 from effectd.cli.supervisor_keys import KEYS, OTHERS
-from effectd.config import lights, programs, reader
+from effectd.config import lights, programs, reader, run_folder
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
-from effectd.driver import Bus, Driver
 
 _SECTION = """[program:{name}]
 command=python -m {command} --home "%(here)s"
@@ -66,6 +61,10 @@ def run(home: Path) -> int:
     for name in tree.buses:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
+    for key, who in ports.held_by_others(tree):
+        typer.echo(f"{ConfigError(home / FILE, tree.file.line('broker', key), f'broker.{key}', who)} (a warning)")
+    for line in check_users.advice(tree):
+        typer.echo(line)
     for zone, light in lights.unlimited(tree.devices):
         who = "is remote" if tree.devices[light].remote else "has max_flash_hz 0"
         what = f"{light} {who}: no flash limit holds for the lights of {zone} together (docs/safety.md)"
@@ -78,12 +77,13 @@ def run(home: Path) -> int:
 
 def problems(home: Path) -> list[Problem]:
     """Everything that is wrong, in the order of the files; [] if `up` may start."""
+    run_folder.check(home)
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
         tree = reader.load(home)
     except ConfigError as error:  # it concerns every program; what can be compared without it still is
         return [Problem(error), *conf.problems]
-    wrong = [Problem(error) for error in (*tree.errors, *_options(tree))]
+    wrong = [Problem(error) for error in (*tree.errors, *built.errors(tree), *check_users.problems(home))]
     if conf.broken:
         return [*wrong, *conf.problems]
     return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
@@ -203,47 +203,6 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:  # an open quote: supervisor's reader reports it
         return command.split()
-
-
-def _options(tree: Config) -> list[ConfigError]:
-    with own_drivers(tree.home):
-        built = {name: build(tree, name) for name in tree.programs if programs.is_device(name)}
-    good = {name: driver for name, driver in built.items() if not isinstance(driver, ConfigError)}
-    return [*(error for error in built.values() if isinstance(error, ConfigError)), *clashes.found(tree, good)]
-
-
-@contextlib.contextmanager
-def own_drivers(home: Path) -> Iterator[None]:
-    """Find a driver file of the home's own, as `python -m drivers` does in that folder."""
-    sys.path.insert(0, str(home))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(home))
-
-
-def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
-    """The driver of the device or bus `name`, built as its process would, and not opened; or what is wrong with it."""
-    kind = (tree.buses.get(name) or tree.devices[name]).kind
-    try:
-        return kinds.build(name, tree)
-    except ConfigError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
-        return tree.option_error(name, ("kind",), f"{kind}: {type(error).__name__}: {error}")
-
-
-def build_error(tree: Config, name: str) -> ConfigError | None:
-    """What is wrong with the device or bus `name` alone, or beside the others."""
-    if name in tree.devices and tree.devices[name].remote:
-        return None
-    program = (tree.devices[name].bus if name in tree.devices else None) or name
-    if isinstance(found := build(tree, program), ConfigError):
-        return found
-    others = {each: build(tree, each) for each in tree.programs if programs.is_device(each) and each != program}
-    good = {each: driver for each, driver in others.items() if not isinstance(driver, ConfigError)}
-    sections = (f"devices.{name}.", f"buses.{name}.")
-    return next((each for each in clashes.found(tree, good | {program: found}) if each.key.startswith(sections)), None)
 
 
 def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:

@@ -12,7 +12,7 @@ import typer
 from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
-from effectd.cli import check, files, in_force, scalars, style, waiting
+from effectd.cli import built, files, in_force, scalars, style, waiting
 from effectd.cli.check import SupervisorFile
 from effectd.cli.files import Refused
 from effectd.config import programs, reader, yamledit
@@ -118,7 +118,7 @@ def checked(home: Path, name: str, grown: bytes) -> None:
         tree = reader.load(home, grown)
         program = name if tree.bus(name) is not None else tree.device(name).bus or name
         ours |= {program, *tree.devices_of(program)}
-        if error := check.build_error(tree, program):
+        if error := built.build_error(tree, program):
             raise error
     except ConfigError as error:
         if error.device not in ours:

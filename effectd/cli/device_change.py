@@ -32,7 +32,8 @@ def show(home: Path) -> int:
     lines = [("DEVICE", "KIND", "EFFECTS", "WHERE", "STATE")]
     for name, device in tree.devices.items():
         where = " ".join((device.location, *device.zones))
-        lines.append((name, device.kind, ",".join(device.effects), where, _state(rows.get(name), device)))
+        kind = f"{device.kind} on {device.bus}" if device.bus else device.kind
+        lines.append((name, kind, ",".join(device.effects), where, _state(rows.get(device.bus or name), device)))
     lines += [(error.device, "-", "-", "-", str(error)) for error in tree.errors if error.device]
     lines += [(name, "-", "-", "-", row.reason) for name, row in rows.items() if row.left_over]
     widths = [max(len(line[column]) for line in lines) for column in range(4)]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from effectd.cli import complete
 from effectd.cli.options import HOME, Home
 
 group = typer.Typer(no_args_is_help=True, help="The devices of this home.")
@@ -22,10 +23,19 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
     kind: Annotated[
         str,
-        typer.Option(metavar="KIND", help="virtual, mqtt, serial, gpio, http, remote, or your own driver's module."),
+        typer.Option(
+            metavar="KIND",
+            autocompletion=complete.kinds,
+            help="virtual, mqtt, serial, gpio, http, remote, or your own driver's module.",
+        ),
     ],
     effect: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE", help="Default: what the driver can do; a new one is made.")
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE",
+            autocompletion=complete.effect_types,
+            help="Default: what the driver can do; a new one is made.",
+        ),
     ] = None,
     location: Annotated[str | None, typer.Option(metavar="PLACE", help="Such as left:middle:front.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="K=V", help="The driver's; V as in config.yaml.")] = None,
@@ -50,9 +60,7 @@ def _list(home: Home = HOME) -> None:
     "remove",
     epilog="Exit code: 0 it is gone, 78 there is no such device (nothing was changed), 77 another user's home.",
 )
-def _remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A device of config.yaml.")], home: Home = HOME
-) -> None:
+def _remove(name: complete.Device, home: Home = HOME) -> None:
     """Take a device out of both files: it goes off, its program ends. Comments stay, nothing else is touched."""
     from effectd.cli import device_change
 
@@ -68,7 +76,7 @@ effectd device set wind limits.max_on_ms=20000 location=left:front
 effectd device set wind location=             back to its default""",
 )
 def _set(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A device of config.yaml.")],
+    name: complete.Device,
     pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="VALUE as in config.yaml.")],
     home: Home = HOME,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from effectd.base import lock
 from effectd.base.errors import ConfigError
-from effectd.cli import check
+from effectd.cli import built, check
 from effectd.cli.check import SupervisorFile
 from effectd.config.reader import FILE
 from effectd.config.yamledit import CannotEdit
@@ -24,17 +24,17 @@ class Refused(Exception):
     """What was asked for is not possible in this home; nothing was changed."""
 
 
-def edit(home: Path, changes: Callable[[], dict[Path, bytes]]) -> bool:
+def edit(home: Path, changes: Callable[[], dict[Path, bytes]], *, section: str = "devices") -> bool:
     """Write what `changes` says, path -> its new bytes; False, with the reason told, where nothing was changed."""
     try:
         # of two that change the files at the same time, the second one reads what the first one wrote
-        with lock.held(home, lock.EDIT, _EDIT_S) as ours, check.own_drivers(home):
+        with lock.held(home, lock.EDIT, _EDIT_S) as ours, built.own_drivers(home):
             if not ours:
-                raise Refused(f"another `effectd device` has been at work here for {_EDIT_S:g} s")
+                raise Refused(f"another command has been changing these files for {_EDIT_S:g} s")
             write(changes())
         return True
     except CannotEdit as error:
-        where = ConfigError(home / FILE, YamlFile(home / FILE).line("devices"), "devices", str(error))
+        where = ConfigError(home / FILE, YamlFile(home / FILE).line(*section.split(".")), section, str(error))
         typer.echo(f"{where}; add this there by hand, then `effectd check` shows what else is needed:\n", err=True)
         typer.echo(error.paste, err=True)
     except (ConfigError, Refused) as error:

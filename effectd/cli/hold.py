@@ -10,7 +10,7 @@ from effectd.base.errors import ConfigError, NotYours
 from effectd.base.loop import Loop
 from effectd.cli import stop, style
 from effectd.cli.client import Client
-from effectd.cli.stop import CONFIRMED_WITHIN_S, Gate
+from effectd.cli.stop import CONFIRMED_WITHIN_S, StopRequest
 from effectd.config import programs, reader, run_folder
 from effectd.config.reader import Config
 from effectd.messages import holds
@@ -55,7 +55,7 @@ def _known(tree: Config) -> set[str]:
 def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], payload: bytes) -> int:
     if tree is None:
         loop = Loop()
-        gates = [Gate(loop, home, program, request) for program in stop._gates(home)]
+        gates = [StopRequest(loop, home, program, request) for program in stop._gates(home)]
         stop._wait(loop, gates)
         _print([gate for gate in gates if gate.name != programs.DISPATCHER], request)
         return 78
@@ -66,7 +66,7 @@ def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], p
         client.link.publish(tree.topics.hold(name), payload, qos=1, retain=True, acked=lambda: published.append(True))
 
     with Client(tree, "hold", [], on_up=publish) as client:
-        gates = [Gate(client.loop, home, program, request) for program in (*drivers, programs.DISPATCHER)]
+        gates = [StopRequest(client.loop, home, program, request) for program in (*drivers, programs.DISPATCHER)]
         client.link.open()
 
         def enough() -> bool:
@@ -89,7 +89,7 @@ def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], p
     return 1
 
 
-def _print(asked: list[Gate], request: dict[str, Any]) -> None:
+def _print(asked: list[StopRequest], request: dict[str, Any]) -> None:
     """A row a device that is held, or a program that has not answered."""
     free = True
     for gate in asked:

@@ -40,7 +40,9 @@ def run(folder: Path, port: int | None) -> int:
   {effectd_} up                  start it and wait until all is ready (port {port})
   {effectd_} send wind 60        the first effect
   {effectd_} device add fan --kind virtual --effect wind
-  {effectd_} down                shut everything down""")
+  {effectd_} down                shut everything down
+
+`effectd --install-completion` teaches your shell to complete commands, devices and effect types with Tab.""")
     return 0
 
 

@@ -1,10 +1,12 @@
 """`effectd logs`: what the programs of this home say, from any folder within it, whether supervisord runs or not."""
 
 import configparser
+import contextlib
 import os
 import time
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -27,22 +29,30 @@ def run(home: Path, name: str | None, *, follow: bool) -> int:
         raise typer.BadParameter(f"no program {name!r}; known: {', '.join(logs)}{did_you_mean(name, logs)}")
     chosen = {name: logs[name]} if name is not None else logs
     width = max(map(len, chosen), default=0)
-    tails = [Tail(path, f"{each:<{width}}  " if name is None else "") for each, path in chosen.items()]
-    for tail in tails:
-        for line in tail.last(LINES if name is not None else LINES_EACH):
-            typer.echo(line)
-    try:
-        while follow:
-            new = [line for tail in tails for line in tail.more()]
-            for line in new:
-                typer.echo(line)
-            if not new:
-                time.sleep(_LOOK_S)
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:  # the reader is gone: effectd logs -f | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with contextlib.ExitStack() as stack:
+        tails = [
+            stack.enter_context(Tail(path, f"{each:<{width}}  " if name is None else ""))
+            for each, path in chosen.items()
+        ]
+        try:
+            _show(tails, LINES if name is not None else LINES_EACH, follow=follow)
+        except KeyboardInterrupt:
+            pass
+        except BrokenPipeError:  # the reader is gone: effectd logs -f | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
+
+
+def _show(tails: list["Tail"], last: int, *, follow: bool) -> None:
+    for tail in tails:
+        for line in tail.last(last):
+            typer.echo(line)
+    while follow:
+        new = [line for tail in tails for line in tail.more()]
+        for line in new:
+            typer.echo(line)
+        if not new:
+            time.sleep(_LOOK_S)
 
 
 def files(home: Path) -> dict[str, Path]:
@@ -69,6 +79,12 @@ class Tail:
         self._path, self._prefix, self._rest = path, prefix, b""
         self._file = self._open()
 
+    def __enter__(self) -> "Tail":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._close()
+
     def last(self, lines: int) -> list[str]:
         """Its last lines; from then on `more` has what is new."""
         if self._file is None:
@@ -87,14 +103,18 @@ class Tail:
         found = self._lines()
         if not found and self._replaced():
             found = self._lines()  # what came between the two looks
-            self._file.close()
-            self._file = None
+            self._close()
         return found
 
     def _lines(self) -> list[str]:
         assert self._file is not None
         *whole, self._rest = (self._rest + self._file.read()).split(b"\n")
         return [self._prefix + style.clean(line.decode(errors="replace"), 100_000) for line in whole]
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _replaced(self) -> bool:
         assert self._file is not None

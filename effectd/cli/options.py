@@ -16,7 +16,7 @@ def _home(ctx: typer.Context, given: Path | None) -> Path:
     return find_home(given or ctx.obj)
 
 
-Home = Annotated[Path, typer.Option("--home", metavar="DIR", callback=_home, help=HOME_HELP)]
+Home = Annotated[Path, typer.Option("--home", metavar="DIR", readable=False, callback=_home, help=HOME_HELP)]
 HOME: Any = None  # `_home` puts the folder that counts in its place
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
 Lines = Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")]

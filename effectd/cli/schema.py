@@ -146,5 +146,6 @@ def _struct(schema: Schema, found: dict[str, Schema]) -> Schema:
             below: Schema = found[each["$ref"].rpartition("/")[2]]
             return below
         if "properties" in each or isinstance(each.get("additionalProperties"), dict):
-            return each
+            found_here: Schema = each
+            return found_here
     return schema

@@ -45,7 +45,8 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
         try:
             client.connect(CONNECT_S)
         except BrokerLost as error:
-            typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
+            cure = "; start this home's with: effectd up" if tree.broker.embedded else ""
+            typer.echo(f"no broker: {error}{cure}", err=True)
             return EX_UNAVAILABLE
         sent = client.send(wanted.id, topic, payload)
         announced = False

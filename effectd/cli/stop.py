@@ -31,7 +31,7 @@ def run(home: Path, device: str | None) -> int:
         names = _gates(home)
         own = [name for name in names if device in (None, name)]
         request = {"do": "stop"} if own else {"do": "stop", "device": device}  # whoever has it: a bus, perhaps
-        asked = [Gate(loop, home, name, request) for name in own or names]
+        asked = [StopRequest(loop, home, name, request) for name in own or names]
         _wait(loop, asked)
         _print(asked)
         return 78
@@ -53,11 +53,14 @@ def run(home: Path, device: str | None) -> int:
         client.link.publish(topic, b"stop", qos=1, acked=lambda: published.append(True))
 
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
-        dispatcher = Gate(client.loop, home, programs.DISPATCHER, request)  # first: what it holds must not follow
+        # first the dispatcher: what it holds must not follow
+        dispatcher = StopRequest(client.loop, home, programs.DISPATCHER, request)
         asked = [
-            Gate(client.loop, home, program, request, name) for name, program in local.items() if device in (None, name)
+            StopRequest(client.loop, home, program, request, name)
+            for name, program in local.items()
+            if device in (None, name)
         ]
-        asked += [Gate(client.loop, home, name, {"do": "stop"}) for name in wrong if device in (None, name)]
+        asked += [StopRequest(client.loop, home, name, {"do": "stop"}) for name in wrong if device in (None, name)]
         client.link.open()
         drivers = [gate for gate in asked if gate.name in local or gate.connected]
 
@@ -86,7 +89,7 @@ def run(home: Path, device: str | None) -> int:
     return 1
 
 
-def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
+def _hear(tree: Config, drivers: list["StopRequest"], message: Message) -> None:
     """A driver without a gate still confirms by its state topic, which it publishes once the device is off."""
     for gate in drivers:
         if message.topic == tree.topics.state(gate.name):
@@ -95,8 +98,8 @@ def _hear(tree: Config, drivers: list["Gate"], message: Message) -> None:
                 gate.said_off = isinstance(said, dict) and said.get("on") is False
 
 
-class Gate:
-    """A program's gate, with our request sent (for one `device` of a bus); `answer` is the reply, `failure` why none.
+class StopRequest:
+    """A stop asked for at a program's gate (for one `device` of a bus); `answer` is the reply, `failure` why none.
 
     `said_off`: its state topic showed it off after the stop.
     """
@@ -160,13 +163,13 @@ class Gate:
             self._sock.close()
 
 
-def _wait(loop: Loop, asked: list[Gate]) -> None:
+def _wait(loop: Loop, asked: list[StopRequest]) -> None:
     end = loop.call_later(CONFIRMED_WITHIN_S, lambda: None)
     while not all(gate.settled for gate in asked) and loop.time() < end.when:
         loop.turn()
 
 
-def _print(asked: list[Gate]) -> None:
+def _print(asked: list[StopRequest]) -> None:
     for gate in asked:
         why = gate.answer.get("error") or gate.failure
         typer.echo(f"{gate.name}  {style.paint('off') if gate.off else style.paint('unconfirmed') + f': {why}'}")

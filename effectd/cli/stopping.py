@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from effectd.cli import complete
 from effectd.cli.options import HOME, Home
 
 app = typer.Typer()
@@ -15,12 +16,7 @@ app = typer.Typer()
 
 effectd stop             effectd stop wind""",
 )
-def _stop(
-    device: Annotated[
-        str | None, typer.Argument(metavar="DEVICE", help="A device of config.yaml. Default: all.")
-    ] = None,
-    home: Home = HOME,
-) -> None:
+def _stop(device: complete.DeviceOrAll = None, home: Home = HOME) -> None:
     """Everything off, or one device: by MQTT and straight to the drivers, so it works with a dead broker."""
     from effectd.cli import stop
 

@@ -3,7 +3,9 @@
 import os
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 import typer
 
 _COLOURS = {
-    "green": ("ready", "done", "on", "online", "off"),
-    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping", "stop"),
+    "green": ("ready", "done", "on", "online", "off", "ok"),
+    "yellow": ("starting", "waiting", "accepted", "partial", "superseded", "stopped", "stopping", "stop", "note"),
     "red": (
         "degraded",
         "gone",
@@ -24,6 +26,7 @@ _COLOURS = {
         "unconfirmed",
         "malformed",
         "overload",
+        "wrong",
     ),
 }
 _PAINT = {word: colour for colour, words in _COLOURS.items() for word in words}
@@ -88,15 +91,21 @@ def details(parameters: Any) -> str:
     )
 
 
-def health(table: str) -> str:
-    """The table of `health` with its state words in colour."""
+def health(table: str, width: int | None = None) -> str:
+    """The table of `health` with its state words in colour; in a terminal's `width` a long reason has its own lines."""
+    if width is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     head, *rows = table.split("\n")
-    return "\n".join(
-        [
-            typer.style(head, dim=True),
-            *(re.sub(r"(?<=\s)\S+", lambda m: paint(m.group()), row, count=1) for row in rows),
-        ]
-    )
+    lines = [typer.style(head, dim=True)]
+    for row in rows:
+        facts, reason = row[: len(head) + 2], row[len(head) + 2 :]
+        coloured = re.sub(r"(?<=\s)\S+", lambda m: paint(m.group()), facts, count=1)
+        if len(row) <= width:
+            lines.append(coloured + reason)
+            continue
+        indent = " " * (len(re.match(r"\S+\s+", facts).group()) if reason else 0)  # type: ignore[union-attr]
+        lines += [coloured.rstrip(), *textwrap.wrap(reason, width, initial_indent=indent, subsequent_indent=indent)]
+    return "\n".join(lines)
 
 
 def tool(name: str, home: Path | None = None) -> str:

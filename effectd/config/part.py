@@ -39,6 +39,11 @@ def of(tree: Config, name: str) -> Part:
     return plain
 
 
+def connection(tree: Config) -> Part:
+    """What of it no program can take in while it is connected."""
+    return {"topic_root": tree.topic_root, "broker": _way(tree)}
+
+
 def digest(part: Part) -> str:
     """12 hex digits over a part; the order of keys does not matter."""
     return hashlib.sha256(_text(part).encode()).hexdigest()[:12]

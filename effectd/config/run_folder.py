@@ -1,7 +1,6 @@
 """The folder `run/` of a home: a real folder, private, and ours; anything else is refused in one clear line."""
 
 import os
-import pwd
 import stat
 from pathlib import Path
 
@@ -24,17 +23,10 @@ def check(home: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        raise NotYours(home, _name(home.stat().st_uid)) from None
+        raise NotYours.by(home) from None
     if not stat.S_ISDIR(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no folder"
         raise ConfigError(run, 1, "", f"{what}; it must be a folder of this home's own: remove it, and it is made anew")
     ours = {os.geteuid()} | ({home.stat().st_uid} if os.geteuid() == 0 else set())  # root may, in its owner's home
     if found.st_uid not in ours:
-        raise NotYours(run, _name(found.st_uid))
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
+        raise NotYours.by(run)

@@ -115,8 +115,11 @@ def _add(text: str, mapping: list[Any], column: int, new: dict[str, Any]) -> str
     """`column`: of the key that the mapping belongs to."""
     there = entries(mapping)
     if not mapping[0].flow_style:
-        line = " " * there[0].key.start_mark.column + _line(new, in_flow=False) + "\n"
-        return insert(text, _end(text, mapping), column, line)
+        at = there[0].key.start_mark.column
+        (value,) = new.values()
+        deep = isinstance(value, dict) and any(isinstance(below, dict) for below in value.values())
+        lines = block(new, at, STEP) if deep else " " * at + _line(new, in_flow=False) + "\n"
+        return insert(text, _end(text, mapping), column, lines)
     inside = end_of(mapping[1:-1]) or mapping[0].end_mark.index
     return text[:inside] + (", " if there else "") + flow(new) + text[inside:]
 

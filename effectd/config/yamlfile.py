@@ -1,11 +1,12 @@
 """A YAML file as plain data, with the line of every key; repeated keys and bombs of aliases are errors."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from effectd.base.errors import ConfigError
+from effectd.base.errors import ConfigError, NotYours
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NODES = 20_000  # a home with a thousand devices has fewer; a "billion laughs" file has more
@@ -29,6 +30,10 @@ class YamlFile:
             self._check_depth(text)
             self._loader = _Loader(text)
             node = self._loader.get_single_node()
+        except PermissionError:
+            if path.stat().st_uid == os.geteuid():
+                raise ConfigError(path, 1, "", "cannot be read: Permission denied") from None
+            raise NotYours.by(path) from None
         except OSError as error:
             raise ConfigError(path, 1, "", f"cannot be read: {error.strerror}") from None
         except yaml.MarkedYAMLError as error:

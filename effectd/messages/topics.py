@@ -100,6 +100,12 @@ class Topics:
         """What the driver of a device listens to."""
         return (self.set(device), self.stop(device), self.resume(device), self.stop_all, self.every_hold)
 
+    @property
+    def of_a_user(self) -> tuple[list[str], list[str]]:
+        """What somebody who is to play in this room publishes, and hears."""
+        heard = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
+        return [self.effects, self._root + "timelines/#"], [self._root + one for one in heard]
+
     def dispatched(self) -> tuple[str, ...]:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))

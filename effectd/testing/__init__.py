@@ -1,4 +1,4 @@
-"""Play a driver or the dispatcher in a test: the real parts, on a clock that the test moves (docs/write-a-driver.md).
+"""Play a driver, a bus or the dispatcher in a test, on a clock that the test moves (docs/write-a-driver.md).
 
 A bench knows the inside of the room that it plays, so it lives there: `drivers` and `dispatcher_proc` stand on
 `effectd`, and nothing here imports them. This module finds a bench by its name when a test asks for it, so authors have
@@ -12,10 +12,11 @@ from effectd.testing.fake_link import FakeLink
 from effectd.testing.fake_loop import FakeLoop
 from effectd.testing.memory_journal import MemoryJournal
 
-__all__ = ["ActuatorBench", "DispatcherBench", "DriverBench", "FakeLink", "FakeLoop", "MemoryJournal"]
+__all__ = ["ActuatorBench", "BusBench", "DispatcherBench", "DriverBench", "FakeLink", "FakeLoop", "MemoryJournal"]
 
 _BENCHES = {
     "ActuatorBench": "drivers.actuator_bench",
+    "BusBench": "drivers.bus_bench",
     "DriverBench": "drivers.driver_bench",
     "DispatcherBench": "dispatcher_proc.bench",
 }

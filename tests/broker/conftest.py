@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.system.home import free_port
 
 from . import wire, wire5
 from .wire import PUBLISH, connected, subscribe, wait_for
@@ -97,13 +98,6 @@ class RunningBroker:
         except OSError:
             return False
         return True
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def mosquitto() -> str:

@@ -22,7 +22,6 @@ from websockets.sync.client import connect as websocket_client
 from effectd.config.reader import home_id
 
 from .conftest import free_port
-from .test_socket import Local
 from .wire import CONNACK, Client, connect, connected, wait_for
 
 
@@ -110,7 +109,7 @@ def test_ready_means_that_clients_are_served_by_port_and_by_socket(folder: Path)
     with program(folder) as broker:
         line = broker.wait_ready()
         assert line["broker_generation"] == line["generation"]
-        with connected(broker.port) as one, Local(broker.socket, connect("other")) as other:
+        with connected(broker.port) as one, Client(broker.socket, connect("other")) as other:
             other.expect(CONNACK)
             other.subscribe("a", 1)
             one.publish("a", "x", 1)
@@ -125,7 +124,7 @@ def test_a_taken_port_leaves_the_socket_serving_and_the_gate_says_who_holds_it(f
         with program(folder, port=port) as broker:
             line = broker.wait_ready(f"port {port} of 127.0.0.1 is held by ")
             assert f"(pid {os.getpid()})" in line["reason"]
-            with Local(broker.socket, connect("own")) as own:
+            with Client(broker.socket, connect("own")) as own:
                 own.expect(CONNACK)
                 holder.close()
                 broker.wait_ready()
@@ -138,11 +137,11 @@ def test_a_taken_port_leaves_the_socket_serving_and_the_gate_says_who_holds_it(f
 def test_an_address_that_is_not_there_yet_is_waited_for(folder: Path, host: str) -> None:
     with program(folder, host=host, users={"anna": {}}, insecure=True) as broker:
         broker.wait_ready(f"the address {host} is not on this machine yet")
-        with Local(broker.socket, connect("own")) as own:
+        with Client(broker.socket, connect("own")) as own:
             own.expect(CONNACK)
 
 
-@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost"])
+@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost", "127.0.0.1"])
 def test_addresses_of_ip_6_are_served(folder: Path, host: str) -> None:
     with program(folder, host=host) as broker:
         broker.wait_ready()
@@ -244,7 +243,7 @@ def test_a_plugin_that_is_named_is_asked_about_everybody_but_our_own_programs(fo
     with program(folder, plugins=plugins) as broker:
         broker.wait_ready()
         assert _answer(broker.port) == b"\0\5"
-        with connected(broker.port, username="anna") as anna, Local(broker.socket, connect("own")) as own:
+        with connected(broker.port, username="anna") as anna, Client(broker.socket, connect("own")) as own:
             assert own.expect(CONNACK).body == b"\0\0"
             own.subscribe("a")
             anna.publish("a", "x", 1)

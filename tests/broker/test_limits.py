@@ -20,6 +20,7 @@ from .wire import (
     connected,
     packet,
     publish,
+    retained,
     string,
     subscribe,
     wait_for,
@@ -99,7 +100,7 @@ def test_retained_messages_are_bounded_in_number_and_known_topics_still_change(t
         sender.publish("state/0", "second", 1, retain=True)
         sender.publish("state/1", "", 1, retain=True)
         sender.publish("state/7", "now", 1, retain=True)
-        assert _retained(ours, "state/#") == {
+        assert retained(ours.port, "state/#") == {
             "state/0": "second",
             "state/2": "first",
             "state/3": "first",
@@ -112,7 +113,7 @@ def test_retained_messages_are_bounded_in_bytes(tmp_path: Path) -> None:
     with limited(tmp_path, retained_bytes=50_000) as ours, connected(ours.port) as sender:
         for each in range(8):
             sender.publish(f"state/{each}", "x" * 10_000, 1, retain=True)
-        assert set(_retained(ours, "state/#")) == {f"state/{each}" for each in range(4)}
+        assert set(retained(ours.port, "state/#")) == {f"state/{each}" for each in range(4)}
 
 
 def test_the_oldest_of_too_many_sessions_ends(tmp_path: Path) -> None:
@@ -215,13 +216,3 @@ def test_many_connects_and_messages_leave_memory_and_descriptors_as_they_were(tm
         live(500, 3000)
         wait_for(lambda: ours.descriptors() <= descriptors)  # noqa: B023
         assert ours.memory() - memory < 3
-
-
-def _retained(ours: RunningBroker, topic_filter: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    with connected(ours.port) as reader:
-        reader.send(subscribe((topic_filter, 0)) + b"\xc0\0")
-        while (arrived := reader.receive()) is not None and arrived.kind != 13:
-            if arrived.kind == PUBLISH:
-                found[arrived.topic] = arrived.payload
-    return found

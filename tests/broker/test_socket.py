@@ -14,23 +14,6 @@ from .conftest import RunningBroker, _run
 from .wire import CONNACK, PUBLISH, Client, connect, connected, publish, wait_for
 
 
-class Local(Client):
-    """The same client by a UNIX socket."""
-
-    def __init__(self, path: Path, first: bytes = b"", *, receive_buffer: int = 0) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._unparsed = b""
-        self.socket.settimeout(10)
-        try:
-            self.socket.connect(str(path))
-            self.send(first)
-        except OSError:
-            self.socket.close()
-            raise
-
-
 @pytest.fixture(params=["ours", "ours-on-asyncio"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[RunningBroker, Path]]:
     path = tmp_path / "broker.sock"
@@ -42,7 +25,7 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Runni
 def test_a_client_by_the_socket_is_served_like_any_other(home: tuple[RunningBroker, Path], topic: str) -> None:
     ours, path = home
     assert path.stat().st_mode & 0o777 == 0o600
-    with Local(path, connect(topic)) as local, connected(ours.port) as other:
+    with Client(path, connect(topic)) as local, connected(ours.port) as other:
         assert local.expect(CONNACK).body == b"\0\0"
         local.subscribe(topic, 1)
         other.publish(topic, "hello", 1)
@@ -55,14 +38,14 @@ def test_the_socket_has_a_place_though_others_have_taken_all(tmp_path: Path) -> 
     for ours in _run("ours", tmp_path, f"--socket={path}", '--limits={"connections": 2}'):
         with connected(ours.port), connected(ours.port), Client(ours.port, connect()) as third:
             assert third.is_closed(1.0)
-            with Local(path, connect("own")) as own:
+            with Client(path, connect("own")) as own:
                 own.expect(CONNACK)
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced by a file", "replaced by a dead socket"])
 def test_a_socket_that_is_taken_away_is_there_again(home: tuple[RunningBroker, Path], how: str) -> None:
     ours, path = home
-    with Local(path, connect("stays")) as stays:
+    with Client(path, connect("stays")) as stays:
         stays.expect(CONNACK)
         descriptors = ours.descriptors()
         path.unlink()
@@ -77,7 +60,7 @@ def test_a_socket_that_is_taken_away_is_there_again(home: tuple[RunningBroker, P
 
 
 def _serves(path: Path) -> bool:
-    with contextlib.suppress(OSError, TimeoutError), Local(path, connect()) as client:
+    with contextlib.suppress(OSError, TimeoutError), Client(path, connect()) as client:
         return client.receive(0.5) is not None
     return False
 
@@ -107,8 +90,8 @@ def test_publishers_wait_while_the_dispatcher_has_much_to_read_and_it_misses_not
     ours, path = home
     count, payload = 3000, "x" * 32_000  # some 96 MB, six times what one client may leave unread
     with (
-        Local(path, connect("effectd-dispatcher"), receive_buffer=4096) as dispatcher,
-        Local(path, connect("effectd-fan")) as own,
+        Client(path, connect("effectd-dispatcher"), receive_buffer=4096) as dispatcher,
+        Client(path, connect("effectd-fan")) as own,
         connected(ours.port) as foreign,
         connected(ours.port) as bystander,
     ):

@@ -6,38 +6,27 @@ from pathlib import Path
 import pytest
 
 from .conftest import _run
-from .wire import PUBLISH, connected, publish, subscribe
-
-
-def _figures(port: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    with connected(port) as reader:
-        reader.send(subscribe(("$SYS/#", 0)) + b"\xc0\0")
-        while (arrived := reader.receive()) is not None and arrived.kind != 13:
-            if arrived.kind == PUBLISH:
-                assert arrived.retained
-                found[arrived.topic] = arrived.payload
-    return found
+from .wire import PUBLISH, connected, publish, retained, subscribe
 
 
 def test_the_figures_bear_the_names_that_mosquitto_gives_them(tmp_path: Path) -> None:
     for ours in _run("ours", tmp_path):
-        mine = _figures(ours.port)
+        mine = retained(ours.port, "$SYS/#")
         for mosquitto in _run("mosquitto", tmp_path):
-            theirs = _figures(mosquitto.port)
+            theirs = retained(mosquitto.port, "$SYS/#")
         assert {name for name in mine if "/limits/" not in name} <= set(theirs)
 
 
 def test_the_figures_count_what_has_happened(tmp_path: Path) -> None:
     for ours in _run("ours", tmp_path):
         with connected(ours.port) as sender, connected(ours.port) as receiver:
-            before = _figures(ours.port)
+            before = retained(ours.port, "$SYS/#")
             receiver.subscribe("a")
             for _ in range(10):
                 sender.send(publish("a", "12345", 0))
             for _ in range(10):
                 receiver.message()
-            after = _figures(ours.port)
+            after = retained(ours.port, "$SYS/#")
 
         def grown(name: str) -> int:
             return int(after[f"$SYS/broker/{name}"]) - int(before[f"$SYS/broker/{name}"])  # noqa: B023

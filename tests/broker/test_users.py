@@ -220,10 +220,8 @@ def test_a_user_that_is_just_added_comes_in_at_once(broker: Users) -> None:
 
 
 def test_the_first_user_ends_the_connections_of_those_without_one_and_our_own_stay(folder: Path) -> None:  # noqa: F811
-    from .test_socket import Local
-
     with running(folder, users={}) as users:
-        with wire.connected(users.port, "open") as stranger, Local(users.socket, connect("own")) as own:
+        with wire.connected(users.port, "open") as stranger, Client(users.socket, connect("own")) as own:
             own.expect(CONNACK)
             users.change(users=USERS)
             assert stranger.is_closed()

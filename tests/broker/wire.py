@@ -5,7 +5,8 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 5, 6, 7, 9, 11, 13
 
@@ -127,16 +128,19 @@ class Client:
 
     connack: Any  # the answer to its CONNECT, where `connected` has read it
 
-    def __init__(self, port: int, first: bytes = b"", *, receive_buffer: int = 0) -> None:
-        """Connect and send `first`; with `receive_buffer` bytes at most held unread on this side."""
-        self.socket = socket.socket()
+    def __init__(self, where: int | Path, first: bytes = b"", *, receive_buffer: int = 0) -> None:
+        """Connect to a port, or to a UNIX socket, and send `first`; at most `receive_buffer` bytes lie unread here."""
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(where, Path) else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._unparsed = b""
         self.socket.settimeout(10)
         try:
-            self.socket.connect(("127.0.0.1", port))
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if isinstance(where, Path):
+                self.socket.connect(str(where))
+            else:
+                self.socket.connect(("127.0.0.1", where))
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.send(first)
         except OSError:
             self.socket.close()
@@ -267,10 +271,17 @@ class Client:
             return False
 
 
+ClientT = TypeVar("ClientT", bound=Client)
+
+
 def connected(port: int, client_id: str = "", **options: object) -> Client:
     """A client that has its CONNACK; `options` are those of `connect`, and `receive_buffer`."""
     receive_buffer = int(options.pop("receive_buffer", 0))  # type: ignore[call-overload]
-    client = Client(port, connect(client_id, **options), receive_buffer=receive_buffer)  # type: ignore[arg-type]
+    return accepted(Client(port, connect(client_id, **options), receive_buffer=receive_buffer))  # type: ignore[arg-type]
+
+
+def accepted(client: ClientT) -> ClientT:
+    """The client, once it has its CONNACK."""
     try:
         client.connack = client.expect(CONNACK)
         assert client.connack.body[1] == 0, client.connack
@@ -278,3 +289,15 @@ def connected(port: int, client_id: str = "", **options: object) -> Client:
         client.socket.close()
         raise
     return client
+
+
+def retained(port: int, topic_filter: str) -> dict[str, str]:
+    """What a broker retains, by topic."""
+    with connected(port) as reader:
+        reader.send(subscribe((topic_filter, 0)) + PINGREQ)
+        found: dict[str, str] = {}
+        while (arrived := reader.receive()) is not None and arrived.kind != PINGRESP:
+            if arrived.kind == PUBLISH:
+                assert arrived.retained
+                found[arrived.topic] = arrived.payload
+    return found

@@ -229,11 +229,4 @@ class Client(wire.Client):
 def connected(port: int, client_id: str = "", **options: Any) -> Client:
     """A client that has its CONNACK, which it keeps as `connack`; `options` are those of `connect`."""
     receive_buffer = int(options.pop("receive_buffer", 0))
-    client = Client(port, connect(client_id, **options), receive_buffer=receive_buffer)
-    try:
-        client.connack = client.expect(CONNACK)
-        assert client.connack.reason == 0, client.connack
-    except BaseException:
-        client.socket.close()
-        raise
-    return client
+    return wire.accepted(Client(port, connect(client_id, **options), receive_buffer=receive_buffer))

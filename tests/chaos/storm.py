@@ -112,8 +112,7 @@ def run(
         home.config["effects"]["flash"] = {}
         home.write()
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         watching = Witness(seen_at.port, log)
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))

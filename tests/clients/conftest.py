@@ -45,8 +45,7 @@ def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         home.config["broker"]["websocket"] = {"port": web_port}
         home.write()
         with home:
-            home.start()
-            home.wait_ready()
+            home.start_ready()
             yield Room(home.port, web_port)
         return
     web = (f"listener {web_port} 127.0.0.1", "protocol websockets")
@@ -55,8 +54,7 @@ def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     try:
         external = {"embedded": False, "external": {"host": "127.0.0.1", "port": mosquitto.port}}
         with Home(broker=external) as home:
-            home.start()
-            home.wait_ready()
+            home.start_ready()
             yield Room(mosquitto.port, web_port)
     finally:
         mosquitto.kill()

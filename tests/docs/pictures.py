@@ -32,8 +32,7 @@ DARK = TerminalTheme(_DARK, _LIGHT, [_DARK, *_COLOURS, _LIGHT], [_GREY, *_COLOUR
 def taken() -> str:
     """The last whole picture, escape sequences and all, with every effect on."""
     with Home() as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = Client(home.port)
         try:
             with Terminal(home, "watch", size=(COLUMNS, LINES), COLORTERM="truecolor") as terminal:

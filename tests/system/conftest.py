@@ -16,8 +16,7 @@ from tests.system.home import Client, Home, free_port
 def home() -> Iterator[Home]:
     """A home that a test may break: started, all ready."""
     with Home() as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         yield home
 
 
@@ -25,8 +24,7 @@ def home() -> Iterator[Home]:
 def shared_home() -> Iterator[Home]:
     """A home that a module's tests share, and leave as they found it."""
     with Home() as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         yield home
 
 

@@ -34,6 +34,17 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def answers(path: Path) -> bool:
+    """Whether a process listens on the UNIX socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(1)
+        try:
+            sock.connect(os.fspath(path))
+        except OSError:
+            return False
+        return True
+
+
 def wait_for(condition: Callable[[], Any], limit: float = 15.0, what: str = "") -> Any:
     """The first true answer of `condition`; fails after `limit` seconds."""
     end = time.monotonic() + limit
@@ -143,7 +154,8 @@ class Home:
                 self.config["devices"][name] = device
         self.config.update(top)
         self.write()
-        (self.path / "run" / "log").mkdir(parents=True, mode=0o700)
+        for folder in ("run", "run/log"):
+            (self.path / folder).mkdir(mode=0o700)
         self.clients: list[Client] = []
         self._seen: dict[int, float] = {}  # every pid that supervisord told, with its start time
 
@@ -174,6 +186,11 @@ class Home:
         done = self.run("supervisor.supervisord", "-c", str(self.path / "supervisor.conf"))
         assert done.returncode == 0, done.stdout + done.stderr
         self.pids()
+
+    def start_ready(self) -> None:
+        """Start it, and wait until all of it is ready."""
+        self.start()
+        self.wait_ready()
 
     def run(self, module: str, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

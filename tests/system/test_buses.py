@@ -20,8 +20,7 @@ STAGE: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def room() -> Iterator[Home]:
     with Home(STAGE, buses={"stage": {"kind": "virtual"}}) as room:
-        room.start()
-        room.wait_ready()
+        room.start_ready()
         yield room
 
 
@@ -104,8 +103,7 @@ def test_a_board_with_two_actuators_gets_a_line_for_what_changes_and_comes_back_
         "buzz": {"bus": "board", "effects": ["vibration"], "options": {"line": r"B$level\n", "off": r"B0\n"}},
     }
     with Home({**NO_OTHERS, **devices}, buses={"board": board}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         wait_for(lambda: cable.heard == b"F0\nB0\n", what="both off first")
         client.publish("effects/wind", {"id": "b-1", "intensity": 60, "duration": 60_000})

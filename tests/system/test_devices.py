@@ -107,8 +107,7 @@ def room(plug: HTTPServer, pins: Pins) -> Iterator[Home]:
         "plug": {"kind": "http", "effects": ["light"], "range": [20, 80], "options": http},
     }
     with Home({**NO_OTHERS, **devices}) as room:
-        room.start()
-        room.wait_ready()
+        room.start_ready()
         yield room
 
 
@@ -117,8 +116,7 @@ def wired(cable: Cable) -> Iterator[Home]:
     """A home whose only device hangs on the cable."""
     serial = {"port": str(cable.port), "boot_ms": 0, "line": r"WIND $level\n", "off": r"WIND 0\n"}
     with Home({**NO_OTHERS, "fan": {"kind": "serial", "effects": ["wind"], "options": serial}}) as wired:
-        wired.start()
-        wired.wait_ready()
+        wired.start_ready()
         yield wired
 
 
@@ -207,8 +205,7 @@ def test_a_device_that_speaks_mqtt_on_another_broker(mosquitto: int) -> None:
     device = {"kind": "mqtt", "effects": ["light"], "options": options}
     heard = Client(mosquitto, "cmnd/#")
     with Home({**NO_OTHERS, "lamp": device}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/light", {"id": "mqtt-1", "intensity": 60, "duration": 100})
         assert client.receipt("mqtt-1")["status"] == "done"
@@ -225,8 +222,7 @@ def test_a_dry_run_is_ready_and_does_effects_without_any_device() -> None:
     with Home({**NO_OTHERS, **devices}) as home:
         own = "from effectd.driver import Driver\nclass Own(Driver):\n    def open(self): raise OSError\n"
         (home.path / "own.py").write_text(own)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "dry-1", "intensity": 50, "duration": 0})
         client.publish("effects/scent", {"id": "dry-2", "intensity": 50, "duration": 0})

@@ -104,8 +104,7 @@ def test_a_limit_clamps_and_the_state_shows_it() -> None:
     with Home(
         {"wind": {"kind": "virtual", "effects": ["wind"], "limits": {"max_intensity": 40, "max_on_ms": 300}}}
     ) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "c", "intensity": 90, "duration": 0})
         assert client.receipt("c")["status"] == "done"
@@ -203,8 +202,7 @@ def test_system_states_are_told_at_each_change(shared_home: Home) -> None:
 
 def test_under_a_topic_root_every_topic_moves_and_nothing_else_is_touched() -> None:
     with Home(topic_root="house/room1") as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", 50)
         client.publish("house/room1/effects/wind", {"id": "rooted", "intensity": 50})

@@ -63,8 +63,7 @@ def on(port: int, **more: Any) -> dict[str, Any]:
 
 def test_switching_to_an_external_broker_is_one_line_and_a_restart_of_all() -> None:
     with broker() as other, Home() as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         home.config["broker"] |= on(other.port)
         home.write()
         home.ctl("restart", "all")
@@ -77,8 +76,7 @@ def test_switching_to_an_external_broker_is_one_line_and_a_restart_of_all() -> N
 
 def test_an_outage_of_the_external_broker_is_waited_for_and_effects_flow_again() -> None:
     with broker() as other, Home(broker=on(other.port)) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         pids = home.pids()
         first = home.line("broker")["generation"]
         other.kill()
@@ -111,8 +109,7 @@ def test_the_password_comes_from_the_environment_and_a_wrong_one_is_told(monkeyp
             assert line["state"] == "waiting"
             home.down()
             monkeypatch.setenv("ROOM_PASSWORD", "secret")
-            home.start()
-            home.wait_ready()
+            home.start_ready()
 
 
 def certificates(folder: Path) -> None:
@@ -158,8 +155,7 @@ def test_tls_with_a_ca_and_a_client_certificate() -> None:
                 "keyfile": f"{folder}/client.key",
             }
             with Home(broker=on(other.port, tls=files)) as home:
-                home.start()
-                home.wait_ready()
+                home.start_ready()
                 sent = home.effectd("--home", str(home.path), "send", "wind", "60")
                 assert sent.returncode == 0, sent.stdout + sent.stderr
                 home.config["broker"]["external"]["tls"] = {"cafile": files["cafile"]}
@@ -194,8 +190,7 @@ def test_a_root_that_another_living_home_has_or_an_empty_one_beside_it_is_refuse
 ) -> None:
     with broker() as other, Home(broker=on(other.port), topic_root=second) as newcomer:
         with Home(broker=on(other.port), topic_root=first) as settled:
-            settled.start()
-            settled.wait_ready()
+            settled.start_ready()
             newcomer.start()
             line = wait_for(
                 lambda: (x := newcomer.line("broker")) and "topic_root" in x["reason"] and x, what="refused"
@@ -213,7 +208,7 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
     probed: list[Callable[[str], None]] = []  # both are through with their trials in the same turn
 
     class Probe:
-        def __init__(self, _process: Process, _loop: Loop, done: Callable[[str], None]) -> None:
+        def __init__(self, _config: reader.Config, _loop: Loop, done: Callable[[str], None]) -> None:
             probed.append(done)
             if len(probed) == 2:
                 for each in probed:
@@ -251,8 +246,7 @@ def test_of_two_homes_that_come_at_one_moment_under_one_root_one_is_ready_and_th
 
 def test_the_embedded_broker_of_one_home_takes_another_home_only_under_a_root_of_its_own() -> None:
     with Home() as host:
-        host.start()
-        host.wait_ready()
+        host.start_ready()
         with Home(broker=on(host.port)) as guest:
             guest.start()
             line = wait_for(lambda: (x := guest.line("broker")) and "topic_root" in x["reason"] and x, what="refused")
@@ -316,8 +310,7 @@ def test_nats_is_found_able_and_carries_effects() -> None:
         nats = subprocess.Popen(["nats-server", "-c", str(conf)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
             with Home(broker=on(port)) as home:
-                home.start()
-                home.wait_ready()
+                home.start_ready()
                 client = Client(port, "receipts/#", "devices/#")
                 client.publish("effects/wind", {"id": "n", "intensity": 40, "duration": 200})
                 assert client.receipt("n")["status"] == "done"

@@ -9,8 +9,7 @@ def lamp(zone: str) -> dict[str, object]:
 
 def test_a_fade_reaches_its_zone_alone_moves_in_one_direction_and_ends_at_what_was_asked_for() -> None:
     with Home({"light": None, "left": lamp("row-a"), "right": lamp("row-b")}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         wait_for(lambda: client.state("left") and client.state("right"), what="both are off")
         up = home.effectd("send", "light", "80", "--fade", "400", "--duration", "0", "--target", "row-a", "--id", "up")

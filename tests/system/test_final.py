@@ -66,8 +66,7 @@ def test_a_wrong_configuration_ends_a_program_that_starts_quickly_at_its_first_7
         conf = home.path / "supervisor.conf"
         if old:
             conf.write_text(conf.read_text().replace("autorestart=unexpected\nexitcodes=78\n", "autorestart=true\n"))
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         home.config["devices"]["scent"]["options"] = {"nonsense": 1}
         (home.path / "config.yaml").write_text(yaml.safe_dump(home.config, sort_keys=False))
         os.kill(home.pid("scent"), signal.SIGKILL)
@@ -94,8 +93,7 @@ def test_the_children_of_a_driver_that_hangs_are_killed_with_it() -> None:
         home.config["devices"]["wind"] = {"kind": "helped", "effects": ["wind"]}
         home.write()
         (home.path / "helped.py").write_text(HELPED)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         pid = home.pid("wind")
         [helper] = psutil.Process(pid).children()
         os.kill(pid, signal.SIGSTOP)

@@ -19,8 +19,7 @@ def flooded(external: bool, clients: int) -> Outcome:
     with ExitStack() as stack:
         port = stack.enter_context(broker()).port if external else 0
         home = stack.enter_context(Home(broker=on(port)) if external else Home())
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         port = port or home.port
         rate = TIMES * capacity(port, 2)
         outcome = flood(home, port, Flood.of("mixed", clients, rate, SECONDS))

@@ -57,8 +57,7 @@ def test_a_stopped_driver_ends_with_its_supervisord_too_and_switches_off(mosquit
     options = {"topic": "fan", "broker": {"host": "127.0.0.1", "port": mosquitto}}
     witness = Client(mosquitto, "fan")
     with Home({"wind": {"kind": "mqtt", "effects": ["wind"], "options": options}}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "w", "intensity": 60, "duration": 0})
         assert client.receipt("w")["status"] == "done"
@@ -68,8 +67,7 @@ def test_a_stopped_driver_ends_with_its_supervisord_too_and_switches_off(mosquit
         # the kernel wakes the stopped members of a process group that has lost its parent (POSIX, orphaned groups)
         wait_for(lambda: not any(alive(pid) for pid in pids.values()), 5, "everything gone, the stopped one as well")
         assert witness.on("fan")[-1] == b"0"
-        home.start()
-        home.wait_ready()
+        home.start_ready()
     witness.close()
 
 
@@ -115,8 +113,7 @@ def test_a_full_disk_under_run_keeps_effects_flowing_and_accepted_is_still_kept(
         try:
             run.chmod(0o700)
             (run / "log").mkdir(mode=0o700)
-            home.start()
-            home.wait_ready()
+            home.start_ready()
             with pytest.raises(OSError) as raised:
                 fill(run / "filler")
             assert raised.value.errno == errno.ENOSPC

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import pytest
 
 from effectd.config import part, reader
 from effectd.readiness import glance
+from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.test_cli import Running
 
@@ -215,13 +218,53 @@ def test_on_a_broker_of_others_nothing_is_left_at_the_old_place(own_home: Home, 
     said = up(home)
     assert "light: ready (restarted: topic_root)" in said
     kept = retained(mosquitto)
-    assert {topic.split("/")[0] for topic in kept} == {"new"}
+    assert {topic: value for topic, value in kept.items() if not topic.startswith("new/")} == {}
     assert not [topic for topic in kept if "scent" in topic]
     home.config["broker"] = {"port": home.port}
     home.write()
     up(home)
     assert retained(mosquitto) == {}
     assert "new/devices/light/config" in retained(home.port)
+
+
+def test_what_changes_on_a_bus_or_moves_onto_it_restarts_its_one_program(own_home: Home) -> None:
+    home = own_home
+    home.config["buses"] = {"stage": {"kind": "virtual"}}
+    home.config["devices"] |= {
+        "scent": {"bus": "stage", "effects": ["scent"]},
+        "light": {"bus": "stage", "effects": ["light"]},
+    }
+    home.write()
+    up(home)
+    before = home.pids()
+
+    def restarted() -> set[str]:
+        nonlocal before
+        was, before = before, home.pids()
+        return {name for name, pid in before.items() if was.get(name) != pid}
+
+    home.config["devices"]["scent"]["limits"] = {"max_intensity": 30}
+    home.write()
+    assert stale(home) == {"stage": ["devices.scent.limits.max_intensity"]}
+    assert "stage: ready (restarted: devices.scent.limits.max_intensity)" in up(home)
+    assert restarted() == {"stage"}
+    home.config["devices"]["wind"] = {"bus": "stage", "effects": ["wind"]}
+    home.write()
+    up(home)
+    assert restarted() == {"stage"}
+    assert "wind" not in before
+    kept = retained(home.port)
+    assert kept["devices/wind/config"]["bus"] == "stage"
+    assert kept["devices/wind/availability"] == "online"
+    assert home.effectd("device", "remove", "scent").returncode == 0
+    assert restarted() == {"stage"}
+    assert not [topic for topic in retained(home.port) if "scent" in topic]
+    assert home.effectd("device", "set", "light", "limits.max_on_ms=50").returncode == 0
+    assert restarted() == {"stage"}
+    done = home.effectd("restart", "light")
+    assert done.returncode == 0, done.stderr
+    assert restarted() == {"stage"}
+    assert stale(home) == {}
 
 
 def test_what_was_stopped_by_hand_is_started_and_a_program_of_the_users_own_is_left_alone(home: Home) -> None:
@@ -342,3 +385,32 @@ def test_up_does_not_wait_for_a_device_that_is_not_plugged_in_and_all_else_works
     )
     assert done.returncode == 3
     assert time.monotonic() - began < 10
+
+
+def test_up_does_not_wait_for_a_broker_that_refuses_us_and_says_what_to_do(own_home: Home) -> None:
+    need("mosquitto", "mosquitto")
+    home, port = own_home, free_port()
+    conf = home.path / "mosquitto.conf"
+    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\n")
+    with subprocess.Popen([shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(conf)]) as mosquitto:
+        try:
+            home.config["broker"] = {"embedded": False, "external": {"host": "127.0.0.1", "port": port}}
+            home.write()
+            began = time.monotonic()
+            said = up(home, 3)
+            assert time.monotonic() - began < 20
+        finally:
+            mosquitto.terminate()
+    assert re.search(r"^broker +waiting .*refused the connection", said, re.MULTILINE)
+    assert "set what is missing in this shell; supervisord keeps the environment of its start" in said
+
+
+def test_how_long_a_gate_may_be_silent_is_taken_in_without_any_restart(home: Home) -> None:
+    before = home.pids()
+    home.config["supervision"] = {"hung_after_ms": 5000}
+    home.write()
+    up(home)
+    assert home.pids() == before
+    home.kill("wind", signal.SIGSTOP)
+    wait_for(lambda: "has said nothing for 5 s" in home.log("supervisord"), 20, "the watchdog's word")
+    home.wait_ready()

@@ -102,8 +102,7 @@ def test_kill_9_of_supervisord_switches_everything_off_and_leaves_no_orphan(mosq
     }
     witness = Client(mosquitto)
     with Home({"wind": fan}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         home.client().publish("effects/wind", {"id": "w", "intensity": 80, "duration": 30000})
         wait_for(lambda: witness.on("fan/speed")[-1:] == [b"80"], what="the fan at 80")
         pids = home.pids()
@@ -111,8 +110,7 @@ def test_kill_9_of_supervisord_switches_everything_off_and_leaves_no_orphan(mosq
         wait_for(lambda: witness.on("fan/speed")[-1] == b"0", 5, "the fan off")
         wait_for(lambda: not any(alive(pid) for pid in pids.values()), 5, "everything gone")
         assert all(home.line(name) is None for name in home.lines()), "a stale gate is believed"
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         assert witness.on("fan/speed")[-1] == b"0"
         next_effect_is_done(home, home.client(), 4)
     witness.close()
@@ -143,8 +141,7 @@ def test_stop_all_leaves_every_device_off(home: Home) -> None:
 
 def test_two_homes_side_by_side_do_not_disturb_each_other(home: Home) -> None:
     with Home() as other:
-        other.start()
-        other.wait_ready()
+        other.start_ready()
         other.client().publish("effects/wind", {"id": "there", "intensity": 90})
         here = home.client()
         next_effect_is_done(home, here, 5)

@@ -1,5 +1,7 @@
 """`kind: mqtt` believes its device: what it says of its presence, and what it says that it does."""
 
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,3 +84,33 @@ def test_a_device_that_says_what_it_does_is_done_when_it_has_said_so(room: Home)
     assert client.receipt("heard")["status"] == "done"
     wait_for(lambda: answer() and client.state("sure") and not client.state("sure")["on"], what="off again")
     assert room.line("sure")["state"] == "ready"
+
+
+def test_a_loop_that_check_cannot_see_is_broken_and_told() -> None:
+    """127.1 is this machine by another name: the device hears its own commands as effects."""
+    with Home(NO_OTHERS) as home:
+        broker = {"host": "127.1", "port": home.port}
+        fan = {"kind": "mqtt", "effects": ["wind"], "options": {"topic": "effects/wind", "broker": broker}}
+        home.config["devices"]["fan"] = fan
+        home.write()
+        assert home.effectd("check").returncode == 0
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        client.publish("effects/wind", {"id": "first", "intensity": 40, "duration": 60_000})
+        assert client.receipt("first")["status"] == "done"
+        wait_for(lambda: "a loop, which ends here" in home.log("dispatcher"), 30, "it is noticed")
+        refused = [json.loads(payload) for payload in client.on("dead-letters/refused")]
+        assert any("a loop, which ends here" in letter["detail"] for letter in refused)
+        client.publish("stop-all", "")
+        wait_for(lambda: client.state("fan")["on"] is False, what="off")
+
+        def quiet() -> bool:
+            before = len(client.on("effects/wind"))
+            end = time.monotonic() + 1.0
+            while time.monotonic() < end and len(client.on("effects/wind")) == before:
+                time.sleep(0.05)
+            return len(client.on("effects/wind")) == before
+
+        wait_for(quiet, 15, "nothing goes round any more")
+        assert client.state("fan")["on"] is False

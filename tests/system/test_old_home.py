@@ -60,8 +60,7 @@ def finals(client: Client, effect_id: str) -> set[str]:
 def test_a_home_of_the_first_layout_goes_on_where_it_was_killed_under_load(old_code: Path) -> None:
     with Versions() as home:
         home.code = old_code
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         for _ in range(2):  # each restart put its seq 1,000 s further ahead of the clock
             dead = home.kill("dispatcher")
@@ -93,8 +92,7 @@ def test_a_home_of_the_first_layout_goes_on_where_it_was_killed_under_load(old_c
         assert (home.path / "run" / "dispatcher.journal").read_bytes()[:8] == b"effectd1"
 
         home.code = None
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         wait_for(lambda: client._granted >= 2, what="the client's own reconnection")
         wait_for(lambda: home.sent_nothing_for(client, 1.5), 40, "the end of what was open")
         again = len(client.heard)

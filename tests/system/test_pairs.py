@@ -6,14 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from effectd.base.lock import holders
 from effectd.supervision import living
-from tests.system.home import Home, alive, wait_for
+from tests.system.home import Home, alive, answers, wait_for
 
 PROGRAMS = ("broker", "dispatcher", "light", "wind")
 
@@ -79,14 +78,6 @@ time.sleep(60)
 # --- files of run/ ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def sturdy_home() -> Iterator[Home]:
-    with Home() as home:
-        home.start()
-        home.wait_ready()
-        yield home
-
-
 def works(home: Home) -> None:
     """Effects are done, supervisord answers, everybody is ready, and there is one of each."""
     client = home.client()
@@ -137,8 +128,8 @@ CASES = [  # a mirror is advice: nobody waits for one that cannot be written
 
 
 @pytest.mark.parametrize(("name", "strike"), CASES)
-def test_a_file_of_run_that_is_lost_while_all_live_is_there_again(sturdy_home: Home, name: str, strike) -> None:
-    home = sturdy_home
+def test_a_file_of_run_that_is_lost_while_all_live_is_there_again(shared_home: Home, name: str, strike) -> None:
+    home = shared_home
     home.wait_ready()
     pids = home.pids()
     run = home.path / "run"
@@ -155,20 +146,10 @@ def test_a_file_of_run_that_is_lost_while_all_live_is_there_again(sturdy_home: H
         left.rmdir()
 
 
-def answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(1)
-        try:
-            sock.connect(str(path))
-        except OSError:
-            return False
-        return True
-
-
 @pytest.mark.parametrize("name", ["wind", "supervisord"])
 @pytest.mark.parametrize("strike", [removed, moved_away, a_folder], ids=lambda strike: strike.__name__)
-def test_a_log_that_is_lost_is_written_again(sturdy_home: Home, name: str, strike) -> None:
-    home = sturdy_home
+def test_a_log_that_is_lost_is_written_again(shared_home: Home, name: str, strike) -> None:
+    home = shared_home
     home.wait_ready()
     path = home.path / "run" / "log" / f"{name}.log"
     strike(path)
@@ -183,8 +164,8 @@ def test_a_log_that_is_lost_is_written_again(sturdy_home: Home, name: str, strik
 
 
 @pytest.mark.parametrize("how", ["emptied", "removed", "moved"])
-def test_the_whole_folder_that_is_lost_is_there_again(sturdy_home: Home, how: str) -> None:
-    home = sturdy_home
+def test_the_whole_folder_that_is_lost_is_there_again(shared_home: Home, how: str) -> None:
+    home = shared_home
     home.wait_ready()
     pids, run = home.pids(), home.path / "run"
     if how == "moved":

@@ -49,8 +49,7 @@ def test_the_same_id_is_not_executed_again_though_the_dispatcher_died_between(ho
 def test_an_effect_is_interrupted_and_not_repeated_when_its_driver_is_killed_while_it_drives() -> None:
     slow = {"kind": "virtual", "effects": ["wind"], "options": {"apply_ms": 1500}}
     with Home({"wind": slow}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "cut", "intensity": 40, "ttl_ms": 20000})
         wait_for(lambda: b"cut" in (home.path / "run" / "wind.seen").read_bytes(), what="the id in wind.seen")
@@ -77,8 +76,7 @@ def all_final(client: Client, name: str, count: int) -> list[str]:
 def test_after_a_stop_all_nothing_published_before_it_drives_the_device(mosquitto: int) -> None:
     witness = Client(mosquitto, "fan")
     with Home({"wind": with_witness(mosquitto)}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         for round_ in range(5):
             storm(client, f"r{round_}")
@@ -98,8 +96,7 @@ def test_after_a_stop_all_nothing_published_before_it_drives_the_device(mosquitt
 def test_a_stop_also_ends_what_a_dead_dispatcher_had_accepted(mosquitto: int) -> None:
     witness = Client(mosquitto, "fan")
     with Home({"wind": with_witness(mosquitto)}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         home.order("stop", "wind")  # so that everything is held
         for number in range(100):
@@ -124,8 +121,7 @@ def test_a_stop_also_ends_what_a_dead_dispatcher_had_accepted(mosquitto: int) ->
 def test_effectd_stop_reaches_everything_while_the_broker_is_dead_and_holds_when_it_is_back(mosquitto: int) -> None:
     witness = Client(mosquitto, "fan")
     with Home({"wind": with_witness(mosquitto)}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "on", "intensity": 50, "duration": 0})
         assert client.receipt("on")["status"] == "done"
@@ -148,8 +144,7 @@ def test_effectd_stop_reaches_everything_while_the_broker_is_dead_and_holds_when
 def test_under_load_a_kill_loses_nothing_and_doubles_nothing(mosquitto: int, victim: str) -> None:
     witness = Client(mosquitto, "fan")
     with Home({"wind": with_witness(mosquitto)}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         wait_for(lambda: "RUNNING" in home.ctl("status", victim).stdout, what="RUNNING")
         client = home.client()
         asked = [f"l-{number}" for number in range(120)]

@@ -14,7 +14,6 @@ import pytest
 
 from effectd.config.reader import home_id
 from tests.broker import wire, wire5
-from tests.broker.test_socket import Local
 from tests.system.home import Client, Home, wait_for
 
 REMOTE: dict[str, Any] = {"far": {"kind": "remote", "effects": ["wind"], "location": "left"}}
@@ -239,7 +238,7 @@ def test_another_local_user_gets_in_by_port_alone(room: Home) -> None:
 
 def test_a_command_by_socket_needs_no_password_and_one_by_hand_works_too(room: Home) -> None:
     assert room.effectd("send", "light", "20", "--duration", "10").returncode == 0
-    with Local(Path(room.path / "run" / "broker.sock"), wire.connect("by-hand")) as client:
+    with wire.Client(Path(room.path / "run" / "broker.sock"), wire.connect("by-hand")) as client:
         client.expect(wire.CONNACK)
         client.publish("effects/light", json.dumps({"id": "hand", "duration": 10}), 1)
 
@@ -250,3 +249,42 @@ def test_after_a_kill_of_the_broker_all_have_their_places_again(home: Home) -> N
     client = home.client()
     client.publish("effects/wind", {"id": "again", "duration": 10})
     assert client.receipt("again")["status"] == "done"
+
+
+def test_a_topic_cannot_forge_lines_in_a_log_or_steer_a_terminal(room: Home) -> None:
+    marks = ("\nforged line", "\x1b[31mred", "\r\x1b]0;title\x07", "\u2028next")
+    with wire.connected(room.port, "sly\nforged id") as stranger:
+        for mark in marks:
+            for topic in (f"effects/wi{mark}", f"devices/x{mark}/set", f"receipts/{mark}", f"devices/wind{mark}/stop"):
+                stranger.send(wire.publish(topic, "x", 1))
+                answer = stranger.receive()
+                if answer is None:
+                    break
+    client = room.client()
+    client.publish("effects/wi\x1b[31mnd", {"id": "escape"})
+    client.publish("effects/light", {"id": f"after-{time.monotonic_ns()}", "duration": 1})
+    barrier(client)
+    for path in (room.path / "run" / "log").iterdir():
+        text = path.read_text(errors="replace")
+        assert "\x1b" not in text, path
+        assert not [line for line in text.splitlines() if line.startswith(("forged", "next"))], path
+
+
+def test_dead_letters_and_receipts_that_are_sent_as_effects_make_no_loop(room: Home) -> None:
+    client = room.client()
+    for number in range(5):
+        client.publish("effects/no-such-type", {"id": f"loop-{number}"})
+        client.publish("effects/receipts/x", b"\xff")
+    barrier(client)
+    wait_for(lambda: len(client.on("receipts/loop-4")) == 1, what="one refusal")
+    letters = [payload for topic, payload in client.heard if topic.startswith("dead-letters/")]
+    assert len([letter for letter in letters if b"loop-" in letter]) == 5
+
+
+def test_the_homes_of_others_cannot_be_announced_here(home: Home) -> None:
+    stranger = home.client()
+    stranger.publish("system/homes/evil", {"root": ""}, retain=True)
+    barrier(stranger)
+    home.kill("broker", signal.SIGKILL)
+    home.kill("dispatcher", signal.SIGKILL)
+    home.wait_ready()

@@ -14,8 +14,7 @@ def test_a_used_port_is_named_with_its_holder_and_the_home_works_without_it_unti
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", home.port))
         holder.listen()
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         reason = wait_for(lambda: home.line("broker")["reason"], what="the port's holder named")
         assert reason.startswith(f"port {home.port} of 127.0.0.1 is held by ")
         assert f"(pid {os.getpid()})" in reason
@@ -47,8 +46,7 @@ def test_an_ipv6_address_listens_and_effects_flow(host: str) -> None:
     with Home() as home:
         home.config["broker"]["host"] = host
         home.write()
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         done = home.effectd("send", "wind", "40")
         assert done.returncode == 0, done.stderr
 
@@ -112,8 +110,7 @@ def test_a_device_that_fails_is_told_degraded_and_back_by_itself() -> None:
         home.config["devices"]["wind"] = {"kind": "flaky", "effects": ["wind"], "options": {"fail": str(fail)}}
         home.write()
         (home.path / "flaky.py").write_text(FLAKY)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         fail.touch()
         client.publish("effects/wind", {"id": "f", "intensity": 30})
@@ -137,8 +134,7 @@ def test_a_device_that_fails_is_told_degraded_and_back_by_itself() -> None:
 def test_a_device_that_hangs_fails_its_effect_and_delays_no_other() -> None:
     slow = {"kind": "virtual", "effects": ["wind"], "options": {"apply_ms": 60000}, "limits": {"max_apply_ms": 1500}}
     with Home({"wind": slow}) as home:
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "h", "intensity": 30})
         for number in range(20):

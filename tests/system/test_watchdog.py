@@ -50,8 +50,7 @@ def test_a_slow_device_is_not_a_hung_driver() -> None:
         home.config["devices"]["wind"] = {"kind": "stuck", "effects": ["wind"], "options": {"folder": str(home.path)}}
         home.write()
         (home.path / "stuck.py").write_text(STUCK)
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         (home.path / "slow").touch()
         client = home.client()
         pid = home.pid("wind")

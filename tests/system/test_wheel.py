@@ -51,7 +51,7 @@ def test_the_wheel_has_the_four_packages_and_the_files_of_a_home_and_nothing_els
         template = {name: archive.read(name).decode() for name in names if name.startswith("effectd/template/")}
     assert {name.split("/")[0] for name in names} == PACKAGES
     assert {name for name in names if not name.endswith(".py")} == {*template, "effectd/py.typed", "drivers/py.typed"}
-    for page in ("config.yaml", "supervisor.conf", "docs/configuration.md"):
+    for page in ("config.yaml", "supervisor.conf", "docs/configuration.md", "docs/config.schema.json"):
         assert template.pop(f"effectd/template/{Path(page).name}") == (REPOSITORY / page).read_text()
     assert template == {}
 
@@ -85,9 +85,10 @@ assert bench.acks == {effect: "done"}
 @pytest.mark.timeout(300)
 def test_from_the_wheel_a_home_is_made_and_runs_and_takes_a_device_and_leaves_nothing(scripts: Path) -> None:
     with InitHome(scripts=scripts) as home:
-        page = (home.path / "config.yaml").read_text().split(": ", 1)[1].split("\n")[0].removesuffix(".")
-        assert Path(page).is_relative_to(scripts.parent.resolve())
-        assert Path(page).is_file()
+        schema, about, *_ = (home.path / "config.yaml").read_text().splitlines()
+        for named in (schema.split("$schema=file://")[1], about.split(": ")[1].removesuffix(".")):
+            assert Path(named).is_relative_to(scripts.parent.resolve())
+            assert Path(named).is_file()
         home.up()
         done = home.effectd("send", "wind", "60", "--duration", "100")
         assert done.returncode == 0, done.stdout + done.stderr

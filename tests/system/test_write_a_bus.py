@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_the_bus_of_the_page_is_tested_by_its_vectors_and_drives_its_lamps() -> None:
-    (_, code), (_, config), (_, vectors), (_, console) = BLOCKS
+    (_, code), (_, config), (_, vectors), (_, console), (_, bench), (_, play_bench) = BLOCKS
     part = yaml.safe_load(config)
     box = socket.socket(type=socket.SOCK_DGRAM)
     box.settimeout(10)
@@ -33,9 +33,12 @@ def test_the_bus_of_the_page_is_tested_by_its_vectors_and_drives_its_lamps() -> 
             cwd=home.path, capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
         assert (done.stdout.strip(), done.returncode) == (told, 0), done.stderr
+        (home.path / "test_frames.py").write_text(bench)
+        assert play_bench.strip() == "$ .venv/bin/python -m unittest test_frames"
+        done = home.run("unittest", "test_frames")
+        assert done.returncode == 0, done.stderr
         assert home.effectd("check").returncode == 0
-        home.start()
-        home.wait_ready()
+        home.start_ready()
         assert box.recv(100) == b"\0\0"  # off first
         client = home.client()
         client.publish("effects/light", {"id": "row", "intensity": 100, "duration": 200})

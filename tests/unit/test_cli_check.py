@@ -1,7 +1,9 @@
 """`effectd check`: the two files of a home, each for itself and compared both ways."""
 
 import inspect
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import supervisor
 import supervisor.options
 
+from effectd.base import lock
 from effectd.cli import check
 from effectd.cli.supervisor_keys import KEYS
 
@@ -299,3 +302,24 @@ def test_no_key_of_supervisors_own_sample_is_unknown(home):
     assert "\nstopasgroup=" in text
     (home / "supervisor.conf").write_text(text)
     assert check.SupervisorFile(home / "supervisor.conf").problems == []
+
+
+@pytest.mark.parametrize(("key", "line"), [("host", 2), ("websocket", 4)])
+def test_a_port_that_somebody_else_holds_is_a_warning_that_says_who(home, capsys, key, line):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
+        taken, free = server.getsockname()[1], other.getsockname()[1]
+        other.close()
+        host, web = (taken, free) if key == "host" else (free, taken)
+        write(home, f"broker:\n  host: 127.0.0.1\n  port: {host}\n  websocket: {{port: {web}}}\n" + CONFIG)
+        assert check.run(home) == 0
+    told, good = capsys.readouterr().out.splitlines()
+    assert told.startswith(f"{home}/config.yaml:{line}: broker.{key}: port {taken} of 127.0.0.1 is held by ")
+    assert told.endswith(f"(pid {os.getpid()}) (a warning)")
+    assert "are good" in good
+
+
+def test_the_port_of_a_home_whose_own_broker_runs_is_no_warning(home, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server, lock.held(home, "broker", 1):
+        write(home, f"broker: {{port: {server.getsockname()[1]}}}\n" + CONFIG)
+        assert check.run(home) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1

@@ -133,3 +133,60 @@ def test_the_list_shows_each_device_with_what_stands_in_the_file(room):
     said = device(room, "list")
     assert [line.split()[0] for line in said.splitlines()] == ["DEVICE", "light", "wind", "vibration", "scent", "far"]
     assert said.splitlines()[-1].split() == ["far", "remote", "wind", "left", "its", "driver", "is", "elsewhere"]
+
+
+BUS = """
+buses:
+  stage:                # one process for both
+    kind: virtual
+    options: {apply_ms: 1}
+devices:
+  fan: {bus: stage, effects: [wind]}
+  lamp:
+    bus: stage
+    effects: [light]    # warm white
+  solo: {kind: virtual, effects: [wind]}
+effects: {wind: {}, light: {}}
+"""
+
+
+@pytest.fixture
+def stage(room: Room) -> Room:
+    """Two devices on a bus, one by itself."""
+    room.files[0].write_text(BUS)
+    conf = room.files[1].read_text()
+    programs = "".join(f"\n{check.section(name)}" for name in ("stage", "solo"))
+    room.files[1].write_text(conf[: conf.index("; One section a device")] + programs)
+    assert check.problems(room.path) == []
+    return room
+
+
+def test_a_device_of_a_bus_is_taken_out_and_the_bus_runs_on_with_the_others(stage):
+    conf = stage.files[1].read_bytes()
+    device(stage, "remove", "fan")
+    assert stage.files[0].read_text() == BUS.replace("  fan: {bus: stage, effects: [wind]}\n", "")
+    assert stage.files[1].read_bytes() == conf
+
+
+def test_with_the_last_device_of_a_bus_its_program_goes_and_its_section_in_buses_stays(stage):
+    device(stage, "remove", "fan")
+    said = device(stage, "remove", "lamp")
+    assert "no device is on stage any more: its program ends, its section in buses: stays" in said
+    assert "[program:stage]" not in stage.files[1].read_text()
+    assert reader.load(stage.path).buses
+
+
+def test_a_device_goes_onto_a_bus_and_back(stage):
+    device(stage, "set", "solo", "kind=", "bus=stage")
+    assert "[program:solo]" not in stage.files[1].read_text()
+    assert reader.load(stage.path).devices_of("stage") == ["fan", "lamp", "solo"]
+    device(stage, "set", "solo", "bus=", "kind=virtual")
+    assert "[program:solo]" in stage.files[1].read_text()
+
+
+def test_a_key_of_a_bus_is_set_and_a_bus_is_not_removed_as_a_device(stage):
+    device(stage, "set", "stage", "options.apply_ms=5")
+    assert "options: {apply_ms: 5}" in stage.files[0].read_text()
+    said = stage.refused_device("set", "stage", "options.speed=5")
+    assert said.startswith("buses.stage.options.speed: unknown key; allowed here are ")
+    assert stage.refused_device("remove", "stage").startswith("stage is a bus: remove its devices, ")

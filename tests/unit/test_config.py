@@ -247,7 +247,12 @@ def test_a_topic_root_stands_before_every_topic(load, root):
         ("effects:\n  wind:\n    label: {}\n", 3, "effects.wind.label", "labels, duration_ms"),
         ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
         ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
-        ("<<: {broker: {}}\n", 1, "<<", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
+        (
+            "<<: {broker: {}}\n",
+            1,
+            "<<",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
+        ),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_keys_of_that_very_place(error, text, line, key, allowed):
@@ -503,6 +508,21 @@ def test_a_home_is_the_given_folder_else_the_environments_else_the_current_one(h
     assert reader.find_home(None) == named
     monkeypatch.delenv("EFFECTD_HOME")
     assert reader.find_home(None) == here
+
+
+def test_a_home_is_found_from_a_folder_within_it_and_a_lone_config_yaml_further_up_is_none(home, monkeypatch):
+    monkeypatch.delenv("EFFECTD_HOME", raising=False)
+    below = home / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    (home / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="no home here"):
+        reader.find_home(None)
+    (home / "supervisor.conf").touch()
+    assert reader.find_home(None) == home
+    (home / "a" / "config.yaml").touch()
+    (home / "a" / "supervisor.conf").touch()
+    assert reader.find_home(None) == home / "a"
 
 
 def test_a_folder_without_config_yaml_is_no_home(home):

@@ -577,7 +577,7 @@ def test_nothing_is_kept_of_an_effect_that_has_ended(room):
     room.delivery.stop()
     room.loop.advance(2)
     assert (len(room.delivery), room.loop.waiting) == (0, 0)
-    assert not any(lane.parts for lane in room.delivery._lanes.values())
+    assert not any(lane.shares for lane in room.delivery._lanes.values())
 
 
 # --- any history at all -----------------------------------------------------------------------------------------
@@ -865,7 +865,7 @@ def test_an_effect_that_cannot_be_noted_or_told_leaves_nothing_behind(room):
         with pytest.raises(TypeError):
             room.receipts.publish(effect, "refused", devices={"fan": object()}, reason="", latency_ms=None)
     assert (len(room.delivery), room.loop.waiting, room.receipts._known) == (0, 0, {})
-    assert not any(lane.parts for lane in room.delivery._lanes.values())
+    assert not any(lane.shares for lane in room.delivery._lanes.values())
 
 
 def test_a_device_that_is_taken_out_and_brought_back_gets_rising_numbers_and_no_timer_of_the_old_one_is_left(room):

@@ -1,4 +1,4 @@
-"""A part of an effect goes exactly where the table in delivery.py's docstring leads, whatever happens to it."""
+"""A share of an effect goes exactly where the table in delivery.py's docstring leads, whatever happens to it."""
 
 import random
 import re
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dispatcher_proc import delivery as delivery_module
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.lane import ASK_AGAIN_S, Lane
-from dispatcher_proc.open_effect import OpenEffect, Part
+from dispatcher_proc.open_effect import OpenEffect, Share
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect
 from tests.unit.test_delivery import Room
@@ -49,12 +49,12 @@ class Watched(Room):
 
     def states(self) -> dict[Key, str]:
         lanes = self.delivery._lanes
-        parts = {(name, device): lanes[device].parts.get(name) for name, device in self.keys if device in lanes}
-        return {key: lanes[key[1]].state(part) if (part := parts.get(key)) else "settled" for key in self.keys}
+        shares = {(name, device): lanes[device].shares.get(name) for name, device in self.keys if device in lanes}
+        return {key: lanes[key[1]].state(share) if (share := shares.get(key)) else "settled" for key in self.keys}
 
     @contextmanager
     def event(self, event: str, keys: Iterable[Key] | None = None) -> Iterator[None]:
-        """What happens within changes these parts (None: any) as the table says, and no others."""
+        """What happens within changes these shares (None: any) as the table says, and no others."""
         before = self.states()
         concerned = set(before) if keys is None else set(keys)
         yield
@@ -95,12 +95,12 @@ class Watched(Room):
                 ask(lane)
 
         def expired(delivery: Delivery, opened: OpenEffect, why: str = "") -> None:
-            with self.event("time is up", [(opened.effect.id, name) for name in opened.parts]):
+            with self.event("time is up", [(opened.effect.id, name) for name in opened.shares]):
                 expire(delivery, opened, why)
 
-        def gave_up(delivery: Delivery, part: Part) -> None:
-            with self.event("no answer", [(part.effect.id, part.device)]):
-                give_up(delivery, part)
+        def gave_up(delivery: Delivery, share: Share) -> None:
+            with self.event("no answer", [(share.effect.id, share.device)]):
+                give_up(delivery, share)
 
         with (
             patch.object(Lane, "pump", pumped),

@@ -21,6 +21,7 @@ from effectd.readiness import gate_watcher as watcher_module
 from effectd.readiness.gate import Gate, GateHeld, this_generation
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.testing import FakeLoop
+from tests.system.home import answers
 from tests.unit.real_loop import RealLoop
 
 OWNER = """
@@ -312,7 +313,7 @@ def test_a_gate_that_was_removed_or_replaced_is_bound_again_and_who_listened_goe
     gate.say("ready")
     loop.until(lambda: watch.ready)
     strike(run / "fan.gate")
-    loop.until(lambda: reaches(run / "fan.gate"), 3)
+    loop.until(lambda: answers(run / "fan.gate"), 3)
     newcomer = Reader(run, loop)
     assert newcomer.line()["state"] == "ready"
     gate.say("waiting", "broker is not running")
@@ -320,15 +321,6 @@ def test_a_gate_that_was_removed_or_replaced_is_bound_again_and_who_listened_goe
     assert newcomer.line()["state"] == "waiting"
     assert not reader.ended()
     newcomer.sock.close()
-
-
-def reaches(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as sock:
-        try:
-            sock.connect(str(path))
-        except OSError:
-            return False
-        return True
 
 
 def test_who_met_a_foreign_socket_at_the_place_of_a_gate_finds_the_real_one_when_it_is_back(run, loop, gate):
@@ -358,7 +350,7 @@ def test_a_gate_that_cannot_be_bound_again_says_so_once_and_is_bound_when_it_can
     loop.spend(1.2)
     assert caplog.text.count("cannot be bound again") == 1
     run.unlink()
-    loop.until(lambda: reaches(run / "fan.gate"), 3)
+    loop.until(lambda: answers(run / "fan.gate"), 3)
 
 
 def test_who_does_not_have_the_lock_never_takes_the_gate_of_who_has_it(run, loop, gate):

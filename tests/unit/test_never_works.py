@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from effectd.base.errors import ConfigError, DeviceFailed, in_words
-from effectd.cli import check
+from effectd.cli import built, check
 from effectd.config import reader
 
 HEAD = "[supervisord]\nlogfile=%(here)s/run/log/supervisord.log\n"
@@ -219,13 +219,13 @@ def test_two_devices_of_one_bus_on_one_of_its_actuators_are_refused_at_the_secon
     one = "  fan: {bus: board, effects: [wind], options: {actuator: fan}}\n"
     other = "  second: {bus: board, effects: [wind], options: {actuator: fan, index: %s}}\n"
     (home / "config.yaml").write_text(board + one + other % 1 + "effects: {wind: }\n")
-    (error,) = check._options(reader.load(home))
+    (error,) = built.errors(reader.load(home))
     assert (error.key, error.problem) == (
         "devices.second.options",
         "fan 1 of board is fan's already; one of them only",
     )
     (home / "config.yaml").write_text(board + one + other % 2 + "effects: {wind: }\n")
-    assert check._options(reader.load(home)) == []
+    assert built.errors(reader.load(home)) == []
 
 
 def test_a_bus_and_a_device_on_one_port_are_refused(home):

@@ -82,6 +82,27 @@ def test_another_broker_concerns_every_program():
     assert keys["fan"] == ["broker.embedded", "broker.external"]
 
 
+def test_the_part_of_a_bus_is_its_section_and_those_of_its_devices():
+    house = {
+        "buses": {"stage": {"kind": "virtual"}, "spare": {"kind": "virtual"}},
+        "devices": {"fan": {"bus": "stage", "effects": ["wind"]}, "lamp": {"bus": "stage", "effects": ["wind"]}},
+        "effects": {"wind": {}},
+    }
+
+    def stage(change: Any = lambda _house: None) -> part.Part:
+        changed_: Any = yaml.safe_load(yaml.safe_dump(house))
+        change(changed_)
+        return part.of(reader.load(Path("/nowhere"), yaml.safe_dump(changed_).encode()), "stage")
+
+    def keys(change: Any) -> list[str]:
+        return part.differences(stage(), stage(change))
+
+    assert keys(lambda room: room["buses"]["stage"].update(options={"apply_ms": 5})) == ["options.apply_ms"]
+    assert keys(lambda room: room["devices"]["fan"].update(curve=2)) == ["devices.fan.curve"]
+    assert keys(lambda room: room["devices"].pop("lamp")) == ["devices.lamp"]
+    assert keys(lambda room: room["buses"].pop("spare")) == []
+
+
 def test_a_password_is_in_no_part(monkeypatch):
     before = [part.digest(part.of(tree(broker=EXTERNAL), name)) for name in PROGRAMS]
     monkeypatch.setenv("ROOM_PW", "hunter2")

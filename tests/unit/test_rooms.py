@@ -16,6 +16,7 @@ HOST_FILES = {
     "pace",
     "actuator",
     "actuator_bench",
+    "bus_bench",
     "host",
     "deadline",
     "driver_bench",
@@ -23,6 +24,7 @@ HOST_FILES = {
     "kinds",
     "member",
     "order",
+    "program_bench",
     "ramp",
     "reporter",
     "solo",
@@ -113,7 +115,12 @@ def test_within_effectd_a_package_imports_only_from_those_below_it():
 
 def test_only_a_bench_uses_what_is_for_tests():
     users = [path for path in FILES if any(module.startswith("effectd.testing") for module in imports(path))]
-    assert {path.stem for path in users if path.parent.name != "testing"} == {"actuator_bench", "bench"}
+    assert {path.stem for path in users if path.parent.name != "testing"} == {
+        "actuator_bench",
+        "bench",
+        "bus_bench",
+        "program_bench",
+    }
 
 
 def test_a_driver_knows_of_this_package_only_the_base_class_and_the_templates():

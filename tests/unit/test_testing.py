@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
-from effectd.driver import DeviceFailed, Driver, Effect, Options
-from effectd.testing import DispatcherBench, DriverBench
+from effectd.driver import Bus, DeviceFailed, Driver, Effect, Options
+from effectd.testing import BusBench, DispatcherBench, DriverBench
 
 
 class LampOptions(Options):
@@ -163,6 +164,66 @@ def test_a_dry_run_opens_nothing_and_keeps_what_would_have_left():
 def test_wrong_options_limits_and_keys_are_refused(wrong: dict[str, Any]):
     with pytest.raises(msgspec.ValidationError):
         DriverBench(Lamp, **wrong)
+
+
+# --- a bus
+
+
+class Row(Bus):
+    effects = ("light",)
+    uses_out = True
+    refresh_hz = 10.0
+    devices: Mapping[str, LampOptions]
+    fails = 0  # so many calls of `show` raise
+
+    def show(self, levels: dict[str, Effect | None]) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise DeviceFailed("no such row")
+        self.out(
+            " ".join(
+                f"{self.devices[name].channel}={level.level(255) if level else 0}" for name, level in levels.items()
+            ),
+            lambda: None,
+        )
+
+
+class Sleepy(Row):
+    repeat_s = 1.0
+
+
+LAMPS = {"left": {"options": {"channel": 1}, "limits": {"max_intensity": 50}}, "right": {"options": {"channel": 2}}}
+
+
+def test_a_bus_gets_the_levels_of_all_its_devices_no_more_often_than_it_can_show_them():
+    bench = BusBench(Row, devices=LAMPS)
+    left, right = bench["left"].send(80, 200), bench["right"].send(60, 1000)
+    bench.advance(2)
+    off, on, right_alone = ({"left": 0, "right": 0}, {"left": 50, "right": 60}, {"left": 0, "right": 60})
+    assert bench.shown == [(0, off), (100, on), (300, right_alone), (1100, off)]
+    assert (bench["left"].acks, bench["right"].acks) == ({left: "done"}, {right: "done"})
+    bench.close()
+    bench.advance(1)
+    assert bench.calls[-2:] == [(2000, "show"), (2000, "close")]
+
+
+def test_what_fails_on_a_bus_fails_for_each_of_its_devices_and_it_is_opened_again_off_first():
+    bench = BusBench(Row, devices=LAMPS)
+    bench.bus.fails = 1
+    effects = {device: bench[device].send(60) for device in LAMPS}
+    bench.advance(0.5)
+    assert {device: bench[device].acks[effect] for device, effect in effects.items()} == dict.fromkeys(LAMPS, "failed")
+    assert bench.calls == [(0, "open"), (0, "show"), (100, "show"), (200, "reopen"), (200, "show")]
+
+
+def test_a_bus_that_falls_asleep_is_shown_the_same_again_and_a_dry_run_keeps_it_all():
+    bench = BusBench(Sleepy, devices=LAMPS, dry_run=True)
+    bench["right"].send(100, 0)
+    bench.advance(2.5)
+    assert bench.out == ["1=0 2=0", "1=0 2=255", "1=0 2=255", "1=0 2=255"]
+
+
+# --- the dispatcher
 
 
 def test_a_dispatcher_on_the_bench_answers_under_its_topic_root(home):

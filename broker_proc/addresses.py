@@ -1,0 +1,17 @@
+"""What `broker.host` means: the addresses to listen on."""
+
+import socket
+
+
+def addresses(host: str) -> list[str] | None:
+    """What to listen on; None: everything. Loopback is both of its addresses, for `localhost` may mean either."""
+    if host == "*":
+        return None
+    if host == "127.0.0.1":
+        try:
+            with socket.socket(socket.AF_INET6) as trial:
+                trial.bind(("::1", 0))
+        except OSError:  # a machine without IPv6
+            return [host]
+        return [host, "::1"]
+    return [host.strip("[]")]

@@ -1,0 +1,51 @@
+"""`effectd user`, `certificate` and `doctor`: options and examples; what they do is in the files of their names."""
+
+from typing import Annotated
+
+import typer
+
+from effectd.cli import user_group
+from effectd.cli.options import HOME, Home
+
+group = typer.Typer()
+group.add_typer(user_group.group, name="user")
+
+
+@group.command(
+    "certificate",
+    epilog="""Exit code: 0 made, 69 openssl is missing or refused, 78 config.yaml cannot be changed.
+
+effectd certificate             effectd certificate show.example 192.0.2.7
+
+effectd certificate --client fan-esp""",
+)
+def _certificate(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="More names of this host.")] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="USER", help="A client's instead: its common name is the user.")
+    ] = None,
+    days: Annotated[int, typer.Option(metavar="N", min=1, max=3650, help="How long it is good for.")] = 398,
+    home: Home = HOME,
+) -> None:
+    """TLS for the broker: a private CA, a certificate for this host's names and addresses. Again = renewed."""
+    from effectd.cli import certificate
+
+    raise typer.Exit(certificate.run(home, names or [], client, days))
+
+
+@group.command(
+    "doctor",
+    epilog="""Exit code: 0 nothing is wrong, 1 something is (each line says what to do), 69 no broker at HOST:PORT.
+
+effectd doctor             effectd doctor --broker broker.example:1883""",
+)
+def _doctor(
+    broker: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Try out what that broker can do, instead.")
+    ] = None,
+    home: Home = HOME,
+) -> None:
+    """Look this home over: what is open to whom, ports, rights, certificates, programs, devices, the clock."""
+    from effectd.cli import doctor
+
+    raise typer.Exit(doctor.run(home) if broker is None else doctor.try_broker(home, broker))

@@ -1,0 +1,78 @@
+"""The drivers of a home, built as their processes would build them, and opened by nobody: what is wrong with them.
+
+Two devices that cannot both have what each of them claims (a pin, a serial port, a channel of a bus) are wrong, too.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from drivers import kinds
+from effectd.base.errors import ConfigError
+from effectd.config import programs
+from effectd.config.reader import Config
+from effectd.driver import Bus, Driver
+
+
+def errors(tree: Config) -> list[ConfigError]:
+    """What is wrong with any device or bus, alone or beside the others."""
+    with own_drivers(tree.home):
+        built = {name: build(tree, name) for name in tree.programs if programs.is_device(name)}
+    good = {name: driver for name, driver in built.items() if not isinstance(driver, ConfigError)}
+    return [*(error for error in built.values() if isinstance(error, ConfigError)), *_clashes(tree, good)]
+
+
+@contextlib.contextmanager
+def own_drivers(home: Path) -> Iterator[None]:
+    """Find a driver file of the home's own, as `python -m drivers` does in that folder."""
+    sys.path.insert(0, str(home))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(home))
+
+
+def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
+    """The driver of the device or bus `name`, built as its process would, and not opened; or what is wrong with it."""
+    kind = (tree.buses.get(name) or tree.devices[name]).kind
+    try:
+        return kinds.build(name, tree)
+    except ConfigError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
+        return tree.option_error(name, ("kind",), f"{kind}: {type(error).__name__}: {error}")
+
+
+def build_error(tree: Config, name: str) -> ConfigError | None:
+    """What is wrong with the device or bus `name` alone, or beside the others."""
+    if name in tree.devices and tree.devices[name].remote:
+        return None
+    program = (tree.devices[name].bus if name in tree.devices else None) or name
+    if isinstance(found := build(tree, program), ConfigError):
+        return found
+    others = {each: build(tree, each) for each in tree.programs if programs.is_device(each) and each != program}
+    good = {each: driver for each, driver in others.items() if not isinstance(driver, ConfigError)}
+    sections = (f"devices.{name}.", f"buses.{name}.")
+    return next((each for each in _clashes(tree, good | {program: found}) if each.key.startswith(sections)), None)
+
+
+def _clashes(tree: Config, drivers: Mapping[str, Driver | Bus]) -> list[ConfigError]:
+    """An error a device or bus, at its options, for the first that another one has claimed before it."""
+    taken: dict[str, tuple[str, bool]] = {}  # what -> who, and whether for itself alone
+    errors = []
+    for name, claims in _claims(drivers.items()):
+        for what, alone in claims.items():
+            owner, alone_there = taken.setdefault(what, (name, alone))
+            if owner != name and (alone or alone_there):
+                errors.append(tree.option_error(name, ("options",), f"{what} is {owner}'s already; one of them only"))
+                break
+    return errors
+
+
+def _claims(drivers: Iterable[tuple[str, Driver | Bus]]) -> Iterator[tuple[str, dict[str, bool]]]:
+    for name, driver in drivers:
+        yield name, driver.claims()
+        if isinstance(driver, Bus):
+            for device in driver.devices:
+                yield device, {f"{what} of {name}": alone for what, alone in driver.claims_of(device).items()}

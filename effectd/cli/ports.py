@@ -1,0 +1,41 @@
+"""The ports that this home's broker is to listen on, and who holds them in its place."""
+
+import errno
+import socket
+from pathlib import Path
+
+from broker_proc.addresses import addresses
+from effectd.base import lock
+from effectd.config import programs
+from effectd.config.reader import Config
+
+
+def held_by_others(tree: Config) -> list[tuple[str, str]]:
+    """Key in config.yaml, and who holds that port; nothing where this home's own broker does."""
+    broker = tree.broker
+    wanted = [("host", broker.host, broker.port)] if broker.embedded else []
+    if wanted and broker.websocket is not None:
+        wanted.append(("websocket", broker.websocket.host, broker.websocket.port))
+    found = []
+    for key, host, port in wanted:
+        if any(_in_use(address, port) for address in addresses(host) or ("0.0.0.0",)) and not _is_ours(tree.home):
+            from broker_proc.port import who_holds  # psutil
+
+            found.append((key, f"port {port} of {host} is held by {who_holds(port)}"))
+    return found
+
+
+def _in_use(address: str, port: int) -> bool:
+    try:
+        for family, kind, protocol, _, where in socket.getaddrinfo(address, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(where)
+    except OSError as error:  # an address that is not there yet is waited for
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _is_ours(home: Path) -> bool:
+    """Whether this home's broker runs: its gate, and so `health`, says whether it has its ports."""
+    return programs.BROKER in lock.holders(home)
