@@ -41,7 +41,7 @@ def test_a_value_beyond_all_bounds_is_still_a_line(field: str, value: str):
         (
             "devices/fan/state",
             b'{"on": false, "reason": "budget: free again in 50 s"}',
-            "off  budget: free again in 50 s",
+            "  budget: free again in 50 s",
         ),
     ],
 )
