@@ -97,6 +97,7 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
         for device in left.devices
         for topic in (topics.state, topics.availability, topics.config, topics.fence)
     ]
+    kept += [topics.holds] if programs.DISPATCHER in left.programs else []
     gone = {topics.system(name): _gone(name) for name in left.programs}
     try:
         with Client(there, "up", [*kept, *gone]) as client:

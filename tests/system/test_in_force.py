@@ -290,7 +290,8 @@ def test_device_set_is_in_force_at_once_and_touches_no_other_program(home: Home)
     client = home.client("#")
     assert home.effectd("send", "wind", "50", "--duration", "5000").returncode == 0
     wait_for(lambda: client.state("wind") and not client.state("wind")["on"], 3, "off after 150 ms")
-    assert stale(home) == {"light": ["limits.max_on_ms"]}
+    assert list(stale(home)) == ["light"]
+    assert "limits.max_on_ms" in stale(home)["light"]
 
 
 def test_device_remove_ends_it_while_it_is_on_and_what_waits_for_it_ends_as_failed(home: Home) -> None:
