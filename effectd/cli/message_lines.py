@@ -7,10 +7,8 @@ from typing import Any
 
 from effectd.cli import style
 from effectd.cli.client import Message
-from effectd.messages import answers
+from effectd.messages import answers, holds
 from effectd.messages.topics import Topics
-
-_QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
 
 
 def as_line(message: Message) -> str:
@@ -31,14 +29,22 @@ def in_words(message: Message, topics: Topics) -> str:
     value = _value(text)
     fields = value if isinstance(value, dict) else {}
     match topics.split(message.topic):
-        case ["devices", _, word] if word in _QUIET:
-            return ""
+        case ["devices", _, "set" | "ack" | "config"] | ["system", "holds"]:
+            return ""  # the machine's own talk: only in JSON; and holds are told by those who hold
         case ["devices", device, "state"]:
             said = f"{style.clean(device):<12}{style.doing(fields)}"
         case ["devices", device, "availability"]:
             said = f"{style.clean(device):<12}{style.paint(style.clean(text))}"
         case ["devices", device, "stop"]:
             said = f"{'stop':<12}{style.clean(device)}"
+        case ["holds", name]:
+            hold = holds.decode(name, message.payload, 0)
+            whom = "" if hold is None or hold.target is None else f"  (only {', '.join(hold.target)})"
+            said = (
+                f"{'release':<12}{style.clean(name)}"
+                if hold is None
+                else f"{'hold':<12}{style.clean(str(hold) + whom, 400)}"
+            )
         case ["stop-all"]:
             said = f"{'stop':<12}everything"
         case ["effects", *levels]:
