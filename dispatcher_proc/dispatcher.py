@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dispatcher_proc import shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
+from dispatcher_proc.clock import Clock
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.holding import Holding
@@ -90,6 +91,7 @@ class Dispatcher:
             self._presence,
             self._admission,
             self._timelines,
+            Clock(loop, self._timelines.conductor),
             self._effects,
             near,
         )

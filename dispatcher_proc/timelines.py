@@ -233,6 +233,7 @@ class Timelines(Part):
         self._admission.submit(effect, origin)
 
     def _changed(self, show: Show) -> None:
+        self._states.beat()
         self._note(show)
         self._states.say(show.name)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 import effectd
 from drivers import kinds
 from effectd.config.reader import FILE
-from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions, Supervision
+from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions, Supervision, Timelines
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
 PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
@@ -35,6 +35,7 @@ class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
     effects: dict[str, EffectType] = {}
     buttons: dict[str, Button] = {}
     supervision: Supervision = Supervision()
+    timelines: Timelines = Timelines()
 
 
 def run() -> int:
@@ -131,21 +132,23 @@ def _cells(row: list[str]) -> list[tuple[str, str]]:
 
 def _describe(path: str, text: str, whole: Schema, found: dict[str, Schema]) -> None:
     """Put the words to the property at `path`; `<id>` is whatever key the user chooses."""
-    at, steps = whole, path.split(".")
+    places, steps = [whole], path.split(".")
     for step in steps[:-1]:
-        at = _struct(at["additionalProperties"] if step.startswith("<") else at["properties"][step], found)
-    described = at if steps[-1].startswith("<") else at["properties"][steps[-1]]
-    described["description"] = text
+        places = [struct for at in places for below in _below(at, step) for struct in _structs(below, found)]
+    for described in [below for at in places for below in _below(at, steps[-1], itself=True)]:
+        described["description"] = text
 
 
-def _struct(schema: Schema, found: dict[str, Schema]) -> Schema:
-    """What a reference leads to, also where it may be null."""
+def _below(at: Schema, step: str, *, itself: bool = False) -> list[Schema]:
+    """What stands in a struct under a key, [] where it has none; for a key of the user's own the struct `itself`."""
+    if step.startswith("<"):
+        return [at if itself else at["additionalProperties"]]
+    return [at["properties"][step]] if step in at.get("properties", {}) else []
+
+
+def _structs(schema: Schema, found: dict[str, Schema]) -> list[Schema]:
+    """What a reference leads to, also where it may be null, or one of several."""
     choices: list[Schema] = [schema, *schema.get("anyOf", ()), *schema.get("allOf", ())]
-    for each in choices:
-        if "$ref" in each:
-            below: Schema = found[each["$ref"].rpartition("/")[2]]
-            return below
-        if "properties" in each or isinstance(each.get("additionalProperties"), dict):
-            found_here: Schema = each
-            return found_here
-    return schema
+    structs: list[Schema] = [found[each["$ref"].rpartition("/")[2]] for each in choices if "$ref" in each]
+    inline = [each for each in choices if "properties" in each or isinstance(each.get("additionalProperties"), dict)]
+    return structs or inline[:1] or [schema]

@@ -17,7 +17,12 @@ from effectd.config.schema import Device
 Part = dict[str, Any]
 
 _NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or taken in at once
-_ROUTED = ("effects", "location", "zones")  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
+_ROUTED = (
+    "effects",
+    "location",
+    "zones",
+    "delay_ms",
+)  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
 
 
 def of(tree: Config, name: str) -> Part:
@@ -27,14 +32,14 @@ def of(tree: Config, name: str) -> Part:
         on_it = {device: _on_a_bus(tree.devices[device]) | _shared(tree, device) for device in tree.devices_of(name)}
         part = {**_fields(bus), "devices": on_it, "broker": _way(tree)}
     elif row is programs.DEVICE:
-        part = {**_fields(tree.device(name)), **_shared(tree, name), "broker": _way(tree)}
+        part = {**_driven(tree.device(name)), **_shared(tree, name), "broker": _way(tree)}
     elif row.name == programs.BROKER:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
     else:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
-        part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}
+        part = {"devices": devices, "effects": tree.effects, "timelines": tree.timelines, "broker": _way(tree)}
     plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
     return plain
 
@@ -97,9 +102,14 @@ def _shared(tree: Config, name: str) -> Part:
     return {"lights_that_share_flashes": lights} if lights > 1 else {}
 
 
+def _driven(device: Device) -> Part:
+    """What its driver makes use of; timelines, which tell a slow device earlier, are the dispatcher's."""
+    return {key: value for key, value in _fields(device).items() if key != "delay_ms"}
+
+
 def _on_a_bus(device: Device) -> Part:
     """Without its kind, which stands at the bus."""
-    return {key: value for key, value in _fields(device).items() if key != "kind"}
+    return {key: value for key, value in _driven(device).items() if key != "kind"}
 
 
 def _for_dispatcher(device: Device) -> Part:

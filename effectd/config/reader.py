@@ -18,7 +18,18 @@ from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
 from effectd.config.convert import convert
-from effectd.config.schema import Address, Broker, Bus, Button, Device, EffectType, HomeAddress, Supervision, User
+from effectd.config.schema import (
+    Address,
+    Broker,
+    Bus,
+    Button,
+    Device,
+    EffectType,
+    HomeAddress,
+    Supervision,
+    Timelines,
+    User,
+)
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -37,6 +48,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     effects: dict[str, Any] = {}
     buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
+    timelines: Timelines = Timelines()
 
 
 class Config(Struct, frozen=True):
@@ -52,6 +64,7 @@ class Config(Struct, frozen=True):
     dispatcher: bool = True  # false: drivers only; the dispatcher is another home's, under the same topic_root
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
+    timelines: Timelines = Timelines()
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -202,6 +215,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         effects,
         tuple(errors),
         supervision=top.supervision,
+        timelines=top.timelines,
         dispatcher=top.dispatcher,
         buses=buses,
         buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},

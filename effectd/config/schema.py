@@ -244,6 +244,26 @@ class EffectType(Struct, frozen=True, forbid_unknown_fields=True):
     duration_ms: Annotated[int, Meta(ge=0)] = 1000
 
 
+class ArtNetClock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="artnet"):
+    """Art-Net timecode moves a timeline, whose start is at `offset`."""
+
+    timeline: str
+    host: str = "0.0.0.0"
+    port: Port = 6454
+    offset: Annotated[str, Meta(pattern=r"^([01]?\d|2[0-3]):[0-5]\d:[0-5]\d(:([01]\d|2[0-4]))?$")] = "00:00:00:00"
+
+
+class MpvClock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="mpv"):
+    """A film in mpv moves a timeline; `socket` is its --input-ipc-server."""
+
+    timeline: str
+    socket: Annotated[str, Meta(min_length=1, max_length=107)]
+
+
+class Timelines(Struct, frozen=True, forbid_unknown_fields=True):
+    clock: ArtNetClock | MpvClock | None = None
+
+
 class Supervision(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a program's gate may be silent before the watchdog kills it (ms)."""
 

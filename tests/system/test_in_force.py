@@ -121,6 +121,7 @@ EDITS: list[tuple[str, Callable[[Home], None], set[str]]] = [
     ("dry run", device("scent", dry_run=True), {"scent"}),
     ("a place: the dispatcher reads it, the driver announces it", device("wind", location="left"), {"wind"}),
     ("a zone", device("wind", zones=["row-a"]), {"wind"}),
+    ("a delay, which the dispatcher alone heeds", device("wind", delay_ms=40), set()),
     ("a new device", device("fan"), {"fan"}),
     ("a device less", without("scent"), set()),
     ("a label", top("effects", {"light": {"labels": {"dim": 3}}, "wind": {}, "vibration": {}}), set()),
