@@ -8,6 +8,7 @@ import typer
 
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.loop import Loop
+from effectd.base.near import did_you_mean
 from effectd.cli import stop, style
 from effectd.cli.client import Client
 from effectd.cli.stop import CONFIRMED_WITHIN_S, StopRequest
@@ -21,7 +22,8 @@ def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
     tree = _load(home)
     known = _known(tree) if tree is not None else set(target)
     if unknown := [word for word in target if word not in known]:
-        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {', '.join(sorted(known))}")
+        names = ", ".join(sorted(known)) + did_you_mean(unknown[0], known)
+        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
     return _tell(home, tree, name, request, holds.encode(reason, target))
