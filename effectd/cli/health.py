@@ -8,7 +8,7 @@ from effectd.cli import style
 from effectd.supervision import health
 from effectd.supervision.health import Health
 
-EX_NOT_READY = 3
+EX_NOT_READY = 3  # not from `up`, which imports three times as much
 
 
 def run(home: Path, wait: float, *, as_json: bool) -> int:
