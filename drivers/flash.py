@@ -29,10 +29,10 @@ class Flash:
 
     def allows(self, level: Effect, now: float) -> bool:
         """Whether the light may be driven at this level now; if so, it is taken as driven."""
+        if not self._window_s:
+            return True
         brightness = _brightness(level)
-        if self._window_s and any(
-            channel.rises(value) for channel, value in zip(self._channels, brightness, strict=True)
-        ):
+        if any(channel.rises(value) for channel, value in zip(self._channels, brightness, strict=True)):
             self._rises = [at for at in self._rises if now - at < self._window_s]
             if len(self._rises) >= self._most:
                 return False

@@ -7,7 +7,7 @@ from typing import Any
 
 from effectd.cli import style
 from effectd.cli.client import Message
-from effectd.messages import answers
+from effectd.messages import answers, holds
 from effectd.messages.topics import Topics
 
 _QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
@@ -39,6 +39,16 @@ def in_words(message: Message, topics: Topics) -> str:
             said = f"{style.clean(device):<12}{style.paint(style.clean(text))}"
         case ["devices", device, "stop"]:
             said = f"{'stop':<12}{style.clean(device)}"
+        case ["holds", name]:
+            hold = holds.decode(name, message.payload, 0)
+            whom = "" if hold is None or hold.target is None else f"  (only {', '.join(hold.target)})"
+            said = (
+                f"{'release':<12}{style.clean(name)}"
+                if hold is None
+                else f"{'hold':<12}{style.clean(str(hold) + whom, 400)}"
+            )
+        case ["system", "holds"]:
+            return ""  # said above, by those who hold
         case ["stop-all"]:
             said = f"{'stop':<12}everything"
         case ["effects", *levels]:

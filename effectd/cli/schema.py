@@ -16,7 +16,7 @@ from msgspec import Struct
 import effectd
 from drivers import kinds
 from effectd.config.reader import FILE
-from effectd.config.schema import Broker, Bus, Device, EffectType, RemoteOptions, Supervision
+from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions, Supervision
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
 PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
@@ -33,6 +33,7 @@ class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
     buses: dict[str, Bus] = {}
     devices: dict[str, Device] = {}
     effects: dict[str, EffectType] = {}
+    buttons: dict[str, Button] = {}
     supervision: Supervision = Supervision()
 
 

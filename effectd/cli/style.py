@@ -74,7 +74,8 @@ def receipt(fields: Mapping[str, Any]) -> str:
 def doing(state: Mapping[str, Any]) -> str:
     """What a device's state topic says: `on  light 80 % #ff8800`, `off`."""
     if not state.get("on"):
-        return paint("off")
+        reason = state.get("reason")
+        return paint("off") + (f"  {clean(reason, 400)}" if isinstance(reason, str) and reason else "")
     intensity, parameters = number(state.get("intensity")), state.get("parameters")
     share = "-" if intensity is None else f"{intensity:g} %"
     return f"{paint('on')}  {clean(str(state.get('effect_type')), 64)} {share}" + details(parameters)

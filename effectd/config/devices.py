@@ -8,7 +8,7 @@ from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import bounds, programs
 from effectd.config.convert import convert
-from effectd.config.schema import Bus, Device, EffectType, RemoteOptions
+from effectd.config.schema import Bus, Button, Device, EffectType, RemoteOptions
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import location
 
@@ -33,6 +33,17 @@ def bus(file: YamlFile, name: str, raw: Any, devices: Container[str]) -> Bus:
     except ConfigError as error:
         error.device = name
         raise
+    return found
+
+
+def button(file: YamlFile, name: str, raw: Any, devices: dict[str, Device]) -> Button:
+    path = ("buttons", name)
+    if not programs.is_device(name):
+        raise file.error(path, "a button's name is " + programs.id_rule())
+    found: Button = convert(file, path, raw, Button)
+    known = {*devices, *(zone for each in devices.values() for zone in each.zones)}
+    if unknown := [word for word in found.target if word not in known]:
+        raise file.error((*path, "target"), f"{unknown[0][:40]!r} is no device and no zone of this home")
     return found
 
 

@@ -30,6 +30,8 @@ def of(tree: Config, name: str) -> Part:
         part = {**_fields(tree.device(name)), **_shared(tree, name), "broker": _way(tree)}
     elif row.name == programs.BROKER:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
+    elif row.name == programs.BUTTONS:
+        part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
     else:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
         part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}

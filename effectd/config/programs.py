@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from effectd.messages.topics import DEVICE_ID
 
-BROKER, DISPATCHER = "broker", "dispatcher"
+BROKER, DISPATCHER, BUTTONS = "broker", "dispatcher", "buttons"
 WATCHDOG = "watchdog"  # no program: it lives inside supervisord, but has a gate
 
 # `stop all`, the watchdog's gate, and the programs that the contract names and that have no row yet
@@ -41,6 +41,7 @@ TABLE = [
     Program(
         DISPATCHER, "dispatcher_proc", 20, (BROKER,), numbered=True, wanted=lambda tree: tree.dispatcher, rereads=True
     ),
+    Program(BUTTONS, "buttons_proc", 25, (BROKER,), wanted=lambda tree: bool(tree.buttons)),
     DEVICE,
 ]
 

@@ -18,7 +18,7 @@ from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
 from effectd.config.convert import convert
-from effectd.config.schema import Address, Broker, Bus, Device, EffectType, HomeAddress, Supervision, User
+from effectd.config.schema import Address, Broker, Bus, Button, Device, EffectType, HomeAddress, Supervision, User
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -35,6 +35,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     buses: dict[str, Any] = {}
     devices: dict[str, Any] = {}
     effects: dict[str, Any] = {}
+    buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
 
 
@@ -50,6 +51,7 @@ class Config(Struct, frozen=True):
     supervision: Supervision = Supervision()
     dispatcher: bool = True  # false: drivers only; the dispatcher is another home's, under the same topic_root
     buses: dict[str, Bus] = {}
+    buttons: dict[str, Button] = {}
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -202,6 +204,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         supervision=top.supervision,
         dispatcher=top.dispatcher,
         buses=buses,
+        buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},
         file=file,
     )
 

@@ -211,6 +211,19 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
         return not self.remote or bool(self.options.get("ack", True))
 
 
+class Button(Struct, frozen=True, forbid_unknown_fields=True):
+    """A button or contact on a pin, between it and ground (or 3.3 V: `pull_up: false`), that holds under its name."""
+
+    pin: int | str  # BCM number, or a name that gpiozero knows: GPIO17, BOARD11
+    hold: bool = True  # a press holds until somebody releases it; false: it is a stop
+    contact: bool = False  # holds for as long as it is pressed: a door, the spare contact of an emergency stop
+    normally_closed: bool = False  # pressed means open, so that a broken wire holds
+    pull_up: bool = True
+    bounce_ms: Annotated[int, Meta(ge=0, le=1000)] = 10
+    reason: str = "pressed"
+    target: tuple[str, ...] = ()  # ids of devices and zones; () = everything
+
+
 class RemoteOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """`ack: false`: an effect is sent once and is done when the broker has it, `unconfirmed`."""
 

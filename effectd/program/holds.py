@@ -7,9 +7,11 @@ again. What was heard later counts: by CLOCK_MONOTONIC, which all programs of on
 boot counts more than what is left of another (docs/decisions/0017-holds.md).
 """
 
+import contextlib
 import logging
 import math
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,11 +166,25 @@ class Holds:
                 file.write(msgspec.json.encode(list(self._notes.values())))
             self._fresh.rename(self._path)
             self._seen = _identity(self._path)
+            # a disk may take a second for it: nobody waits
+            threading.Thread(target=_to_disk, args=(self._path,), name="holds", daemon=True).start()
         except OSError as error:
             self._seen = None  # once more at the next look
             self._on_trouble(f"run/{FILE} cannot be written: {error.strerror}")
         else:
             self._on_trouble("")
+
+
+def _to_disk(path: Path) -> None:
+    """So that it outlives a power cut as well."""
+    for each in (path, path.parent):  # the file, and its name
+        try:
+            fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue  # replaced meanwhile: its successor is synced
+        with contextlib.suppress(OSError):
+            os.fsync(fd)
+        os.close(fd)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

@@ -22,13 +22,15 @@ Schema = dict[str, Any]
 
 def made() -> dict[str, Schema]:
     """Name -> schema: what docs/schemas/<name>.json must hold."""
+    state = _of(answers.State, "Device state")
+    state["properties"]["reason"] = _of(answers.KeptOff, "")["properties"]["reason"]  # only while it is kept off
     receipt = _of(answers.Receipt, "Receipt")
     receipt["properties"]["status"]["enum"] = ["accepted", *sorted(answers.FINAL)]
     return {
         "effect": _effect(),
         "receipt": receipt,
         "dead-letter": _of(answers.DeadLetter, "Dead letter"),
-        "state": _of(answers.State, "Device state"),
+        "state": state,
         "gate-line": _of(gate.Line, "Gate line"),
     }
 

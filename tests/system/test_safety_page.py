@@ -25,8 +25,10 @@ def test_every_command_of_the_safety_page_works_in_its_order() -> None:
         assert home.effectd("send", "wind", "60").returncode == 0
 
 
-def test_the_section_of_the_safety_page_is_good_configuration(tmp_path: Path) -> None:
-    (section,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert yaml.safe_load(section)["devices"]["scent"]["limits"]["min_off_ms"] == 2000
-    (tmp_path / "config.yaml").write_text(f"{section}\neffects: {{scent: {{}}}}\n")
-    assert reader.load(tmp_path).errors == ()
+def test_the_sections_of_the_safety_page_are_good_configuration(tmp_path: Path) -> None:
+    buttons, limits = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert yaml.safe_load(limits)["devices"]["scent"]["limits"]["min_off_ms"] == 2000
+    (tmp_path / "config.yaml").write_text(f"{buttons}\n{limits}\neffects: {{scent: {{}}}}\n")
+    tree = reader.load(tmp_path)
+    assert tree.errors == ()
+    assert set(tree.buttons) == {"front", "door"}

@@ -27,9 +27,14 @@ def test_a_used_port_is_named_with_its_holder_and_the_home_works_without_it_unti
         assert home.pid("broker") == pid, "it waits, it is not restarted"
 
 
+# what lets a home listen beyond loopback; our own programs and commands need no login
+OPEN = {"insecure": True, "users": {"anna": {"publish": ["effects/#"]}}}
+
+
 def test_an_address_that_is_not_on_this_machine_yet_is_waited_for() -> None:
     with Home() as home:
-        home.config["broker"]["host"] = "192.0.2.1"  # of a documentation network: nobody has it
+        # of a documentation network: nobody has it
+        home.config["broker"] |= OPEN | {"host": "192.0.2.1"}
         home.write()
         home.start()
         wait_for(
@@ -44,9 +49,10 @@ def test_an_address_that_is_not_on_this_machine_yet_is_waited_for() -> None:
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_an_ipv6_address_listens_and_effects_flow(host: str) -> None:
     with Home() as home:
-        home.config["broker"]["host"] = host
+        home.config["broker"] |= OPEN | {"host": host}
         home.write()
         home.start_ready()
+        socket.create_connection(("::1", home.port), 5).close()
         done = home.effectd("send", "wind", "40")
         assert done.returncode == 0, done.stderr
 

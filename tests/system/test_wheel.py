@@ -18,7 +18,7 @@ from tests.system.home import REPOSITORY, wait_for
 from tests.system.init_home import InitHome
 
 OTHER = "3.13"
-PACKAGES = {"effectd", "broker_proc", "dispatcher_proc", "drivers"}
+PACKAGES = {"effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc"}
 
 
 def pythons() -> list[str]:

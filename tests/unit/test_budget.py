@@ -1,5 +1,6 @@
 """On-time in every window stays within the budget, for any stream of effects, holds, kills and reboots."""
 
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from drivers import budget as budgets
 from drivers.on_time import OnTime
+from effectd.config import reader
 from effectd.config.schema import Budget
 from effectd.testing import MemoryJournal
 from tests.unit.life import Life
@@ -109,6 +111,12 @@ def test_a_scent_that_is_asked_for_each_half_second_is_off_after_its_budget_and_
         late = life.take(100, duration=1000)
         assert life.ack(late) == ("done", "")
         assert "reason" not in life.states[-1]
+
+
+def test_a_new_home_has_a_budget_for_its_scent_and_a_flash_limit_for_its_light():
+    devices = reader.load(Path(__file__).resolve().parents[2]).devices
+    assert devices["scent"].limits.budget == Budget(on_ms=10_000, window_ms=60_000)
+    assert devices["light"].flash_hz == 3
 
 
 @pytest.mark.parametrize("death", [("kill", 0.1), ("kill", 5.0), ("reboot", 0.0, 3.0)])

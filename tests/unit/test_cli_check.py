@@ -323,3 +323,16 @@ def test_the_port_of_a_home_whose_own_broker_runs_is_no_warning(home, capsys):
         write(home, f"broker: {{port: {server.getsockname()[1]}}}\n" + CONFIG)
         assert check.run(home) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits", "why"),
+    [("virtual", "\n    limits: {max_flash_hz: 0}", "has max_flash_hz 0"), ("remote", "", "is remote")],
+)
+def test_a_zone_in_which_a_light_may_flash_as_asked_is_warned_of(home, capsys, kind, limits, why):
+    section = f"    kind: {kind}\n    zones: [stage]\n    effects: [light]{limits}\n"
+    config = CONFIG.replace("    kind: virtual\n    effects: [light]\n", section)
+    write(home, config, programs=PROGRAMS if kind == "virtual" else ("broker", "dispatcher", "fan"))
+    assert check.run(home) == 0
+    told, _ = capsys.readouterr().out.splitlines()
+    assert f"light {why}: no flash limit holds for the lights of stage together" in told

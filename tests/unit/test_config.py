@@ -224,7 +224,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  port: 1\ntopics: 1\n",
             3,
             "topics",
-            "topic_root, dispatcher, broker, buses, devices, effects, supervision",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
         ),
         (
             "broker:\n  port: 1\n  prot: 2\n",
@@ -245,9 +245,14 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "cafile, certfile, keyfile",
         ),
         ("effects:\n  wind:\n    label: {}\n", 3, "effects.wind.label", "labels, duration_ms"),
-        ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, buses, devices, effects, supervision"),
-        ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, buses, devices, effects, supervision"),
-        ("<<: {broker: {}}\n", 1, "<<", "topic_root, dispatcher, broker, buses, devices, effects, supervision"),
+        ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
+        ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
+        (
+            "<<: {broker: {}}\n",
+            1,
+            "<<",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
+        ),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line_and_the_keys_of_that_very_place(error, text, line, key, allowed):
@@ -340,7 +345,7 @@ def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
     assert error(text) == (
         1,
         "",
-        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, supervision",
+        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
     )
 
 
@@ -459,7 +464,7 @@ def test_an_effect_that_is_no_type_is_named_with_the_types_that_are_known(load):
     assert "wind, fog" in error.problem
 
 
-TAKEN = ["all", "broker", "dispatcher", "dispatcher-2", "page", "playsem", "watchdog"]
+TAKEN = ["all", "broker", "buttons", "dispatcher", "dispatcher-2", "page", "playsem", "watchdog"]
 
 
 @pytest.mark.parametrize("name", [*TAKEN, "Fan", "fan_1", "-fan", "fan 1", "x" * 33])
@@ -468,7 +473,7 @@ def test_a_name_that_is_no_device_id_is_told_the_rule(load, home, name):
     (error,) = tree.errors
     assert parts(error, home) == (4, f"devices.{name}", error.problem)
     assert "1 to 32 of a-z 0-9 -" in error.problem
-    assert "all, broker, dispatcher, dispatcher-N, page, playsem, watchdog" in error.problem
+    assert "all, broker, buttons, dispatcher, dispatcher-N, page, playsem, watchdog" in error.problem
     assert list(tree.devices) == ["ok"]
 
 

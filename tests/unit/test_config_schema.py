@@ -78,7 +78,7 @@ def properties(struct: str) -> dict[str, Any]:
 
 
 def test_every_key_has_words_and_they_are_the_pages():
-    for struct in ("Broker", "BrokerLimits", "Device", "Limits", "EffectType", "Supervision"):
+    for struct in ("Broker", "BrokerLimits", "Device", "Limits", "EffectType", "Supervision", "Button"):
         silent = [key for key, found in properties(struct).items() if not found.get("description")]
         assert silent == [], f"{struct}: give it a row in docs/configuration.md"
     assert properties("Limits")["max_on_ms"]["description"] in PAGE

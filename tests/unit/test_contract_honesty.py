@@ -17,6 +17,7 @@ STRUCTS = {
     "broker.external.": schema.Address,
     "devices.<id>.": schema.Device,
     "devices.<id>.limits.": schema.Limits,
+    "buttons.<name>.": schema.Button,
 }
 KEYS = {prefix + key for prefix, struct in STRUCTS.items() for key in struct.__struct_fields__}
 FIELDS = set(published._Published.__struct_fields__)

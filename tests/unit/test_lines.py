@@ -30,3 +30,20 @@ def test_a_value_beyond_all_bounds_is_still_a_line(field: str, value: str):
         said = message_lines.in_words(Message(topic, payload, False), Topics())
         said.encode()
         assert "\x1b[2J" not in said
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "said"),
+    [
+        ("holds/door", b"open", "hold        held by door: open"),
+        ("holds/door", b'{"reason": "open", "target": ["fan"]}', "hold        held by door: open  (only fan)"),
+        ("holds/door", b"", "release     door"),
+        (
+            "devices/fan/state",
+            b'{"on": false, "reason": "budget: free again in 50 s"}',
+            "  budget: free again in 50 s",
+        ),
+    ],
+)
+def test_who_holds_and_why_something_is_off_is_said(topic: str, payload: bytes, said: str):
+    assert message_lines.in_words(Message(topic, payload, False), Topics()).endswith(said)

@@ -253,10 +253,12 @@ def test_what_strangers_publish_cannot_make_the_room_grow_without_end():
 # --- anything at all -------------------------------------------------------------------------------------------------
 
 TOPICS = (
+    "holds/door",
+    "system/holds",
     *("effects/wind", "effects", "devices/wind/state", "devices/wind/set", "devices/wind/availability"),
     *("devices/wind/config", "devices/wind/stop", "devices/wind/ack", "devices/new/state", "devices//state"),
     *("receipts/e-1", "receipts/", "dead-letters/malformed", "dead-letters/\x1b[31m", "system/wind/state"),
-    *("system/dispatcher/state", "system//state", "stop-all", "elsewhere", ""),
+    *("system/dispatcher/state", "system//state", "stop-all", "elsewhere", "", "holds/door", "system/holds"),
 )
 FIELDS = (
     *("on", "intensity", "effect_type", "effect_id", "parameters", "since", "id", "duration", "status", "devices"),

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers")
+ROOMS = ("effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HOST_FILES = {
     "budget",

@@ -1,0 +1,1 @@
+"""The program `buttons`: what people press, or a door opens, holds devices."""
