@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from effectd.base.loop import Loop
-from effectd.cli.stop import Gate
+from effectd.cli.stop import StopRequest
 from tests.system.home import Client, Home, wait_for
 from tests.system.test_external import broker
 from tests.system.test_promises import with_witness
@@ -157,7 +157,7 @@ def press(home: Path, device: str, off: Callable[[], bool]) -> float:
     """Seconds from the press of a button to what the witness sees."""
     loop = Loop()
     began = time.monotonic()
-    gate = Gate(loop, home, device, {"do": "hold", "name": "front", "reason": "pressed"})
+    gate = StopRequest(loop, home, device, {"do": "hold", "name": "front", "reason": "pressed"})
     wait_for(off, 5, "off")
     took = time.monotonic() - began
     while not gate.settled:
