@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from benchmarks import figures
-from benchmarks.brokers import AMQTT, BEFORE, MOSQUITTO, OURS, Started, started
+from benchmarks.brokers import AMQTT, BEFORE, MOSQUITTO, OURS, WITH_USERS, Started, started
 from benchmarks.load import cpu_of, enter
 from tests.broker import mutations
 from tests.system.home import REPOSITORY
@@ -61,7 +61,7 @@ def under_load(kinds: list[str], before: Path | None, rounds: int, seconds: floa
         brokers: dict[str, tuple[Started, str]] = {}
         for kind in kinds:
             broker = stack.enter_context(started(kind, before))
-            brokers[kind] = broker, str(broker.port)
+            brokers[kind] = broker, broker.address
             if kind == OURS and broker.socket.exists():
                 brokers[OVER_SOCKET] = broker, str(broker.socket)
         for number in range(rounds):
@@ -85,7 +85,7 @@ def alone(kind: str, before: Path | None) -> dict[str, float]:
         time.sleep(IDLE_S)
         idle, rss = (cpu_of(broker.pid) - before) / IDLE_S, process.memory_info().rss
         five = kind not in ONLY_311
-        crowd = [enter(str(broker.port), five=five and each % 2 == 1, topic=f"crowd/{each}") for each in range(CROWD)]
+        crowd = [enter(broker.address, five=five and each % 2 == 1, topic=f"crowd/{each}") for each in range(CROWD)]
         try:
             crowded = process.memory_info().rss
         finally:
@@ -124,6 +124,8 @@ def table(samples: Samples, key: str, digits: int) -> dict[str, dict[str, str]]:
                 rows[row][f"ours / {kind}"] = f"{medians[OURS] / medians[kind]:.2f}"
         if plain := samples.get(row.removesuffix(HALF_ON_5)) if row.endswith(HALF_ON_5) else None:
             rows[row]["ours / none on 5"] = f"{medians[OURS] / statistics.median(one[key] for one in plain[OURS]):.2f}"
+        if WITH_USERS in medians:
+            rows[row]["with users / without"] = f"{medians[WITH_USERS] / medians[OURS]:.2f}"
         if OVER_SOCKET in medians:
             rows[row]["socket / TCP"] = f"{medians[OVER_SOCKET] / medians[OURS]:.2f}"
     return rows
@@ -157,7 +159,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="an older checkout of ours: measured as well")
     parser.add_argument("--json", type=Path)
     it = parser.parse_args()
-    kinds = [OURS, MOSQUITTO, AMQTT, *([BEFORE] if it.before else [])]
+    kinds = [OURS, WITH_USERS, MOSQUITTO, AMQTT, *([BEFORE] if it.before else [])]
     rates, latencies = under_load(kinds, it.before, it.rounds, it.seconds)
     figures.show("Messages/s in", table(rates, "rate", 0))
     figures.show("Messages in, for each second of the broker's own CPU time", table(for_its_cpu(rates), "rate", 0))

@@ -1,6 +1,7 @@
 """The brokers that are compared, each alone in a process: ours as a home has it, mosquitto, and bare amqtt."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -9,19 +10,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.load import enter
+from effectd.access import passwords
 from tests.broker.conftest import free_port, mosquitto
 from tests.system.home import REPOSITORY
 
 OURS, MOSQUITTO, AMQTT, BEFORE = "ours", "mosquitto", "plain amqtt", "ours before"
+WITH_USERS = "ours, users and rights"
+LOGIN = ("bench", "a password")
+# what somebody who plays in a room has, and as the last one what is measured with
+RIGHTS = ("receipts/#", "dead-letters/#", "devices/+/state", "devices/+/config", "system/#", "#")
 
 
 class Started:
     """A broker that has answered a CONNECT; `after` is how long that took from its exec, in seconds."""
 
-    def __init__(self, command: list[str], port: int, folder: Path, checkout: Path = REPOSITORY) -> None:
+    def __init__(
+        self, command: list[str], port: int, folder: Path, checkout: Path = REPOSITORY, login: tuple[str, ...] = ()
+    ) -> None:
         self.port, self.socket = port, folder / "run" / "broker.sock"
+        self.address = f"{':'.join(login)}@{port}" if login else str(port)
         self._log = (folder / "log").open("w+")
         start = time.perf_counter()
         self.process = subprocess.Popen(
@@ -55,7 +65,7 @@ class Started:
 
     def _answers(self) -> bool:
         try:
-            enter(str(self.port), five=False).close()
+            enter(self.address, five=False).close()
         except OSError:
             return False
         return True
@@ -67,9 +77,13 @@ def started(kind: str, before: Path | None = None) -> Iterator[Started]:
     with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as name:
         folder, port, checkout = Path(name), free_port(), REPOSITORY
         (folder / "run").mkdir(mode=0o700)
-        if kind == OURS:
+        if kind in (OURS, WITH_USERS):
             # every limit as it is by default, but for the number of connections: a thousand clients besides our own
-            (folder / "config.yaml").write_text(f"broker: {{port: {port}, limits: {{connections: 1100}}}}\n")
+            broker_section: dict[str, Any] = {"port": port, "limits": {"connections": 1100}}
+            if kind == WITH_USERS:
+                broker_section["users"] = {LOGIN[0]: {"publish": RIGHTS, "subscribe": RIGHTS}}
+                passwords.write(folder, {LOGIN[0]: passwords.hashed(LOGIN[1].encode())})
+            (folder / "config.yaml").write_text(json.dumps({"broker": broker_section}))
             command = [sys.executable, "-m", "broker_proc", "--home", name]
         elif kind == BEFORE and before:
             (folder / "config.yaml").write_text(f"broker: {{port: {port}}}\n")
@@ -82,7 +96,7 @@ def started(kind: str, before: Path | None = None) -> Iterator[Started]:
             command = [mosquitto(), "-c", str(conf)]
         else:
             command = [sys.executable, "-m", "benchmarks.brokers", str(port)]
-        broker = Started(command, port, folder, checkout)
+        broker = Started(command, port, folder, checkout, LOGIN if kind == WITH_USERS else ())
         try:
             yield broker
         finally:

@@ -28,6 +28,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def open_socket(address: str) -> socket.socket:
+    """`[USER:PASSWORD@]PORT`, or the path of a socket."""
+    address = address.rpartition("@")[2]
     if address.isdigit():
         sock = socket.create_connection(("127.0.0.1", int(address)), 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -53,7 +55,9 @@ def enter(address: str, *, five: bool, topic: str = "", qos: int = 0, client_id:
     """A connection that has its CONNACK and, with a `topic`, its SUBACK."""
     speaks: Any = wire5 if five else wire
     sock = open_socket(address)
-    sock.sendall(speaks.connect(client_id, keepalive=60))
+    name, _, password = address.rpartition("@")[0].partition(":")
+    login = {"username": name, "password": password} if name else {}
+    sock.sendall(speaks.connect(client_id, keepalive=60, **login))
     if (head := read_packet(sock))[0] != 0x20 or head[3]:
         raise ConnectionError(f"refused: {head!r}")
     if topic:

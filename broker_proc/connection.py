@@ -145,11 +145,6 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
             self._heard = begun
             self._broker.counters.messages_received += done
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the client is on this machine: on broker.sock, or on loopback."""
-        return self.kind == "unix" or self.address[0] in ("127.0.0.1", "::1")
-
     @abstractmethod
     def _packet(self, head: int, start: int, stop: int) -> None:
         """One whole packet has come: `frames.data` from `start` to `stop`."""

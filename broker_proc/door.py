@@ -118,13 +118,11 @@ class Door:
         return ask
 
     def standing(self, session: "Session") -> Visitor | None:
-        """As whom somebody is in, by the files of now; None: it may not be in any more."""
+        """As whom somebody who came by a port is in, by the files of now; None: it may not be in any more."""
         access = self._access
         if access is None:
             return Visitor(EVERYTHING, session.username)
-        if session.trusted:
-            return Visitor(access.program(session.client_id), session.username)
-        if access.anybody is not None:
+        if access.anybody is not None and session.login is None:
             return Visitor(access.anybody, session.username)
         name = session.username
         if name is None or session.login is None or name not in access.users:

@@ -77,8 +77,9 @@ class Exchange:
     def _find(self, name: bytes, topic: str) -> Route:
         route = Route(topic)
         targets, route.groups = self.routing.find(topic)
-        members = [session for group in route.groups for session in group.members]
-        self.rights.check([(session, RECEIVE, topic) for session in members])
+        if route.groups:
+            members = [session for group in route.groups for session in group.members]
+            self.rights.check([(session, RECEIVE, topic) for session in members])
         allowed = self.rights.check([(one.session, RECEIVE, topic) for one in targets])
         route.targets = [one for one, may in zip(targets, allowed, strict=True) if may]
         route.guarded = any(self.is_dispatcher(one.session) for one in route.targets)

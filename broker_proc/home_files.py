@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from broker_proc.door import Door, Files
 from broker_proc.listeners import asked_of_clients, load_certificate
 from effectd.access import certificates, passwords
@@ -87,7 +89,8 @@ class HomeFiles(Files):
             if where is not None and not config.broker.users and not exposure.is_loopback(where.host):
                 what = f"no users any more, while {where.host} is still listened on: supervisorctl restart broker"
                 raise config.file.error(("broker", "users"), what)
-        return config, passwords.read(self._home)
+        # another topic_root is in force after a restart, as it is for those who publish below it
+        return msgspec.structs.replace(config, topic_root=self._config.topic_root), passwords.read(self._home)
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_S, self._look)

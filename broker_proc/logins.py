@@ -48,6 +48,7 @@ class Logins:
         self._known: dict[bytes, None] = {}
         self._suspects: dict[str, Suspect] = {}
         self._complaints = Complaints(loop, "more failed logins")
+        self._turn = asyncio.Lock()
         self._pool = ThreadPoolExecutor(1, "logins", initializer=_be_nice)
 
     def close(self) -> None:
@@ -86,12 +87,15 @@ class Logins:
     async def _verify(self, name: str, password: bytes, hashed: str) -> bool:
         if len(password) > passwords.LONGEST:
             password, hashed = b"", ""
-        good = await self._loop.run_in_executor(self._pool, passwords.verify, hashed, password)
-        if good:
-            if len(self._known) >= REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[self._digest(name, password, hashed)] = None
-        return good
+        async with self._turn:  # in the order in which they came
+            if self.remembered(name, password, hashed):
+                return True  # by then: of many that come at once with one login the first costs a hash
+            good = await self._loop.run_in_executor(self._pool, passwords.verify, hashed, password)
+            if good:
+                if len(self._known) >= REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[self._digest(name, password, hashed)] = None
+            return good
 
     async def _slow_down(self, suspect: Suspect, address: str, name: str) -> None:
         suspect.last = self._loop.time()

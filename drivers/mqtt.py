@@ -15,7 +15,7 @@ from msgspec import Meta
 from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.template import CONSTANT, Scale, Template, values
-from effectd.base.errors import DeviceFailed
+from effectd.base.errors import DeviceFailed, in_words
 from effectd.config.schema import Address, HomeAddress
 from effectd.driver import Driver, Effect, Options
 from effectd.program.dialer import connect_to
@@ -100,7 +100,10 @@ class Mqtt(Driver):
         client.will_set(*self._off, qos=self.options.qos, retain=self.options.retain)
         self._client, self._greeted, self._refused, self._said, self._confirmed = client, False, "", None, None
         self._subscribed = not (self._presence or self._state)
-        client.connect(address.host, address.port, keepalive=10)
+        try:
+            client.connect(address.host, address.port, keepalive=10)
+        except OSError as error:
+            raise DeviceFailed(f"no broker answers at {address}: {in_words(error)}") from error
         client.loop_start()
         if not self._until(lambda: (self._greeted and self._subscribed) or self._refused) or self._refused:
             raise DeviceFailed(f"{address} {self._refused or 'does not answer'}")

@@ -16,7 +16,7 @@ from msgspec import Meta, field
 
 from drivers.digest import Digest
 from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
-from effectd.base.errors import DeviceFailed
+from effectd.base.errors import DeviceFailed, in_words
 from effectd.config.schema import Address
 from effectd.driver import Driver, Effect, Options
 
@@ -121,6 +121,9 @@ class Http(Driver):
             connection.request(method, path, body.encode() or None, headers)
             answer = connection.getresponse()
             return answer, answer.read(4096)
+        except OSError as error:
+            why = f"{to.netloc} does not answer: {in_words(error)}"
+            raise type(error)(*(why,) if error.errno is None else (error.errno, why)) from error
         finally:
             connection.close()
 

@@ -6,14 +6,26 @@ Levels = tuple[str, ...]
 
 
 class Filters:
-    """Some filters, split into their levels once. As in MQTT, a wildcard at the first level matches no `$...`."""
+    """Some filters, split into their levels once. As in MQTT, a wildcard at the first level matches no `$...`.
 
-    __slots__ = ("_all", "_filters", "texts")
+    Asked for each new topic that somebody publishes or hears, so only those are looked at that begin as the topic does:
+    `_named` by the first level in which they differ (below a `topic_root` all begin alike), `_wild` in any case.
+    """
+
+    __slots__ = ("_all", "_depth", "_filters", "_named", "_wild", "texts")
 
     def __init__(self, filters: Iterable[str] = ()) -> None:
         self.texts = tuple(dict.fromkeys(filters))
         self._filters = [tuple(one.split("/")) for one in self.texts]
         self._all = "#" in self.texts  # the commonest right
+        self._depth = depth = _alike(self._filters)
+        self._named: dict[str, list[Levels]] = {}
+        self._wild: list[Levels] = []
+        for one in self._filters:
+            if depth >= len(one) or one[depth] in ("+", "#"):
+                self._wild.append(one)
+            else:
+                self._named.setdefault(one[depth], []).append(one)
 
     def __bool__(self) -> bool:
         return bool(self.texts)
@@ -25,13 +37,33 @@ class Filters:
         """Whether one of them covers this topic."""
         if self._all and not topic.startswith("$"):
             return True
-        levels = topic.split("/")
-        return any(_match(levels, one) for one in self._filters)
+        levels, depth = topic.split("/"), self._depth
+        if self._wild:
+            for one in self._wild:
+                if _match(levels, one):
+                    return True
+        if depth < len(levels):
+            for one in self._named.get(levels[depth], ()):
+                if _match(levels, one):
+                    return True
+        return False
 
     def overlap(self, topic_filter: str) -> bool:
         """Whether there is a topic that this filter and one of these match."""
         levels = tuple(topic_filter.split("/"))
         return any(_overlap(levels, one) for one in self._filters)
+
+
+def _alike(filters: list[Levels]) -> int:
+    """How many levels at their beginning are the same words in all of them; none where there is only one."""
+    if len(filters) < 2:
+        return 0
+    depth = 0
+    for levels in zip(*filters, strict=False):
+        if len(set(levels)) > 1 or levels[0] in ("+", "#"):
+            break
+        depth += 1
+    return depth
 
 
 def matches(topic: str, topic_filter: str) -> bool:

@@ -1,5 +1,6 @@
 """Exceptions, and how callers handle each."""
 
+import re
 from pathlib import Path
 
 
@@ -68,6 +69,8 @@ _DEFECTS = (LookupError, AttributeError, TypeError, NameError, AssertionError, A
 def in_words(error: Exception) -> str:
     """What went wrong, for whoever runs the home: no names of classes, no errno."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    name = type(error).__name__
-    return f"{name}: {error}" if isinstance(error, _DEFECTS) else str(error) or name
+        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    else:
+        name = type(error).__name__
+        text = f"{name}: {error}" if isinstance(error, _DEFECTS) else str(error) or name
+    return re.sub(r"\[Errno -?[0-9]+\] ", "", text)

@@ -4,7 +4,7 @@ import time
 import xmlrpc.client
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import typer
@@ -27,17 +27,37 @@ EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
 
 
+class Driven(NamedTuple):
+    """By what the new device is driven: a `kind` of its own, or a `bus` of the file."""
+
+    kind: str | None = None
+    bus: str | None = None
+
+    def entry(self) -> dict[str, Any]:
+        return {"kind": self.kind} if self.bus is None else {"bus": self.bus}
+
+
 def add(  # noqa: PLR0917 - as they stand on the command line
-    home: Path, name: str, kind: str, effects: Sequence[str], location: str | None, options: Sequence[tuple[str, str]]
+    home: Path,
+    name: str,
+    driven: Driven,
+    effects: Sequence[str],
+    location: str | None,
+    options: Sequence[tuple[str, str]],
 ) -> int:
     """The exit code."""
-    before = _types(home)
-    if not files.edit(home, lambda: _changes(home, name, kind, effects, location, options)):
+    before, changes = _types(home), dict[Path, bytes]()
+
+    def change() -> dict[Path, bytes]:
+        changes.update(_changes(home, name, driven, effects, location, options))
+        return changes
+
+    if not files.edit(home, change):
         return EX_CONFIG
     for effect in [effect for effect in _types(home) if effect not in before]:
         typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
-    typer.echo(f"{name} is in {FILE}" + ("" if kind == "remote" else f" and in {SUPERVISOR_FILE}"))
-    return have_in_force(home, name, {name})
+    typer.echo(f"{name} is in {FILE}" + (f" and in {SUPERVISOR_FILE}" if len(changes) > 1 else ""))
+    return have_in_force(home, name, {driven.bus or name})
 
 
 def _types(home: Path) -> list[str]:
@@ -49,7 +69,12 @@ def _types(home: Path) -> list[str]:
 
 
 def _changes(  # noqa: PLR0917
-    home: Path, name: str, kind: str, effects: Sequence[str], location: str | None, options: Sequence[tuple[str, str]]
+    home: Path,
+    name: str,
+    driven: Driven,
+    effects: Sequence[str],
+    location: str | None,
+    options: Sequence[tuple[str, str]],
 ) -> dict[Path, bytes]:
     """The new text of each file; raises if the change is not possible."""
     if not topics.DEVICE_ID.fullmatch(name):
@@ -65,27 +90,36 @@ def _changes(  # noqa: PLR0917
     if conf.problems:
         raise conf.problems[0].error
     known = list(data.get("effects") or {})
-    entry = _entry(kind, effects, known, location, options)
+    buses = data.get("buses")
+    entry = _entry(driven, buses if isinstance(buses, dict) else {}, effects, known, location, options)
     grown = yamledit.add(home / FILE, path.read_bytes(), "devices", name, entry)
     for effect in dict.fromkeys(entry["effects"]):
         if effect not in known and not (effect in effects and did_you_mean(effect, known)):  # else a slip, probably
             grown = yamledit.add(home / FILE, grown, "effects", effect, {})
     checked(home, name, grown)
-    if kind == "remote":
+    program = driven.bus or name
+    if driven.kind == "remote" or conf.line(f"program:{program}"):
         return {path: grown}
-    return {path: grown, conf.path.resolve(): files.with_section(conf.path, name)}
+    return {path: grown, conf.path.resolve(): files.with_section(conf.path, program)}
 
 
-def _entry(
-    kind: str, effects: Sequence[str], known: list[str], location: str | None, options: Sequence[tuple[str, str]]
+def _entry(  # noqa: PLR0917
+    driven: Driven,
+    buses: dict[str, Any],
+    effects: Sequence[str],
+    known: list[str],
+    location: str | None,
+    options: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """The device as it is to stand in config.yaml."""
-    own, options_type = driver_of(kind)
+    own, options_type = driver_of(driven, buses)
     effects = effects or [effect for effect in own if effect in known] or own
     if not effects:
         types = ", ".join(known) or "none"
-        raise Refused(f"--effect is needed: {kind} does any effect type; effects: in {FILE} has {types}")
-    entry: dict[str, Any] = {"kind": kind, "effects": list(effects)}
+        raise Refused(
+            f"--effect is needed: {driven.bus or driven.kind} does any effect type; effects: in {FILE} has {types}"
+        )
+    entry = driven.entry() | {"effects": list(effects)}
     if location is not None:
         entry["location"] = location
     if options:
@@ -100,15 +134,25 @@ def kind_of(struct: type[msgspec.Struct], key: str) -> Any:
     return next((f.type for f in msgspec.structs.fields(struct) if f.encode_name == key), Any)
 
 
-def driver_of(kind: str) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
-    """The effect types that a driver of `kind` can do (() = any), and its options."""
-    if kind == "remote":
+def driver_of(driven: Driven, buses: dict[str, Any]) -> tuple[tuple[str, ...], type[msgspec.Struct]]:
+    """The effect types that such a device can do (() = any), and its options."""
+    if driven.kind == "remote":
         return (), RemoteOptions
+    if driven.bus is not None and driven.bus not in buses:
+        known = list(buses)
+        raise Refused(
+            f"--bus: {driven.bus!r} is no key of buses: (known: {', '.join(known) or 'none'})"
+            + did_you_mean(driven.bus, known)
+        )
     try:
-        driver = kinds.find(kind)
+        if driven.bus is not None:
+            bus = kinds.find_bus(buses[driven.bus]["kind"])
+            return bus.effects, kinds.device_options_of(bus)
+        driver = kinds.find(driven.kind or "")
         return driver.effects, kinds.options_of(driver)
     except Exception as error:  # noqa: BLE001 - a user's driver file may fail in any way when loaded
-        raise Refused(f"--kind: {kind!r}: {error}") from None
+        option, word = ("--bus", driven.bus) if driven.bus is not None else ("--kind", driven.kind)
+        raise Refused(f"{option}: {word!r}: {error}") from None
 
 
 def checked(home: Path, name: str, grown: bytes) -> None:
@@ -145,7 +189,7 @@ def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
         typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
         return EX_NOT_READY
     for each, what in done.items():
-        if each in (name, *programs_):
+        if each in (name, *programs_) and what != in_force.ADDED:  # that it is added has been said
             typer.echo(f"{each}: {what}")
     if name in tree.devices and tree.devices[name].remote:
         typer.echo(f"{name} is ready once devices/{name}/availability says online")

@@ -17,18 +17,21 @@ group = typer.Typer(no_args_is_help=True, help="The devices of this home.")
 
 effectd device add fan --kind virtual --effect wind --location left
 
-effectd device add strip --kind mqtt --effect light --option topic=wled/strip --option 'scale=\\[0, 255]'""",
+effectd device add strip --kind mqtt --effect light --option topic=wled/strip --option 'scale=\\[0, 255]'
+
+effectd device add right --bus board --effect wind --option index=2""",
 )
 def _device_add(  # noqa: PLR0917 - typer passes them by name
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its id: 1 to 32 of a-z 0-9 -.")],
     kind: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="KIND",
             autocompletion=complete.kinds,
             help="virtual, mqtt, serial, gpio, http, remote, or your own driver's module.",
         ),
-    ],
+    ] = None,
+    bus: Annotated[str | None, typer.Option(metavar="BUS", help="In place of --kind: a key of buses:.")] = None,
     effect: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,8 +47,10 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
     """Add a device to both files and have it run; nothing else is touched. --effect and --option may be repeated."""
     from effectd.cli import arguments, device
 
+    if (kind is None) == (bus is None):
+        raise typer.BadParameter("give either --kind or --bus")
     pairs = [arguments.pair(text, "--option") for text in option or []]
-    raise typer.Exit(device.add(home, name, kind, effect or [], location, pairs))
+    raise typer.Exit(device.add(home, name, device.Driven(kind, bus), effect or [], location, pairs))
 
 
 @group.command("list", epilog="Exit code: 0, 78 config.yaml cannot be read.")

@@ -5,9 +5,10 @@ from pathlib import Path
 import typer
 
 from effectd.cli import style
-from effectd.cli.up import EX_NOT_READY
 from effectd.supervision import health
 from effectd.supervision.health import Health
+
+EX_NOT_READY = 3  # not from `up`, which imports three times as much
 
 
 def run(home: Path, wait: float, *, as_json: bool) -> int:

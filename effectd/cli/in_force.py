@@ -1,5 +1,6 @@
 """Bring what stands in both files into force in a running home: carry out the plan, and say what was done."""
 
+import contextlib
 import time
 from collections.abc import Container
 from pathlib import Path
@@ -7,21 +8,22 @@ from pathlib import Path
 import msgspec
 
 from effectd import CONTRACT
-from effectd.base.errors import BrokerLost
-from effectd.cli.client import Client
+from effectd.base.errors import BrokerLost, ConfigError
 from effectd.config import part, programs, reader
 from effectd.config.reader import Config
 from effectd.config.schema import Address, Broker
 from effectd.messages import answers
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
-from effectd.supervision.plan import Left, Plan, Runs, plan
+from effectd.supervision.plan import Left, Plan, Runs, place_of, plan
 
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 _TAKEN_IN_S = 2.0
 _BROKER_S = 3.0
 _LATE_S = 0.2  # for the last words of a program that has just ended
 _KEYS = 4  # of those that have changed, shown
+
+ADDED, _ENDED = "added", "ended: in neither file any more"
 
 Done = dict[str, str]
 
@@ -32,7 +34,10 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     `only`: the programs and devices that may be touched; the dispatcher reads config.yaml again in any case.
     """
     tree = reader.load(home)
-    wanted = {name: part.of(tree, name) for name in tree.programs}
+    wanted = {}
+    for name in tree.programs:
+        with contextlib.suppress(ConfigError):  # a bus whose section is wrong: nothing is done about it
+            wanted[name] = part.of(tree, name)
     sections = supervisor.sections()
     runs = _runs(home, supervisor, wanted)
     todo = plan(wanted, tree.devices, sections, runs, only)
@@ -40,7 +45,7 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     supervisor.stop((*todo.end, *todo.renew, *todo.restart))
     for name in todo.end:
         supervisor.remove(runs[name].group)
-        done[name] = "ended: in neither file any more"
+        done[name] = _ENDED
     for group in dict.fromkeys(runs[name].group for name in todo.renew):
         supervisor.remove(group)
     for left in todo.left:
@@ -49,7 +54,7 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
         supervisor.add(group)
     fresh = [name for name in wanted if name in (*todo.renew, *todo.restart, *todo.start) or name not in runs]
     supervisor.start(sorted((n for n in fresh if only is None or n in only), key=lambda n: programs.of(n).priority))
-    done |= dict.fromkeys(todo.add, "added") | dict.fromkeys(todo.start, "started")
+    done |= dict.fromkeys(todo.add, ADDED) | dict.fromkeys(todo.start, "started")
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
     done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
@@ -59,6 +64,22 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
             done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
             _await(home, name, wanted[name])
     return done
+
+
+def forget_former(home: Path) -> None:
+    """Clear what another broker keeps of devices that were taken out while nothing ran: `run/` has their names."""
+    tree = reader.load(home)
+    if tree.broker.embedded:
+        return  # it keeps nothing over its own end
+    known = {*tree.programs, *tree.devices, *tree.buses}
+    mirrors = [path for path in (home / "run").glob("*.state") if path.stem not in known]
+    names = tuple(sorted(path.stem for path in mirrors if programs.is_device(path.stem)))
+    if not names:
+        return
+    here = place_of(part.of(tree, programs.BROKER))
+    if _forget(tree, Left(here, names, names), Plan(end=names)) == dict.fromkeys(names, _ENDED):
+        for name in names:
+            (home / "run" / f"{name}.state").unlink(missing_ok=True)
 
 
 def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[str, Runs]:
@@ -88,6 +109,8 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
 
     By a client of our own: the dispatcher may be one of those that have just ended.
     """
+    from effectd.cli.client import Client  # paho: few plans have anything to clear
+
     place = left.place
     broker = Broker() if place.broker["embedded"] else Broker(embedded=False, external=_address(place.broker))
     there = msgspec.structs.replace(tree, topic_root=place.root, broker=broker)
@@ -118,7 +141,7 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
         where = f"{broker.address}{f' under {place.root}' if place.root else ''}"
         return dict.fromkeys(left.devices, f"its topics at {where} could not be cleared: {error}")
     cleared = "its topics are cleared"
-    return {name: "ended: in neither file any more" if name in todo.end else cleared for name in left.devices}
+    return {name: _ENDED if name in todo.end else cleared for name in left.devices}
 
 
 def _address(broker: part.Part) -> Address:

@@ -13,7 +13,7 @@ import typer
 from effectd.base.near import did_you_mean
 from effectd.cli import style
 from effectd.cli.check import SupervisorFile
-from effectd.cli.restart import program_of
+from effectd.cli.program_name import program_of
 from effectd.config.reader import SUPERVISOR_FILE
 
 LINES, LINES_EACH = 100, 10  # of one program; of each of several

@@ -1,29 +1,20 @@
 """`effectd restart`: one program, or all, stopped and started again; a device goes off first."""
 
-import contextlib
 import time
 from pathlib import Path
 
 import typer
 
-from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import style, waiting
-from effectd.cli.device import EX_NOT_READY, READY_S
-from effectd.config import programs, reader
+from effectd.cli.program_name import program_of
+from effectd.config import programs
 from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.health import Health
 
-
-def program_of(home: Path, name: str) -> str:
-    """The program that is meant by `name`: of a device on a bus its bus's."""
-    with contextlib.suppress(ConfigError):
-        device = reader.load(home).devices.get(name)
-        if device is not None and device.bus:
-            typer.echo(f"{name} is on the bus {device.bus}", err=True)
-            return device.bus
-    return name
+EX_NOT_READY = 3
+READY_S = 15.0
 
 
 def run(home: Path, name: str | None) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xmlrpc.client
 from functools import partial
 from pathlib import Path
 
@@ -39,24 +40,35 @@ def run(home: Path, wait: float) -> int:
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
-        with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
-            done = _start(home)
+        done = _start(home)
+        with Health(home) as look:
+            rows, pointless = _wait(home, look, wait, done)
+            if any(row.stale for row in rows.values()):  # it was just starting, by what had stood there before
+                rows, pointless = _wait(home, look, wait, _start(home))
+            return _end(home, look, rows, time.monotonic() - began, pointless=pointless)
     except _CannotStart as error:
         typer.echo(f"supervisord did not start: {error}", err=True)
         return EX_CONFIG
     except NoAnswer as error:
         typer.echo(str(error), err=True)
+    except xmlrpc.client.Fault as fault:
+        typer.echo(f"supervisord did not do it: {fault.faultString}", err=True)
+    return EX_NOT_READY
+
+
+def _end(home: Path, look: Health, rows: dict[str, Row], waited: float, *, pointless: bool) -> int:
+    """Say how it ended; the exit code."""
+    for name, row in rows.items():
+        if words := health.in_words(row):
+            typer.echo(f"{name}: {words}", err=True)
+    if health.all_ready(rows):
+        typer.echo(f"all {len(rows)} programs are {style.paint('ready')} ({waited:.1f} s)")
+        return EX_NOT_READY if _port_trouble(rows) else 0
+    if look.alone:
+        typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
         return EX_NOT_READY
-    with Health(home) as look:
-        rows, pointless = _wait(home, look, wait, done)
-        if health.all_ready(rows):
-            typer.echo(f"all {len(rows)} programs are {style.paint('ready')} ({time.monotonic() - began:.1f} s)")
-            return EX_NOT_READY if _port_trouble(rows) else 0
-        if look.alone:
-            typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
-            return EX_NOT_READY
-        typer.echo(style.health(health.table(waiting.brief(rows), look.restarts())))
-        _report_late(home, rows, time.monotonic() - began, pointless=pointless)
+    typer.echo(style.health(health.table(waiting.brief(rows), look.restarts())))
+    _report_late(home, rows, waited, pointless=pointless)
     return EX_NOT_READY
 
 
@@ -75,16 +87,18 @@ def _start(home: Path) -> Done | None:
 
     Returns what was done to those that ran; None where supervisord was started.
     """
-    supervisor = Supervisor(home)
+    with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
+        return _bring_or_launch(home, Supervisor(home))
+
+
+def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
     end = time.monotonic() + _ALONE_S
     while True:
         try:
             done = in_force.bring(home, supervisor)
-            if supervisor.runs_older_code():
-                effectd = style.tool("effectd", home)
-                typer.echo(
-                    f"supervisord runs older code than is installed; to change over: {effectd} down, {effectd} up"
-                )
+            effectd = style.tool("effectd", home)
+            for what in supervisor.behind():
+                typer.echo(f"{what}; to change over: {effectd} down, {effectd} up")
             return done
         except ShuttingDown:
             if time.monotonic() > end:
@@ -92,6 +106,7 @@ def _start(home: Path) -> Done | None:
             time.sleep(0.1)
         except NotRunning:
             _launch(home, supervisor)
+            in_force.forget_former(home)
             return None
 
 

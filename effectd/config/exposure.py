@@ -3,8 +3,8 @@
 Checked by the reader, so that no program starts on a configuration that is open to the whole network by mistake.
 """
 
-import ipaddress
 import re
+import socket
 from typing import Any
 
 from effectd.config.schema import Broker
@@ -17,10 +17,12 @@ _ADD, _CERTIFICATE = "effectd user add NAME", "effectd certificate"
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches what listens there."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    for family, loopback in ((socket.AF_INET, b"\x7f"), (socket.AF_INET6, bytes(15) + b"\1")):
+        try:
+            return socket.inet_pton(family, host.strip("[]")).startswith(loopback)
+        except OSError:
+            continue  # not an address of that kind
+    return host == "localhost"
 
 
 def check(file: YamlFile, broker: Broker, devices: dict[str, Any]) -> None:

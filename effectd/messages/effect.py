@@ -152,7 +152,8 @@ def from_set(payload: bytes) -> Effect:
     try:
         fields = msgspec.structs.asdict(_set_decoder.decode(payload))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EffectRefused("set", f"{error}; {_SET_RULE}") from None
+        at = re.search(r" - at `\$(.*)`", str(error))
+        raise EffectRefused("set" + (at[1] if at else ""), _SET_RULE) from None
     check_whole(fields["parameters"], "parameters")
     return Effect(**(fields | {"id": fields["id"] or new_id()}))
 

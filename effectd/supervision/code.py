@@ -1,5 +1,6 @@
-"""Whether this process works by the code that is installed now: a hash over the files that supervisord has imported."""
+"""What supervisord itself works by and takes in at its start only, as hashes: its code, and its own sections."""
 
+import configparser
 import hashlib
 from pathlib import Path
 
@@ -20,3 +21,18 @@ def installed() -> str:
 
 
 AT_START = installed()
+
+
+def own_sections(path: Path) -> str:
+    """Of what supervisor.conf says of supervisord itself, its socket and its plugins; "" where it cannot be read."""
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
+    try:
+        parser.read_string(path.read_text())
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return ""
+    ours = {
+        section: sorted(parser.items(section))
+        for section in sorted(parser.sections())
+        if section.partition(":")[0] in ("supervisord", "unix_http_server", "inet_http_server", "rpcinterface")
+    }
+    return hashlib.sha256(repr(ours).encode()).hexdigest()[:12]

@@ -110,12 +110,15 @@ class Supervisor:
             if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
                 raise
 
-    def runs_older_code(self) -> bool:
-        """Whether supervisord has imported other files than those that are installed now."""
-        methods = self._call("system.listMethods")
-        if "watchdog.code" in methods:
-            return bool(self._call("watchdog.code") != code.installed())
-        return "watchdog.kills" in methods
+    def behind(self) -> list[str]:
+        """What supervisord takes in only when it is started anew, and has not: in words."""
+        methods, found = self._call("system.listMethods"), []
+        older = "watchdog.code" not in methods or self._call("watchdog.code") != code.installed()
+        if older and "watchdog.kills" in methods:  # else its file names no watchdog, which could say it
+            found.append("supervisord runs older code than is installed")
+        if "watchdog.sections" in methods and self._call("watchdog.sections") != code.own_sections(self.config_file):
+            found.append(f"what {SUPERVISOR_FILE} says of supervisord itself has changed since its start")
+        return found
 
     def reread_supervision(self) -> None:
         """Make the watchdog take in `supervision` of config.yaml; one of an earlier version does so at its start."""

@@ -97,16 +97,23 @@ def plan(
             elif concerns(name):
                 restart[name] = keys
     add = [group for group in sections.added if concerns(group)]
-    gone = {name for name in _devices(runs) if name not in devices and concerns(name)}
+    moved = {*end, *renew, *restart}
+    untouched = {name: found for name, found in runs.items() if found.alive and name not in moved}
+    driven = {each for name, found in untouched.items() if _drives(name) for each in devices_of(name, found.part)}
+    gone = {name for name in _devices(runs) if name not in devices and concerns(name)} - driven
     for name in end:  # what it drove is another program's now, which is not started yet, or is driven elsewhere
-        if programs.of(name) is programs.DEVICE and runs[name].ours:
+        if _drives(name) and runs[name].ours:
             gone.update(devices_of(name, runs[name].part))
-    left = _left(wanted, gone, runs, {*end, *renew, *restart})
+    left = _left(wanted, gone, runs, moved)
     return Plan(tuple(end), tuple(renew), restart, left, tuple(add), tuple(start), reread)
 
 
 def _alive(runs: Mapping[str, Runs], name: str) -> bool:
     return name in runs and runs[name].alive
+
+
+def _drives(name: str) -> bool:
+    return programs.of(name) is programs.DEVICE
 
 
 def place_of(own: Part) -> Place:
@@ -119,7 +126,7 @@ def devices_of(name: str, own: Part | None) -> list[str]:
     several = own.get("devices") if own else None
     if isinstance(several, dict):
         return list(several)
-    return [name] if programs.of(name) is programs.DEVICE else []
+    return [name] if _drives(name) else []
 
 
 def _devices(runs: Mapping[str, Runs]) -> set[str]:

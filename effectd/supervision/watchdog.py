@@ -218,6 +218,7 @@ class Patrol(Alarm):
         self._supervisord = supervisord
         self._home = Path(supervisord.options.here)
         self.watchdog: Watchdog | None = None
+        self.sections = code.own_sections(Path(supervisord.options.configfile).resolve())
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._map: dict[int, Any] = supervisord.options.get_socket_map()
         self._map[self._fd] = self
@@ -261,6 +262,10 @@ class Rpc:
     def code(self) -> str:
         """A hash over the files that this supervisord runs by."""
         return code.AT_START
+
+    def sections(self) -> str:
+        """A hash over what its file said of this supervisord itself when it was read."""
+        return self._patrol.sections
 
     def reread(self) -> bool:
         """Take in `supervision` of config.yaml."""

@@ -313,6 +313,19 @@ def test_a_hundred_clients_that_come_back_after_a_success_cost_no_hash_each(brok
     assert time.monotonic() - begun < 1.5  # a hundred hashes take at least twice that
 
 
+def test_five_hundred_clients_that_come_at_once_after_a_start_cost_one_hash(broker: Users) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(Client(broker.port, connect(f"c{n}", username="anna", password=SECRETS["anna"])))
+            for n in range(500)
+        ]
+        for client in clients:
+            assert client.expect(CONNACK).body == b"\0\0"
+        used = Path("/proc", str(broker.process.pid), "stat").read_text().rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+    assert (int(used[11]) + int(used[12])) / ticks < 4.0  # s of CPU, its start included; 500 hashes take some ten
+
+
 def test_with_users_a_page_of_any_site_may_log_in_and_without_a_login_none_comes_in(folder: Path) -> None:  # noqa: F811
     web = free_port()
     with running(folder, websocket={"port": web}):
@@ -363,3 +376,13 @@ def test_a_message_sent_before_its_connect_counts_for_nothing(broker: Users) -> 
         with Client(broker.port, eager) as client:
             assert client.expect(CONNACK).body == b"\0\4"
         bert.ping()
+
+
+def test_passwords_are_hashed_in_a_thread_that_lets_everything_else_go_first(broker: Users) -> None:
+    with broker.enter("anna"):
+        pass
+    threads = [
+        path.read_text().rpartition(")")[2].split()
+        for path in Path("/proc", str(broker.process.pid)).glob("task/*/stat")
+    ]
+    assert 19 in [int(fields[16]) for fields in threads]  # proc(5): nice is field 19, the third of these is number 3

@@ -88,6 +88,19 @@ def test_a_bus_that_is_killed_takes_its_devices_offline_one_by_one_and_brings_th
     assert client.receipt("killed-2")["status"] == "done"
 
 
+def test_a_device_that_is_added_to_a_bus_is_driven_by_it_and_no_other_program_notices(
+    room: Home, client: Client
+) -> None:
+    before = room.pids()
+    done = room.effectd("device", "add", "lamp-2", "--bus", "stage", "--effect", "light")
+    assert done.returncode == 0, done.stderr
+    assert "stage is ready" in done.stdout
+    assert {name for name, pid in room.pids().items() if before[name] != pid} == {"stage"}
+    wait_for(lambda: client.on("devices/lamp-2/availability")[-1:] == [b"online"], what="lamp-2 online")
+    client.publish("effects/light", {"id": "added", "intensity": 50, "duration": 100})
+    assert client.receipt("added")["devices"] == {"lamp": "done", "lamp-2": "done"}
+
+
 @pytest.fixture
 def cable(tmp_path: Path) -> Iterator[Cable]:
     cable = Cable(tmp_path)

@@ -220,6 +220,11 @@ def test_on_a_broker_of_others_nothing_is_left_at_the_old_place(own_home: Home, 
     kept = retained(mosquitto)
     assert {topic: value for topic, value in kept.items() if not topic.startswith("new/")} == {}
     assert not [topic for topic in kept if "scent" in topic]
+    home.down()
+    without("vibration")(home)
+    home.write()
+    up(home)
+    assert not [topic for topic in retained(mosquitto) if "vibration" in topic]
     home.config["broker"] = {"port": home.port}
     home.write()
     up(home)
@@ -353,6 +358,13 @@ def test_a_supervisord_of_another_version_is_told(home: Home) -> None:
     assert done.returncode == 0, done.stderr
     home.wait_ready()
     assert "supervisord runs older code than is installed" in up(home)
+
+
+def test_what_supervisord_takes_in_only_at_its_start_is_told(home: Home) -> None:
+    conf = home.path / "supervisor.conf"
+    assert "supervisord itself" not in up(home)
+    conf.write_text(conf.read_text().replace("loglevel=info", "loglevel=debug"))
+    assert "what supervisor.conf says of supervisord itself has changed since its start" in up(home)
 
 
 def test_a_down_ends_an_up_that_waits(own_home: Home) -> None:

@@ -288,3 +288,23 @@ def test_the_homes_of_others_cannot_be_announced_here(home: Home) -> None:
     home.kill("broker", signal.SIGKILL)
     home.kill("dispatcher", signal.SIGKILL)
     home.wait_ready()
+
+
+def test_what_stands_in_the_file_and_is_not_in_force_takes_no_right_from_a_running_program() -> None:
+    strip = {"kind": "mqtt", "effects": ["light"], "options": {"topic": "strip/$device/set", "off_payload": "dark"}}
+    with Home({"strip": strip}) as home:
+        home.start()
+        home.wait_ready()
+        client = home.client("receipts/#", "strip/#", "devices/strip/state")
+        home.config["devices"]["strip"]["options"] = {"topic": "elsewhere"}
+        home.config["topic_root"] = "another"
+        said = home.log("broker").count("are taken in")
+        home.write()
+        wait_for(lambda: home.log("broker").count("are taken in") > said, what="the file taken in")
+        client.publish("effects/light", {"id": "on", "target": "strip", "intensity": 70, "duration": 0})
+        assert client.receipt("on")["status"] == "done"
+        wait_for(lambda: b"70" in client.on("strip/strip/set"), what="its own topic")
+        home.kill("strip")
+        wait_for(
+            lambda: client.on("strip/strip/set")[-1:] == [b"dark"], what="its last will, on the topic of its start"
+        )

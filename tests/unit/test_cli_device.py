@@ -101,7 +101,7 @@ def test_one_after_the_other_can_be_added(room):
 
 def test_two_that_add_at_the_same_time_are_both_there(room):
     threads = [
-        threading.Thread(target=device.add, args=(room.path, f"fan{n}", "virtual", ["wind"], None, []))
+        threading.Thread(target=device.add, args=(room.path, f"fan{n}", device.Driven("virtual"), ["wind"], None, []))
         for n in range(6)
     ]
     for thread in threads:
@@ -133,6 +133,39 @@ def test_an_option_is_text_where_the_driver_takes_text_and_json_where_it_does_no
         "scale": [0, 255],
         "retain": True,
     }
+
+
+def test_a_device_on_a_bus_brings_the_section_of_the_bus_once(room):
+    room.edit("devices:\n", "buses:\n  board: {kind: serial, options: {port: auto}}\ndevices:\n")
+    conf = room.files[1].read_text()
+    code, said = room.add("left", "--bus", "board", "--effect", "wind", "--option", "index=1")
+    assert (code, said.splitlines()[0]) == (0, "left is in config.yaml and in supervisor.conf")
+    assert room.entry("left") == {"bus": "board", "effects": ["wind"], "options": {"index": 1}}
+    assert room.files[1].read_text() == conf + "\n" + check.section("board")
+    code, said = room.add("right", "--bus", "board", "--effect", "wind", "--option", "line=R$level")
+    assert (code, said.splitlines()[0]) == (0, "right is in config.yaml")
+    assert room.files[1].read_text() == conf + "\n" + check.section("board")
+    assert check.problems(room.path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--bus", "bord"), "--bus: 'bord' is no key of buses: (known: board); did you mean board?"),
+        (("--bus", "board", "--option", "port=auto"), "devices.left.options.port: unknown key"),
+        (("--bus", "board", "--option", "line=$x"), "$x is not known here"),
+    ],
+)
+def test_what_cannot_be_on_a_bus_is_refused(room, arguments, told):
+    room.edit("devices:\n", "buses:\n  board: {kind: serial, options: {port: auto}}\ndevices:\n")
+    assert told in room.refused("left", "--effect", "wind", *arguments)
+
+
+def test_a_device_has_either_a_kind_or_a_bus(room):
+    for arguments in ((), ("--kind", "virtual", "--bus", "board")):
+        code, said = room.add("left", *arguments)
+        assert code == 2
+        assert "give either --kind or --bus" in said
 
 
 def test_without_an_effect_the_driver_says_what_it_is_made_for(room):

@@ -587,3 +587,20 @@ def test_what_is_no_target_is_refused_by_its_field(target):
 @pytest.mark.parametrize("fade", [-1, "fast", 1.5, True, []])
 def test_what_is_no_fade_is_refused_by_its_field(fade):
     assert refusal({"fade": fade}).field == "fade"
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        (b"50", "set"),
+        (b'"on"', "set"),
+        (b"{", "set"),
+        (b'{"effect_type": "a", "intensity": 1, "duration": "x"}', "set.duration"),
+    ],
+)
+def test_a_set_that_is_none_is_told_by_its_field_with_the_cure(payload, field):
+    with pytest.raises(EffectRefused) as caught:
+        from_set(payload)
+    assert caught.value.field == field
+    assert "comes from the dispatcher: publish effects" in caught.value.rule
+    assert "Expected" not in str(caught.value)

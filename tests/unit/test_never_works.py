@@ -1,13 +1,19 @@
 """What can never work is refused by `check`, with the line, the key, and what to write there."""
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from effectd.base.errors import ConfigError, DeviceFailed, in_words
 from effectd.cli import built, check
-from effectd.config import reader
+from effectd.config import reader, words
+from effectd.config.schema import Device, Limits
 
+KEYS = [*Device.__struct_fields__, *Limits.__struct_fields__, "knd"]
 HEAD = "[supervisord]\nlogfile=%(here)s/run/log/supervisord.log\n"
 
 
@@ -233,3 +239,21 @@ def test_a_bus_and_a_device_on_one_port_are_refused(home):
     lamp = "  lamp: {bus: board, effects: [light]}\n"
     errors = found(home, board + lamp + fan("{port: auto}", "serial"))
     assert ("devices.fan.options", "port auto is board's already; one of them only") in errors
+
+
+words_ = st.recursive(
+    st.none() | st.booleans() | st.integers(-10, 100_000) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), words_, max_size=5))
+def test_whatever_stands_in_a_device_what_is_wrong_is_said_in_our_words(device):
+    try:
+        msgspec.convert(device, Device)
+    except msgspec.ValidationError as error:
+        keys, problem = words.complaint(error, device, Device)
+        assert not re.search(r"Expected|Object contains|Object missing|`|\$", problem), problem
+        assert all(key in KEYS for key in keys)
+        assert problem.startswith(("must be ", "unknown key; ")) or "is missing; it must be" in problem

@@ -49,6 +49,12 @@ def test_no_command_imports_what_only_converts_its_arguments(room, command):
     assert "pydantic" not in modules
 
 
+def test_health_imports_no_driver_and_no_client(room):
+    _, modules = called(room, "health", "--json")
+    assert "effectd.cli.health" in modules
+    assert modules & {"drivers.kinds", "paho.mqtt.client", "effectd.cli.up"} == set()
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
