@@ -1,6 +1,7 @@
 """`effectd hold` and `release`: a stop that stays; by MQTT and straight to every gate, whatever else is dead."""
 
 import getpass
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,17 @@ def _load(home: Path) -> Config | None:
 
 
 def _name(name: str | None) -> str:
-    name = name or getpass.getuser()
+    name = name or _user()
     if not holds.named(name):
         raise typer.BadParameter("a name is one level of a topic: no / + #, at most 200 bytes", param_hint="NAME")
     return name
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's uid without a name
+        return f"uid-{os.getuid()}"
 
 
 def _known(tree: Config) -> set[str]:
