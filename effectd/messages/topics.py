@@ -23,6 +23,7 @@ class Topics:
         self.every_stop = self._root + "devices/+/stop"
         self.holds = self._root + "system/holds"  # retained: those that stand
         self.everything = self._root + "#"
+        self.stop_timelines = self._root + "timelines/stop"
         # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
         self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
         # what only our own programs publish, and whoever acts for a device
@@ -89,6 +90,10 @@ class Topics:
     def home(self, home_id: str) -> str:
         """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"
+
+    def timeline(self, name: str, word: str) -> str:
+        """`load`, `play`, `pause`, `resume`, `seek` and `stop` are for anybody; `state` (retained) tells."""
+        return f"{self._root}timelines/{name}/{word}"
 
     @property
     def homes(self) -> tuple[str, ...]:

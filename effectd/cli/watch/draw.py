@@ -36,7 +36,7 @@ def pace(room: Room) -> float:
     on = [device for device in room.devices.values() if device.running(room.now())]
     if any(pictures.moves(device) for device in on):
         return 1 / FRAMES_HZ
-    return 0.2 if on else 1.0
+    return 0.2 if on or room.playing.moves else 1.0
 
 
 def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
@@ -45,6 +45,8 @@ def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
     top = [_header(room, width)]
     if room.away:
         top.append([Segment(f" no connection to the broker: {room.away} ", _ALERT)])
+    if timelines := room.playing.line(room.now()):
+        top.append([Segment(" timelines  ", DIM), Segment(timelines)])
     programs = [] if low else [_rule("programs", width), *_programs(room, width, 5 if tall else 2)]
     free = height - len(top) - len(programs)
     reserved = 0 if low else 5 if tall else 3
