@@ -79,6 +79,14 @@ class Topics:
     def system(self, program: str) -> str:
         return f"{self._root}system/{program}/state"
 
+    def kept_of_device(self, device: str) -> tuple[str, ...]:
+        """What a broker keeps of a device: to be cleared when there is none of that name any more."""
+        return self.state(device), self.availability(device), self.config(device), self.fence(device)
+
+    def kept_of_dispatcher(self) -> tuple[str, ...]:
+        """What a broker keeps of the dispatcher, beside its line: to be cleared where there is none any more."""
+        return (self.holds,)
+
     def home(self, home_id: str) -> str:
         """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"

@@ -125,6 +125,7 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
     if room.away:
         return [[Segment(" no word from any program while there is no connection", DIM)]]
     wrong = [program for program in room.programs.values() if program.state != "ready" or program.stale]
+    wrong.sort(key=lambda program: program.state == "ready")
     ready = [program for program in room.programs.values() if program.state == "ready" and not program.stale]
     wide = min(max(len(name) for name in room.programs) + 14, 40)
     across = max(width // wide, 1)
@@ -135,7 +136,8 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
             *(_program(room, program) for program in wrong),
             *([p for cell in row for p in cell] for row in rows_of),
         ]
-    rest = [f"{program.name} {program.state or 'no word'}" for program in wrong[rows - 1 :]]
+    words = {program.name: "stale" if program.state == "ready" else program.state or "no word" for program in wrong}
+    rest = [f"{program.name} {words[program.name]}" for program in wrong[rows - 1 :]]
     counted = Segment(f" {', '.join([*rest, f'{len(ready)} ready: '])}")
     names = Segment(", ".join(program.name for program in ready), DIM)
     return [*(_program(room, program) for program in wrong[: rows - 1]), [counted, names]]
