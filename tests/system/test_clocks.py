@@ -1,12 +1,13 @@
-"""A timeline follows Art-Net timecode by real UDP, and a player that speaks mpv's protocol on its socket."""
+"""A timeline follows Art-Net timecode by real UDP, and a film in mpv."""
 
 import json
 import socket
+import subprocess
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import wave
+from pathlib import Path
 
+from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
 from tests.unit.test_clocks import packet
 from tests.unit.test_timelines import wind
@@ -62,45 +63,13 @@ def test_a_timeline_follows_art_net_timecode_stands_with_it_jumps_with_it_and_su
         wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="the source is gone")
 
 
-@contextmanager
-def player(path: str) -> Iterator[dict[str, float | bool]]:
-    """What mpv says of a film on its JSON socket; the test moves it."""
-    film: dict[str, float | bool] = {"time-pos": 1.0, "pause": False}
-    over = threading.Event()
-
-    def run() -> None:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path)
-            server.listen()
-            server.settimeout(0.1)
-            while not over.is_set():
-                try:
-                    connection, _ = server.accept()
-                except TimeoutError:
-                    continue
-                with connection:
-                    asked = connection.makefile()
-                    names = [json.loads(asked.readline())["command"][2] for _ in range(2)]
-                    assert names == ["time-pos", "pause"]
-                    said: dict[str, float | bool] = {}
-                    while not over.wait(0.04):
-                        film["time-pos"] += 0.0 if film["pause"] else 0.04
-                        for name in names:
-                            if said.get(name) != film[name]:
-                                said[name] = film[name]
-                                event = {"event": "property-change", "id": 1, "name": name, "data": film[name]}
-                                connection.sendall(json.dumps(event).encode() + b"\n")
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield film
-    finally:
-        over.set()
-        thread.join()
-
-
-def test_a_timeline_follows_a_film_that_plays_pauses_seeks_and_ends() -> None:
+def test_a_timeline_follows_a_film_in_mpv_that_plays_pauses_seeks_and_ends(tmp_path: Path) -> None:
+    need("mpv", "mpv")
+    with wave.open(str(tmp_path / "film.wav"), "wb") as film:
+        film.setnchannels(1)
+        film.setsampwidth(2)
+        film.setframerate(8000)
+        film.writeframes(b"\0" * 16_000 * 30)
     with Home() as home:
         path = str(home.path / "mpv.sock")
         home.config["timelines"] = {"clock": {"kind": "mpv", "timeline": "film", "socket": path}}
@@ -110,12 +79,26 @@ def test_a_timeline_follows_a_film_that_plays_pauses_seeks_and_ends() -> None:
         home.start()
         home.wait_ready()
         client = home.client()
-        with player(path) as film:
+        player = subprocess.Popen(
+            ["mpv", "--no-config", "--vo=null", "--ao=null", f"--input-ipc-server={path}", str(tmp_path / "film.wav")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
             wait_for(lambda: client.state("wind")["intensity"] == 40, what="it plays")
-            film["pause"] = True
-            began = time.monotonic()
-            wait_for(lambda: not client.state("wind")["on"], what="paused with it")
-            assert time.monotonic() - began < 2
-            film["time-pos"], film["pause"] = 6.0, False
+            order(path, "set_property", "pause", True)
+            wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="paused with it")
+            order(path, "seek", 6, "absolute")
+            order(path, "set_property", "pause", False)
             wait_for(lambda: client.state("wind")["intensity"] == 80, what="it goes on, further on")
-        wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="the film is closed")
+        finally:
+            player.terminate()
+            player.wait(10)
+        wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="mpv is gone")
+
+
+def order(path: str, *command: object) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        sock.sendall(json.dumps({"command": command}).encode() + b"\n")
+        sock.recv(4096)
