@@ -26,6 +26,13 @@ def plan(effect: Effect, config: Config) -> Plan:
     MPEG-V's three axes, ties all), and the note says so. A `target` is a bound: nothing outside it is chosen, and
     within it the placement has to match. Raises EffectRefused naming the field.
     """
+    resolved = resolve(effect, config)
+    chosen, note = choose(effect, config)
+    return Plan(dict.fromkeys(chosen, resolved), note)
+
+
+def resolve(effect: Effect, config: Config) -> Effect:
+    """Its label as a number, and its type's duration where it has none. Raises EffectRefused."""
     effect_type = config.effects.get(effect.effect_type)
     if effect_type is None:
         raise EffectRefused("effect_type", _known(effect.effect_type, config.effects, "unknown"))
@@ -36,22 +43,26 @@ def plan(effect: Effect, config: Config) -> Plan:
     )
     if effect.fade and resolved.intensity and 0 < (resolved.duration or 0) < effect.fade:
         raise EffectRefused("fade", f"{effect.fade} ms is longer than the duration of {resolved.duration} ms")
+    return resolved
+
+
+def choose(effect: Effect, config: Config) -> tuple[list[str], str]:
+    """The devices that get it, and what its receipt says of the choice. Raises EffectRefused."""
     try:
         wanted = location.parse(effect.location)
     except ValueError as error:
         raise EffectRefused("location", str(error)) from None
     able = {name: device for name, device in config.devices.items() if effect.effect_type in device.effects}
     if not able:
-        return Plan({}, f"no device of this home does {effect.effect_type}")
+        return [], f"no device of this home does {effect.effect_type}"
     if effect.target is not None:
         chosen = [name for name in _targeted(effect.target, config) if name in able]
         if not chosen:
-            return Plan({}, f"no device in {', '.join(effect.target)} does {effect.effect_type}")
+            return [], f"no device in {', '.join(effect.target)} does {effect.effect_type}"
         chosen = [name for name in chosen if not location.distance(wanted, location.parse(able[name].location))]
         note = "" if chosen else f"no device in {', '.join(effect.target)} is at {effect.location}"
-        return Plan(dict.fromkeys(chosen, resolved), note)
-    chosen, note = _nearest(wanted, able, effect.location)
-    return Plan(dict.fromkeys(chosen, resolved), note)
+        return chosen, note
+    return _nearest(wanted, able, effect.location)
 
 
 def _targeted(target: tuple[str, ...], config: Config) -> list[str]:

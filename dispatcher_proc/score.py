@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -83,14 +83,14 @@ class Score:
                 return found
         return None
 
-    def add(self, command: Command, resolved: dict[str, Effect], config: Config) -> None:
+    def add(self, command: Command, intensity: float, config: Config) -> None:
         """The next command, in the order of `commands`."""
+        effect = command.effect
         for device in command.devices:
-            effect = resolved[device]
             segments = self._segments.setdefault(device, [])
             last = segments[-1] if segments else None
             running = last is not None and last.end > command.at
-            if not effect.intensity:
+            if not intensity:
                 if running and last is not None:
                     last.end = min(last.end, command.at + effect.fade)
                 continue
@@ -106,83 +106,92 @@ class Score:
 
 def build(timeline: Timeline, config: Config) -> Generator[None, None, Score]:
     """Resolve a slice of effects at each `next`; the score is the generator's value."""
-    problems = Problems()
-    for problem in timeline.problems:
-        problems.add(problem)
-    plans: dict[tuple[object, ...], routing.Plan] = {}
-    taken_by_none: Counter[str] = Counter()
-    too_long: set[str] = set()
-    planned: list[tuple[Command, dict[str, Effect]]] = []
-    end = 0
+    builder = _Builder(timeline, config)
     for n, effect in enumerate(timeline.effects):
         if n % _SLICE == 0:
             yield
-        try:
-            plan = _plan(effect, config, plans)
-        except EffectRefused as refused:
-            if refused.field == "effect_type":
-                taken_by_none[effect.effect_type] += 1
-            else:
-                problems.add(Problem(0, 0, f"effects[{n}]", str(refused), "left out"))
-            continue
-        if not plan:
-            taken_by_none[effect.effect_type] += 1
-            continue
-        end = max(end, effect.timestamp + max((each.duration or 0) for each in plan.values()))
-        for name, each in plan.items():
-            longest = config.devices[name].limits.max_on_ms
-            if each.intensity and (each.duration or 0) > longest and name not in too_long:
-                too_long.add(name)
-                why = f"{each.duration} ms is longer than its max_on_ms"
-                problems.add(Problem(0, 0, f"effects[{n}] on {name}", why, f"{longest} ms"))
-        planned += [(each, plan) for each in _commands(effect, n, plan, config.devices)]
-    for effect_type, count in taken_by_none.items():
-        why = f"no device of this home does {effect_type}: {count} effect{'s' * (count > 1)}"
-        problems.add(Problem(0, 0, "", why, "left out"))
-    planned.sort(key=lambda each: (each[0].at, each[0].n))
-    length = timeline.duration if timeline.fixed else max(end, timeline.duration)
-    score = Score(timeline, length, [command for command, _ in planned], problems.all())
-    for count, (command, resolved) in enumerate(planned):
+        builder.take(n, effect)
+    planned = sorted(builder.planned, key=lambda each: (each[0].at, each[0].n))
+    length = timeline.duration if timeline.fixed else max(builder.end, timeline.duration)
+    score = Score(timeline, length, [command for command, _ in planned], builder.problems())
+    for count, (command, intensity) in enumerate(planned):
         if count % _SLICE == 0:
             yield
-        score.add(command, resolved, config)
+        score.add(command, intensity, config)
     return score
 
 
-def _plan(effect: Effect, config: Config, plans: dict[tuple[object, ...], routing.Plan]) -> dict[str, Effect]:
-    """The effect as each of its devices gets it; the choice of devices is made once for many effects."""
-    key = (effect.effect_type, effect.location, effect.target, effect.intensity, effect.duration, effect.fade)
-    plan = plans.get(key)
-    if plan is None:
-        plan = plans[key] = routing.plan(effect, config)
-    if not plan.devices:
-        return {}
-    resolved = next(iter(plan.devices.values()))
-    own = msgspec.structs.replace(effect, intensity=resolved.intensity, duration=resolved.duration)
-    return dict.fromkeys(plan.devices, own)
+class _Builder:
+    """`planned`: the commands, each with its intensity; `end`: of the last effect (ms)."""
 
+    def __init__(self, timeline: Timeline, config: Config) -> None:
+        self._config, self._devices = config, config.devices
+        self._problems = Problems()
+        for problem in timeline.problems:
+            self._problems.add(problem)
+        self._chosen: dict[tuple[object, ...], tuple[str, ...]] = {}  # devices, for many effects at once
+        self._taken_by_none: Counter[str] = Counter()
+        self._too_long: set[str] = set()
+        self.planned: list[tuple[Command, float]] = []
+        self.end = 0
 
-def _commands(effect: Effect, n: int, plan: dict[str, Effect], devices: dict[str, Device]) -> list[Command]:
-    """One command, or one for each delay among the devices; never before the start of the timeline."""
-    groups: dict[tuple[int, int], list[str]] = {}
-    for name in plan:
-        groups.setdefault(delays(devices[name]), []).append(name)
-    found = []
-    for (up, down), names in groups.items():
-        resolved = plan[names[0]]
-        moved = down if not resolved.intensity else up
-        at = max(0, effect.timestamp - moved)
-        duration = resolved.duration or 0
-        if duration and resolved.intensity:
-            duration = max(1, effect.timestamp + duration - down - at)
-        sent = msgspec.structs.replace(effect, duration=duration, fade=min(effect.fade, duration or effect.fade))
-        if len(groups) > 1:
-            sent = aimed(sent, tuple(names))
-        sent = msgspec.structs.replace(sent, ttl_ms=min(DEFAULT_TTL_MS, max(TTL_MS, duration or DEFAULT_TTL_MS)))
-        found.append(Command(at, n, sent, tuple(names), f"-{up}-{down}" if len(groups) > 1 else ""))
+    def take(self, n: int, effect: Effect) -> None:
+        """The effect `n` of the document; one that no device takes, or that would be refused, is left out."""
+        try:
+            resolved = routing.resolve(effect, self._config)
+            names = self._choose(effect)
+        except EffectRefused as refused:
+            if refused.field != "effect_type":
+                self._problems.add(Problem(0, 0, f"effects[{n}]", str(refused), "left out"))
+                return
+            names = ()
+        if not names:
+            self._taken_by_none[effect.effect_type] += 1
+            return
+        self.end = max(self.end, effect.timestamp + (resolved.duration or 0))
+        self._check_length(n, resolved, names)
+        self.planned += [(each, float(resolved.intensity)) for each in self._commands(n, effect, resolved, names)]
+
+    def problems(self) -> tuple[Problem, ...]:
+        for effect_type, count in self._taken_by_none.items():
+            why = f"no device of this home does {effect_type}: {count} effect{'s' * (count > 1)}"
+            self._problems.add(Problem(0, 0, "", why, "left out"))
+        return self._problems.all()
+
+    def _choose(self, effect: Effect) -> tuple[str, ...]:
+        key = (effect.effect_type, effect.location, effect.target)
+        if key not in self._chosen:
+            self._chosen[key] = tuple(routing.choose(effect, self._config)[0])
+        return self._chosen[key]
+
+    def _check_length(self, n: int, resolved: Effect, names: tuple[str, ...]) -> None:
+        for name in names if resolved.intensity else ():
+            longest = self._devices[name].limits.max_on_ms
+            if (resolved.duration or 0) > longest and name not in self._too_long:
+                self._too_long.add(name)
+                why = f"{resolved.duration} ms is longer than its max_on_ms"
+                self._problems.add(Problem(0, 0, f"effects[{n}] on {name}", why, f"{longest} ms"))
+
+    def _commands(self, n: int, effect: Effect, resolved: Effect, names: tuple[str, ...]) -> Iterator[Command]:
+        """One command, or one for each delay among the devices; never before the start of the timeline."""
+        groups: dict[tuple[int, int], tuple[str, ...]] = {}
         for name in names:
-            plan[name] = msgspec.structs.replace(resolved, duration=duration, fade=sent.fade)
-    return found
+            delay = delays(self._devices[name])
+            groups[delay] = (*groups.get(delay, ()), name)
+        duration, split = resolved.duration or 0, len(groups) > 1
+        for (up, down), share in groups.items():
+            at = max(0, effect.timestamp - (up if resolved.intensity else down))
+            lasts = max(1, effect.timestamp + duration - down - at) if duration and resolved.intensity else duration
+            sent = msgspec.structs.replace(
+                effect,
+                duration=lasts,
+                fade=min(effect.fade, lasts or effect.fade),
+                ttl_ms=min(DEFAULT_TTL_MS, max(TTL_MS, lasts or DEFAULT_TTL_MS)),
+            )
+            if split:
+                yield Command(at, n, aimed(sent, share), share, f"-{up}-{down}")
+            else:
+                yield Command(at, n, sent, names)
 
 
 def delays(device: Device) -> tuple[int, int]:
