@@ -1,7 +1,9 @@
 """Every command of docs/timelines.md works in its order, with the file that stands there."""
 
 import json
+from pathlib import Path
 
+from effectd.config import reader
 from effectd.timeline.reading import read
 from tests.system.conftest import need
 from tests.system.home import REPOSITORY
@@ -41,3 +43,11 @@ def test_the_mpeg_v_that_is_shown_is_read_without_a_problem() -> None:
         ("light", 500, 2000),
     ]
     assert found.problems == ()
+
+
+def test_the_clocks_that_are_shown_are_good_configuration(tmp_path: Path) -> None:
+    shown = blocks(PAGE, "yaml")
+    assert len(shown) == 2
+    for block in shown:
+        (tmp_path / "config.yaml").write_text(f"{block}\neffects: {{wind: {{}}}}\n")
+        assert reader.load(tmp_path).timelines.clock is not None

@@ -160,7 +160,9 @@ def light(at: int, duration: int, intensity: float = 100, location: str = "every
 
 # --- golden vectors ---------------------------------------------------------------------------------------------------
 
-PLAYED = sorted(path for path in FOLDER.rglob("*.*") if path.suffix in (".xml", ".txt", ".sem", ".json", ".track", ".history"))
+PLAYED = sorted(
+    path for path in FOLDER.rglob("*.*") if path.suffix in (".xml", ".txt", ".sem", ".json", ".track", ".history")
+)
 
 
 def commands(path: Path, config: Config) -> str:
