@@ -98,7 +98,7 @@ class Embedded:
             await plugins.start(broker)
         self._tls = self._context()
         warn_of_users(process.config, hashes)
-        door.files = self._files = HomeFiles(process.config, door, self._tls, self._renewed, home=process.home)
+        door.files = self._files = HomeFiles(process.config, door, self._tls, broker.renew, home=process.home)
         await self._listen()
         socket_file = SocketFile(broker, process.run / BROKER_SOCKET)
         await socket_file.start()
@@ -186,10 +186,6 @@ class Embedded:
 
     # -- the gate
 
-    def _renewed(self) -> None:
-        self._broker.renew()
-        self._say()
-
     def _checked(self, trouble: str) -> None:
         """How the broker's own client fares."""
         self._trouble = trouble
@@ -203,11 +199,11 @@ class Embedded:
     def _say(self) -> None:
         if self._trouble is None or self._stopping.is_set():
             return
-        gate, note = self._process.gate, "; ".join(filter(None, [*self._absent.values(), self._files.note]))
+        gate, absent = self._process.gate, "; ".join(self._absent.values())
         if self._trouble:
             gate.say("degraded", f"does not answer itself: {self._trouble}")
         else:
-            gate.say("ready", note, broker_generation=gate.line.generation)
+            gate.say("ready", absent, broker_generation=gate.line.generation)
 
     def _give_up(self) -> None:
         log.error("the broker has not answered itself for %g s; starting afresh", SICK_S)

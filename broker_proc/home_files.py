@@ -42,7 +42,6 @@ class HomeFiles(Files):
         self._keys = [home / name for name in (tls.certfile, tls.keyfile) if name] if self._tls and tls else []
         self._key_marks = [_mark(path) for path in self._keys]
         self._reading: asyncio.Task[None] | None = None
-        self.note = ""  # what is to be said of the certificate
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(LOOK_S, self._look)
         self._daily: asyncio.Handle = self._loop.call_soon(self._look_at_end)
@@ -114,11 +113,8 @@ class HomeFiles(Files):
             return
         self._daily.cancel()
         self._daily = self._loop.call_later(DAY_S, self._look_at_end)
-        was, self.note = self.note, certificates.warning(self._keys[0])
-        if self.note:
-            log.warning("%s", self.note)
-        if self.note != was:
-            self._renewed()
+        if warning := certificates.warning(self._keys[0]):
+            log.warning("%s", warning)
 
 
 def warn_of_users(config: Config, hashes: dict[str, str]) -> None:

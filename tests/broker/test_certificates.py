@@ -154,18 +154,14 @@ def test_a_broken_certificate_is_told_and_the_one_before_stays(broker: Users) ->
 
 def test_a_certificate_that_ends_within_thirty_days_is_warned_of_until_it_is_renewed(folder: Path) -> None:  # noqa: F811
     tls = certified(folder, ["--days", "29"])
-    users = Users(folder, tls=tls)
-    try:
+    with running(folder, tls=tls) as users:
         words = "the certificate server.pem ends in 29 days; renew it: effectd certificate"
-        users.wait_ready(words)
-        assert words in users.log.read_text()
+        wait_for(lambda: words in users.log.read_text())
         effectd(folder, "certificate")
-        users.wait_ready()
-    finally:
-        assert users.stop() == 0
-    tell = effectd  # also without a broker
-    tell(folder, "certificate", "--days", "2")
-    assert "ends in 2 days" in certificates.warning(folder / certificates.FOLDER / certificates.SERVER)
+        wait_for(lambda: "certificates/server.pem is taken in" in users.log.read_text())
+        assert users.log.read_text().count("ends in") == 1
+        effectd(folder, "certificate", "--days", "2")
+        wait_for(lambda: "the certificate server.pem ends in 2 days" in users.log.read_text())
 
 
 def test_the_common_name_of_a_certificate_is_the_user_and_others_come_by_password(folder: Path) -> None:  # noqa: F811
