@@ -224,7 +224,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  port: 1\ntopics: 1\n",
             3,
             "topics",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
         ),
         (
             "broker:\n  port: 1\n  prot: 2\n",
@@ -245,13 +245,23 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "cafile, certfile, keyfile",
         ),
         ("effects:\n  wind:\n    label: {}\n", 3, "effects.wind.label", "labels, duration_ms"),
-        ("a.b: 1\n", 1, "a.b", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
-        ("'we`ird': 1\n", 1, "we`ird", "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision"),
+        (
+            "a.b: 1\n",
+            1,
+            "a.b",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+        ),
+        (
+            "'we`ird': 1\n",
+            1,
+            "we`ird",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+        ),
         (
             "<<: {broker: {}}\n",
             1,
             "<<",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
         ),
     ],
 )
@@ -345,7 +355,7 @@ def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
     assert error(text) == (
         1,
         "",
-        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision",
+        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
     )
 
 
