@@ -355,7 +355,8 @@ def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
     assert error(text) == (
         1,
         "",
-        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, "
+        "timelines",
     )
 
 
