@@ -25,13 +25,13 @@ class DispatcherBench:
     published (`on`, `statuses`, `letters`), without the topic_root.
     """
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(self, folder: Path, config: str, now: float = 1000.0) -> None:
         (folder / "run").mkdir(mode=0o700, exist_ok=True)
         (folder / reader.FILE).write_text(config)
         self.process = Process("dispatcher", folder)
         self.process.config = reader.load(folder)
         self._topics = self.process.config.topics
-        self.loop, self.link = FakeLoop(), FakeLink()
+        self.loop, self.link = FakeLoop(now), FakeLink()
         self.dispatcher = Dispatcher(self.process, self.loop, partial(BrokerSession, link=self._connection))
         self.dispatcher.start()
         self.gate("broker", Line("broker", 3, "ready", "b1"))

@@ -168,16 +168,19 @@ class Delivery:
         """Hold from now on; `blocker` is what a receipt will name if it stays so."""
         self._lanes[device].not_ready(blocker)
 
-    def fenced(self, device: str) -> None:
+    def fenced(self, device: str) -> bool:
         """The driver has gone off and takes nothing before `resume`: end what was accepted before that.
 
-        Where this dispatcher has heard the stop itself, it has done so already, and what came since goes on.
+        Where this dispatcher has heard the stop itself (True), it has done so already, and what came since goes on.
         """
         lane = self._lanes.get(device)
-        if lane is not None:
-            if not lane.fenced():
-                self.stop(device, fence=False)
-            lane.resume()
+        if lane is None:
+            return True
+        heard = lane.fenced()
+        if not heard:
+            self.stop(device, fence=False)
+        lane.resume()
+        return heard
 
     def acked(self, device: str, ack: Ack) -> None:
         """The driver has acknowledged one effect; repeated, that changes nothing."""
@@ -186,6 +189,15 @@ class Delivery:
             status = ack.status if ack.status in _WORDS else "failed"
             share.open.unused[device] = ack.unused or ()
             self._settle(share, status, f"{device}: {ack.reason}" if ack.reason else "")
+
+    def present(self, device: str) -> list[str]:
+        """The ids of what the device may have on it: what was driven there last, and what is newer and still open."""
+        lane = self._lanes.get(device)
+        if lane is None:
+            return []
+        driven = lane.driven
+        newer = [share.effect.id for share in lane.shares.values() if driven is None or share.effect.seq > driven.seq]
+        return newer if driven is None else [driven.id, *newer]
 
     def stop(self, device: str | None = None, *, fence: bool = True, reason: str = "") -> None:
         """End what waits for the device, or for all. What a driver already has, it ends and answers for itself.
@@ -242,6 +254,8 @@ class Delivery:
         if lane is None or not lane.remove(share):  # it was settled before
             return
         opened.statuses[share.device] = status
+        if status == "done" and (lane.driven is None or share.effect.seq > lane.driven.seq):
+            lane.driven = share.effect
         if reason and reason not in opened.reasons:
             opened.reasons.append(reason)
         if not opened.pending:

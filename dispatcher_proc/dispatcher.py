@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from dispatcher_proc import shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.delivery import Delivery
@@ -18,6 +19,7 @@ from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from dispatcher_proc.sender import Sender
 from dispatcher_proc.stops import Stops
 from dispatcher_proc.table import Table
+from dispatcher_proc.timelines import Timelines
 from effectd.base.errors import ConfigError
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
@@ -61,14 +63,36 @@ class Dispatcher:
         kept = Holds(process.run, process.name, loop)
         self._holding = Holding(kept, self._broker, topics, self._delivery, sender)
         self._admission = Admission(self._receipts, self._delivery, self._holding)
-        self._stops = Stops(topics, self._delivery, sender)
+        notes = Journal(process.run / "timelines.journal", shelf.JOURNAL_BYTES)
+        notes.watch(loop, lambda trouble: self._broker.journal_trouble(trouble, "timelines"))
+        self._timelines = Timelines(
+            loop,
+            self._broker,
+            topics,
+            self._admission,
+            self._delivery,
+            self._receipts,
+            notes,
+            process.home,
+            self._holding,
+        )
+        self._holding.on_all = self._timelines.hold
+        self._stops = Stops(topics, self._delivery, sender, self._timelines)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
         stops = self._stops, self._holding
         near = NearMisses(process.config)
-        self._parts: tuple[Part, ...] = (*stops, acks, self._presence, self._admission, self._effects, near)
+        self._parts: tuple[Part, ...] = (
+            *stops,
+            acks,
+            self._presence,
+            self._admission,
+            self._timelines,
+            self._effects,
+            near,
+        )
         table.add(self._parts)
         self._table = table
         self._broker.start()

@@ -1,5 +1,7 @@
 """Holds, as the dispatcher keeps them: what is held takes no effect, what waits for it ends, and who holds is told."""
 
+from collections.abc import Callable
+
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.part import Handler, Message, OnRequest, Part
 from dispatcher_proc.sender import Sender
@@ -21,6 +23,7 @@ class Holding(Part):
         self._delivery, self._sender = delivery, sender
         self._devices: dict[str, Device] = {}
         self._why: dict[str, str] = {}
+        self.on_all: Callable[[], None] = lambda: None
 
     def topics(self) -> dict[str, Handler]:
         return {self._topics.any_hold: self._heard}
@@ -61,6 +64,8 @@ class Holding(Part):
     def _changed(self) -> None:
         self._look()
         self._broker.remark("; ".join(str(hold) for hold in self._kept.standing.values()))
+        if self.everything:
+            self.on_all()
         self._publish()
 
     def _look(self) -> None:

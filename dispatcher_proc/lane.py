@@ -33,6 +33,7 @@ class Lane:
         self.generation: str | None = None
         self.blocker = "not started yet"
         self.stopped_at = 0.0  # the last time, seconds of the loop's clock
+        self.driven: Effect | None = None  # the newest that its driver has driven
         self._asking: Cancellable | None = None
         self._fences = 0  # stops heard that the driver has not yet answered with its fence
         self._fence_timer: Cancellable | None = None

@@ -5,10 +5,13 @@ import logging
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.part import Handler, Message, OnRequest, Part
 from dispatcher_proc.sender import Sender
+from dispatcher_proc.timelines import Timelines
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 from effectd.messages.topics import Topics
 from effectd.readiness.gate import Reply, Request
+
+ALL = b"all-"  # so begins the token of a fence that a stop of everything has raised
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +19,8 @@ log = logging.getLogger(__name__)
 class Stops(Part):
     """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
 
-    def __init__(self, topics: Topics, delivery: Delivery, sender: Sender) -> None:
-        self._topics, self._delivery, self._sender = topics, delivery, sender
+    def __init__(self, topics: Topics, delivery: Delivery, sender: Sender, timelines: Timelines) -> None:
+        self._topics, self._delivery, self._sender, self._timelines = topics, delivery, sender, timelines
         self._devices: dict[str, Device] = {}
 
     def topics(self) -> dict[str, Handler]:
@@ -46,6 +49,10 @@ class Stops(Part):
     def _stop(self, device: str | None) -> None:
         log.info("stop of %s", device or "everything")
         self._delivery.stop(device)
+        if device is None:
+            self._timelines.stop_all()
+        else:
+            self._timelines.stopped(device)
         for name, found in self._devices.items():
             if device in (None, name) and not found.acks:  # it knows no stop, only `set`
                 self._sender.off(name, found.effects[0])
@@ -53,5 +60,7 @@ class Stops(Part):
     def _fence(self, message: Message) -> None:
         """The driver went off at a stop; everything sent to it before our answer counts as before the stop."""
         if message.payload:
-            self._delivery.fenced(message.words[0])
+            heard = self._delivery.fenced(message.words[0])
+            if not heard and message.payload.startswith(ALL):
+                self._timelines.stop_all()
             self._sender.resume(message.words[0], message.payload)

@@ -113,9 +113,9 @@ class Actuator:
         self._wake()
         self._waiting.look()  # if it still waits: the device is busy, or max_rate_hz says so
 
-    def stop(self) -> None:
-        """Off, as soon as the device can; nothing from before the stop is driven any more."""
-        self._fence.raise_()
+    def stop(self, *, everything: bool = False) -> None:
+        """Off, as soon as the device can; nothing from before the stop is driven any more. `everything`: as all are."""
+        self._fence.raise_(everything=everything)
         self._halt("stopped")
 
     def hold(self, why: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from effectd.base.journal import Notes
 
 _KEY = "fence"
+_ALL = b"all-"
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,13 @@ class Fence:
     def up(self) -> bool:
         return bool(self._token)
 
-    def raise_(self) -> None:
-        """A stop was heard. Each has its own token, so that the answer to an earlier stop does not lower the fence."""
-        self._set(b"%x" % time.monotonic_ns())
+    def raise_(self, *, everything: bool = False) -> None:
+        """A stop was heard. Each has its own token, so that the answer to an earlier stop does not lower the fence.
+
+        `everything`: it was meant for all, so that a dispatcher that was dead stops its timelines, too.
+        """
+        everything = everything or self._token.startswith(_ALL)
+        self._set((_ALL if everything else b"") + b"%x" % time.monotonic_ns())
 
     def resume(self, token: bytes) -> None:
         """The dispatcher's answer."""

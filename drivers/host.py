@@ -94,7 +94,7 @@ class Host:
             asked = {device} if device in self._members else set(self._members)
             self._stops.append(_Stop(set(asked), reply, {"done": "stop", "off": True}))
             for name in asked:
-                self._members[name].actuator.stop()
+                self._members[name].actuator.stop(everything=request.get("all") is True)
 
     def _hold(self, request: Request, reply: Reply) -> None:
         """As a message on `holds/<name>`, past the broker; answered with what it holds, or what is held even so."""

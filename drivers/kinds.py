@@ -53,8 +53,7 @@ def _find(name: str, tree: Config, kind: str, base: type[Kind]) -> type[Kind]:
     try:
         return _class(kind, base)
     except (ImportError, LookupError) as error:
-        near = did_you_mean(kind, known(base))
-        raise tree.option_error(name, ("kind",), f"{kind!r}: {error}{near}") from None
+        raise tree.option_error(name, ("kind",), f"{kind!r}: {error}") from None
 
 
 def _check_effects(name: str, tree: Config, driver: type[Driver] | type[Bus]) -> None:
@@ -115,7 +114,9 @@ def _class(kind: str, base: type[Kind]) -> type[Kind]:
             return _checked(loaded, base)
         module_name = loaded.__name__
     elif not is_name or ("." not in kind and not importlib.util.find_spec(module_name)):
-        raise LookupError(f"no such kind, and no module of that name; known are {', '.join(known(base))}")
+        there = known(base)
+        near = did_you_mean(kind, there)
+        raise LookupError(f"no such kind, and no module of that name; known are {', '.join(there)}{near}")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

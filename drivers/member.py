@@ -42,7 +42,7 @@ class Member:
         self._fence = Fence(journal, self.reporter.fence)
         envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
         self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
-        self._holds, self._split = holds, topics.split
+        self._holds, self._split, self._topic_stop_all = holds, topics.split, topics.stop_all
         self.reporter.link = broker.connect(
             name,
             # what is to stop comes before what is to move, also of what is retained
@@ -77,7 +77,7 @@ class Member:
             self._fence.resume(payload)
         else:
             log.info("stop (%s)", topic)
-            self.actuator.stop()
+            self.actuator.stop(everything=topic == self._topic_stop_all)
 
     def _set(self, payload: bytes) -> None:
         try:

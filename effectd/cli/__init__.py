@@ -12,7 +12,7 @@ import typer
 
 from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
-from effectd.cli import access_group, arguments, complete, device_group, quick, stopping
+from effectd.cli import access_group, arguments, complete, device_group, quick, stopping, timeline_group
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
 
 EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
@@ -135,6 +135,7 @@ def _init(
 
 app.add_typer(device_group.group, name="device")
 app.add_typer(access_group.group)
+timeline_group.add_to(app)
 
 
 @app.command(

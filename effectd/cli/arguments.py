@@ -45,6 +45,14 @@ def milliseconds(text: str | None, option: str) -> int | None:
     return round(float(found[1]) * _UNITS_MS[found[2]])
 
 
+def moment(text: str, option: str) -> int:
+    """`90`, `90.5`, `1:30`, `1:01:30.5`, `90s` -> ms."""
+    found = re.fullmatch(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,3}):)?([0-9]{1,9}(?:\.[0-9]{1,6})?)s?", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r}: seconds or m:ss, such as 90 or 1:30", param_hint=option)
+    return round((int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])) * 1000)
+
+
 def port(text: str | None) -> int | None:
     """None where none is given; 0 for `auto`."""
     if text is None or text == "auto":

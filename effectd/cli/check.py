@@ -51,8 +51,6 @@ def run(home: Path) -> int:
         return 78
     tree = reader.load(home)
     for name, device in tree.devices.items():
-        if device.delay_ms:
-            typer.echo(str(tree.option_error(name, ("delay_ms",), "has no effect yet: only timelines will use it")))
         if device.kind == "serial" and device.bus is None and device.options.get("shared"):
             what = (
                 "works; one process for the board does it better: buses: {board: {kind: serial, options: {port: ...}}}"

@@ -11,6 +11,11 @@ def devices(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, tree.devices if tree else ())
 
 
+def buses(ctx: typer.Context, incomplete: str) -> list[str]:
+    tree = _tree(ctx)
+    return _beginning(incomplete, tree.buses if tree else ())
+
+
 def targets(ctx: typer.Context, incomplete: str) -> list[str]:
     """Devices and zones."""
     tree = _tree(ctx)

@@ -151,7 +151,8 @@ def _changed(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> dict[Pa
         elif _is_there(there, keys):
             data = yamlchange.take(home / FILE, data, (section, name, *keys))
         elif keys[0] not in struct.__struct_fields__:
-            raise Refused(f"{key}: no such key; known are {', '.join(struct.__struct_fields__)}")
+            known = struct.__struct_fields__
+            raise Refused(f"{key}: no such key; known are {', '.join(known)}{did_you_mean(keys[0], known)}")
     checked(home, name, data)
     return _with_sections(home, data, set())
 

@@ -31,7 +31,10 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
             help="virtual, mqtt, serial, gpio, http, remote, or your own driver's module.",
         ),
     ] = None,
-    bus: Annotated[str | None, typer.Option(metavar="BUS", help="In place of --kind: a key of buses:.")] = None,
+    bus: Annotated[
+        str | None,
+        typer.Option(metavar="BUS", autocompletion=complete.buses, help="In place of --kind: a key of buses:."),
+    ] = None,
     effect: Annotated[
         list[str] | None,
         typer.Option(

@@ -13,6 +13,7 @@ from effectd.base import lock
 from effectd.base.errors import ConfigError
 from effectd.cli import built, check
 from effectd.cli.check import SupervisorFile
+from effectd.config import run_folder
 from effectd.config.reader import FILE
 from effectd.config.yamledit import CannotEdit
 from effectd.config.yamlfile import YamlFile
@@ -25,7 +26,11 @@ class Refused(Exception):
 
 
 def edit(home: Path, changes: Callable[[], dict[Path, bytes]], *, section: str = "devices") -> bool:
-    """Write what `changes` says, path -> its new bytes; False, with the reason told, where nothing was changed."""
+    """Write what `changes` says, path -> its new bytes; False, with the reason told, where nothing was changed.
+
+    Raises NotYours.
+    """
+    run_folder.check(home)
     try:
         # of two that change the files at the same time, the second one reads what the first one wrote
         with lock.held(home, lock.EDIT, _EDIT_S) as ours, built.own_drivers(home):

@@ -1,6 +1,8 @@
 """`effectd hold` and `release`: a stop that stays; by MQTT and straight to every gate, whatever else is dead."""
 
 import getpass
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import typer
 
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.loop import Loop
+from effectd.base.near import did_you_mean
 from effectd.cli import stop, style
 from effectd.cli.client import Client
 from effectd.cli.stop import CONFIRMED_WITHIN_S, StopRequest
@@ -21,7 +24,8 @@ def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
     tree = _load(home)
     known = _known(tree) if tree is not None else set(target)
     if unknown := [word for word in target if word not in known]:
-        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {', '.join(sorted(known))}")
+        names = ", ".join(sorted(known)) + did_you_mean(unknown[0], known)
+        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
     return _tell(home, tree, name, request, holds.encode(reason, target))
@@ -42,10 +46,17 @@ def _load(home: Path) -> Config | None:
 
 
 def _name(name: str | None) -> str:
-    name = name or getpass.getuser()
+    name = name or _user()
     if not holds.named(name):
         raise typer.BadParameter("a name is one level of a topic: no / + #, at most 200 bytes", param_hint="NAME")
     return name
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's uid without a name
+        return f"uid-{os.getuid()}"
 
 
 def _known(tree: Config) -> set[str]:
@@ -74,12 +85,19 @@ def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], p
 
         client.until(enough, CONFIRMED_WITHIN_S)
     *asked, dispatcher = gates
-    _print(asked, request)
+    hold = holds.decode(name, payload, 0)
+    elsewhere = [
+        each for each, found in tree.devices.items() if found.remote and hold and hold.concerns(each, found.zones)
+    ]
+    _print(asked, request, elsewhere)
+    sent = "sent by MQTT; its driver is elsewhere and cannot confirm"
+    for each in elsewhere:
+        typer.echo(f"{each}  {sent if published else style.paint('unconfirmed') + ': no broker to send it'}")
     if not published:
         typer.echo(f"not sent by MQTT: {client.trouble or 'no broker answers'}", err=True)
     if "done" not in dispatcher.answer:
         typer.echo(f"dispatcher: {dispatcher.answer.get('error') or dispatcher.failure}", err=True)
-    if all(gate.off for gate in asked):
+    if all(gate.off for gate in asked) and (published or not elsewhere):
         return 0
     try:
         run_folder.check(home)
@@ -89,9 +107,9 @@ def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], p
     return 1
 
 
-def _print(asked: list[StopRequest], request: dict[str, Any]) -> None:
+def _print(asked: list[StopRequest], request: dict[str, Any], elsewhere: Sequence[str] = ()) -> None:
     """A row a device that is held, or a program that has not answered."""
-    free = True
+    free = not elsewhere
     for gate in asked:
         if not gate.off:
             why = gate.answer.get("error") or gate.failure

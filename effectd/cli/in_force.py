@@ -115,12 +115,9 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
     broker = Broker() if place.broker["embedded"] else Broker(embedded=False, external=_address(place.broker))
     there = msgspec.structs.replace(tree, topic_root=place.root, broker=broker)
     topics = there.topics
-    kept = [
-        topic(device)
-        for device in left.devices
-        for topic in (topics.state, topics.availability, topics.config, topics.fence)
-    ]
-    kept += [topics.holds] if programs.DISPATCHER in left.programs else []
+    kept = [topic for device in left.devices for topic in topics.kept_of_device(device)]
+    if any(programs.of(name).name == programs.DISPATCHER for name in left.programs):
+        kept += topics.kept_of_dispatcher()
     gone = {topics.system(name): _gone(name) for name in left.programs}
     try:
         with Client(there, "up", [*kept, *gone]) as client:

@@ -14,6 +14,7 @@ from effectd.base.near import did_you_mean
 from effectd.cli import style
 from effectd.cli.check import SupervisorFile
 from effectd.cli.program_name import program_of
+from effectd.config import run_folder
 from effectd.config.reader import SUPERVISOR_FILE
 
 LINES, LINES_EACH = 100, 10  # of one program; of each of several
@@ -22,7 +23,8 @@ _LOOK_S = 0.1
 
 
 def run(home: Path, name: str | None, *, follow: bool) -> int:
-    """0; also at Ctrl-C."""
+    """0; also at Ctrl-C. Raises NotYours."""
+    run_folder.check(home)
     logs = files(home)
     name = None if name is None else program_of(home, name)
     if name is not None and name not in logs:

@@ -10,8 +10,6 @@ from effectd.cli.client import Message
 from effectd.messages import answers, holds
 from effectd.messages.topics import Topics
 
-_QUIET = ("set", "ack", "config")  # the machine's own talk: only in JSON
-
 
 def as_line(message: Message) -> str:
     """`{"at","topic","payload"}`: the payload as JSON if it parses, else text, else `payload_base64`."""
@@ -31,8 +29,8 @@ def in_words(message: Message, topics: Topics) -> str:
     value = _value(text)
     fields = value if isinstance(value, dict) else {}
     match topics.split(message.topic):
-        case ["devices", _, word] if word in _QUIET:
-            return ""
+        case ["devices", _, "set" | "ack" | "config"] | ["system", "holds"]:
+            return ""  # the machine's own talk: only in JSON; and holds are told by those who hold
         case ["devices", device, "state"]:
             said = f"{style.clean(device):<12}{style.doing(fields)}"
         case ["devices", device, "availability"]:
@@ -47,8 +45,6 @@ def in_words(message: Message, topics: Topics) -> str:
                 if hold is None
                 else f"{'hold':<12}{style.clean(str(hold) + whom, 400)}"
             )
-        case ["system", "holds"]:
-            return ""  # said above, by those who hold
         case ["stop-all"]:
             said = f"{'stop':<12}everything"
         case ["effects", *levels]:
@@ -62,10 +58,22 @@ def in_words(message: Message, topics: Topics) -> str:
             reason = style.clean(str(fields.get("reason") or ""))
             state = style.paint(style.clean(str(fields.get("state"))))
             said = f"{style.clean(program):<12}{state}{': ' + reason if reason else ''}"
+        case ["timelines", *levels]:
+            said = f"{'timeline':<12}{_of_timeline(levels, fields, text)}"
         case _:
             said = f"{style.clean(message.topic)}  {style.clean(text)}"
     now = time.time()
     return f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03d}  {said}"
+
+
+def _of_timeline(levels: list[str], fields: dict[str, Any], text: str) -> str:
+    name = style.clean(levels[0], 32)
+    if levels[1:] == ["state"]:
+        at, length = (max(0.0, style.number(fields.get(key)) or 0.0) for key in ("position_ms", "duration_ms"))
+        status = style.paint(style.clean(str(fields.get("status")), 16))
+        return f"{name}  {status}  {style.clock(at)} / {style.clock(length)}"
+    said = f"{len(text)} characters" if levels[1:] == ["load"] else style.clean(text)
+    return f"{name}  {style.clean(' '.join(levels[1:]), 32)}  {said}"
 
 
 def _value(text: str) -> Any:

@@ -45,7 +45,7 @@ def run(home: Path, device: str | None) -> int:
     if device is not None and device not in known:
         near = did_you_mean(device, known)
         raise typer.BadParameter(f"no device {device!r}; known: {', '.join(known) or 'none'}{near}")
-    request = {"do": "stop"} if device is None else {"do": "stop", "device": device}
+    wanted = {"do": "stop", "all": True} if device is None else {"do": "stop", "device": device}
     topic = tree.topics.stop_all if device is None else tree.topics.stop(device)
     published: list[bool] = []
 
@@ -54,9 +54,9 @@ def run(home: Path, device: str | None) -> int:
 
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
         # first the dispatcher: what it holds must not follow
-        dispatcher = StopRequest(client.loop, home, programs.DISPATCHER, request)
+        dispatcher = StopRequest(client.loop, home, programs.DISPATCHER, wanted)
         asked = [
-            StopRequest(client.loop, home, program, request, name)
+            StopRequest(client.loop, home, program, wanted, name)
             for name, program in local.items()
             if device in (None, name)
         ]

@@ -32,7 +32,7 @@ effectd hold --reason "cleaning"             effectd hold door --target row-a"""
 def _hold(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whose hold it is. Default: your user's.")] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Receipts say it.")] = "",
-    target: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this device or zone.")] = None,
+    target: complete.Target = None,
     home: Home = HOME,
 ) -> None:
     """Everything off, until NAME is released, whatever restarts meanwhile. --target may be repeated."""

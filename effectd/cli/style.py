@@ -108,6 +108,15 @@ def health(table: str, width: int | None = None) -> str:
     return "\n".join(lines)
 
 
+def clock(ms: float) -> str:
+    """`1:02:03.4`, `2:03.4`, `0:03.4`."""
+    tenths = int(ms // 100)
+    seconds, tenth = divmod(tenths, 10)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}.{tenth}" if hours else f"{minute}:{second:02}.{tenth}"
+
+
 def tool(name: str, home: Path | None = None) -> str:
     """How to call a script of this installation from here, quoted for a shell; with --home or -c where it is needed."""
     script = Path(sys.executable).parent / name

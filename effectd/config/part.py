@@ -17,6 +17,7 @@ from effectd.config.schema import Device
 Part = dict[str, Any]
 
 _NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or taken in at once
+_NO_CONTENT = ("home", "errors", "file", "supervision", "dispatcher")  # of a Config: for no program but those named
 _ROUTED = ("effects", "location", "zones")  # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
 
 
@@ -32,9 +33,12 @@ def of(tree: Config, name: str) -> Part:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
-    else:
+    elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
         part = {"devices": devices, "effects": tree.effects, "broker": _way(tree)}
+    else:  # of a program that is not named here nobody knows what it reads
+        whole = {key: value for key, value in _fields(tree).items() if key not in _NO_CONTENT}
+        part = {**whole, "broker": _way(tree)}
     plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
     return plain
 

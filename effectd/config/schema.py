@@ -178,6 +178,13 @@ class Bus(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
+class Delay(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long an actuator needs until it is felt (ms): a fan rises slowly and falls faster."""
+
+    up: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    down: Annotated[int, Meta(ge=0, le=60_000)] = 0
+
+
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
     """One actuator. `options` belong to the driver, which decodes them itself."""
 
@@ -185,7 +192,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     effects: Annotated[tuple[str, ...], Meta(min_length=1)]
     location: str = "everywhere"
     zones: tuple[str, ...] = ()  # the user's own names for groups of devices: `target` reaches them
-    delay_ms: Annotated[int, Meta(ge=0)] = 0
+    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] | Delay = 0  # until it is felt; timelines tell it so much earlier
     limits: Limits = Limits()
     range: tuple[Percent, Percent] = (0, 100)  # the device's own useful percents, for intensities above 0 to 100
     curve: Annotated[float, Meta(ge=0.1, le=10)] = 1.0  # gamma: 1 is linear

@@ -71,7 +71,11 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
 
     Raises EffectMalformed (no UTF-8 JSON, too large, too deep) or EffectRefused (a field breaks its rule).
     """
-    fields = _fields(payload)
+    return from_fields(_fields(payload), topic_type)
+
+
+def from_fields(fields: dict[str, Any], topic_type: str | None) -> Effect:
+    """The fields of one effect -> Effect; `check_size` has to be sure of them before, where they come from outside."""
     unknown = [name for name in fields if name not in _Published.__struct_fields__ and not name.startswith("x-")]
     if unknown:
         raise EffectRefused(unknown[0][:64], _unknown(unknown[0]))
@@ -138,7 +142,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
         value = _json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise EffectMalformed(f"neither JSON nor a bare word: {error}") from None
-    _check_size(value, NESTING)
+    check_size(value)
     if isinstance(value, dict):
         return value
     if isinstance(value, str | int | float):
@@ -153,7 +157,8 @@ def _unknown(field: str) -> str:
     return f"unknown field; known are {', '.join(known)}{did_you_mean(field, known)}"
 
 
-def _check_size(value: Any, depth: int) -> None:
+def check_size(value: Any, depth: int = NESTING) -> None:
+    """Raises EffectMalformed at a string that is too long, or nesting that is too deep."""
     if isinstance(value, str):
         if len(value.encode(errors="surrogatepass")) > STRING_BYTES:
             raise EffectMalformed(f"a string of {len(value)} characters; at most {STRING_BYTES} bytes are allowed")
@@ -161,9 +166,9 @@ def _check_size(value: Any, depth: int) -> None:
         if depth == 0:
             raise EffectMalformed(f"nested deeper than {NESTING} levels")
         for item in value:
-            _check_size(item, depth - 1)
+            check_size(item, depth - 1)
         for item in value.values() if isinstance(value, dict) else ():
-            _check_size(item, depth - 1)
+            check_size(item, depth - 1)
 
 
 def _intensity(value: Any) -> Any:

@@ -23,6 +23,7 @@ class Topics:
         self.every_stop = self._root + "devices/+/stop"
         self.holds = self._root + "system/holds"  # retained: those that stand
         self.everything = self._root + "#"
+        self.stop_timelines = self._root + "timelines/stop"
         # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
         self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
         # what only our own programs publish, and whoever acts for a device
@@ -78,9 +79,21 @@ class Topics:
     def system(self, program: str) -> str:
         return f"{self._root}system/{program}/state"
 
+    def kept_of_device(self, device: str) -> tuple[str, ...]:
+        """What a broker keeps of a device: to be cleared when there is none of that name any more."""
+        return self.state(device), self.availability(device), self.config(device), self.fence(device)
+
+    def kept_of_dispatcher(self) -> tuple[str, ...]:
+        """What a broker keeps of the dispatcher, beside its line: to be cleared where there is none any more."""
+        return (self.holds,)
+
     def home(self, home_id: str) -> str:
         """Where a home announces itself to other homes on the same broker (retained; empty when it ends)."""
         return f"{self._root}system/homes/{home_id}"
+
+    def timeline(self, name: str, word: str) -> str:
+        """`load`, `play`, `pause`, `resume`, `seek` and `stop` are for anybody; `state` (retained) tells."""
+        return f"{self._root}timelines/{name}/{word}"
 
     @property
     def homes(self) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class BrokerSession:
         self._say()
 
     def remark(self, what: str) -> None:
-        """What the gate's line says beside `ready`: that a device is held is no fault."""
+        """What the gate's line says besides: that a device is held is no fault."""
         self._remark = what
         self._say()
 
@@ -138,15 +138,20 @@ class BrokerSession:
     def _say(self) -> None:
         if self._stopping:
             return
+        state, reason = self._now()
+        said = "; ".join(filter(None, (reason, self._remark)))
+        self._gate.say(state, said, broker_generation=self.generation if state == "ready" else None)
+
+    def _now(self) -> tuple[str, str]:
+        """The gate's state, and what is missing."""
         if self._trouble:
-            self._gate.say(self._trouble_state, self._trouble)
-        elif unnoted := "; ".join(dict.fromkeys(filter(None, self._unnoted.values()))):
-            self._gate.say("degraded", unnoted)
-        elif self._braked_s:
-            self._gate.say("waiting", f"crash-loop: it starts again after {self._braked_s:g} s")
-        elif self.up:
-            self._gate.say("ready", self._remark, broker_generation=self.generation)
-        elif self._broker is None or not self._broker.ready:
-            self._gate.say("waiting", self._broker.blocker if self._broker else "broker")
-        else:
-            self._gate.say("waiting", "connecting to the broker")
+            return self._trouble_state, self._trouble
+        if unnoted := "; ".join(dict.fromkeys(filter(None, self._unnoted.values()))):
+            return "degraded", unnoted
+        if self._braked_s:
+            return "waiting", f"crash-loop: it starts again after {self._braked_s:g} s"
+        if self.up:
+            return "ready", ""
+        if self._broker is None or not self._broker.ready:
+            return "waiting", self._broker.blocker if self._broker else "broker"
+        return "waiting", "connecting to the broker"

@@ -20,14 +20,20 @@ class HeldAmidKill(Fault):
     def strike(self, arena: Arena) -> None:
         target = arena.random.choice([None, *(name for name in arena.home.drivers if name != "stage")])
         concerned = [target] if target else list(arena.home.drivers)
+
+        def said() -> set[bool | None]:
+            """What those whom it concerns say: held, or free; one that is not ready says nothing."""
+            gates = arena.gates
+            return {"held by" in gates.reason(name) if gates.is_ready(name) else None for name in concerned}
+
         self._say(arena, json.dumps({"reason": "chaos", "target": target}).encode())
-        self._until(arena, lambda: all("held by" in arena.gates.reason(name) for name in concerned), "held")
+        self._until(arena, lambda: said() == {True}, "held")
         path = arena.home.path / "run" / "holds"
         arena.random.choice((remove, replace, garble))(path, arena)
         wait_for(lambda: path.is_file() and b"nemesis" in path.read_bytes(), HEARD_S, "another run/holds")
         arena.more(20)
         self._say(arena, b"")
-        self._until(arena, lambda: not any("held by" in arena.gates.reason(name) for name in concerned), "free")
+        self._until(arena, lambda: said() == {False}, "free")
         arena.more(10)
 
     def _say(self, arena: Arena, payload: bytes) -> None:

@@ -102,11 +102,12 @@ def run(
         seen_at = stack.enter_context(broker())
         elsewhere = stack.enter_context(broker()) if external else None
         top = {"broker": on(elsewhere.port)} if elsewhere else {}
-        devices = {
+        wanted = {name: effects for name, effects in {**DEVICES, **BOUNDED}.items() if set(effects) & set(types)}
+        devices: dict[str, Any] = dict.fromkeys(("scent", *DEVICES)) | {
             name: witness.device(effects, seen_at.port, name, BUSES.get(name), LIMITS.get(name, {}))
-            for name, effects in {**DEVICES, **BOUNDED}.items()
+            for name, effects in wanted.items()
         }
-        for name in BOUNDED:
+        for name in set(wanted) & set(BOUNDED):
             devices[name]["zones"] = ["strobes"]
         home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
         home.config["effects"]["flash"] = {}

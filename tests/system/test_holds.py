@@ -200,3 +200,21 @@ def test_a_release_that_a_dead_driver_did_not_hear_reaches_it_all_the_same() -> 
         home.wait_ready()
         client.publish("effects/wind", {"id": "free"})
         assert client.receipt("free")["status"] == "done"
+
+
+def test_a_device_elsewhere_is_told_by_mqtt_and_a_wrong_file_does_not_keep_the_rest_from_being_held() -> None:
+    with Home({"far": {"kind": "remote", "effects": ["wind"], "zones": ["attic"]}}) as home:
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        done = home.effectd("hold", "door", "--target", "attic")
+        assert (done.returncode, done.stdout) == (
+            0,
+            "far  sent by MQTT; its driver is elsewhere and cannot confirm\n",
+        )
+        wait_for(lambda: client.on("devices/far/stop"), what="a stop, for a driver that knows no hold")
+        assert home.effectd("release", "door").returncode == 0
+        (home.path / "config.yaml").write_text("broker: {port: none}\n")
+        broken = home.effectd("hold", "door")
+        assert broken.returncode == 78
+        assert "wind  off  held by door\n" in broken.stdout

@@ -33,7 +33,10 @@ main()
 """
 MODULES = " ".join(
     (
-        *(f"effectd.cli.{name}" for name in ("check", "demo", "down", "health", "stop", "up")),
+        *(
+            f"effectd.cli.{name}"
+            for name in ("check", "demo", "device_change", "down", "health", "logs", "restart", "stop", "up")
+        ),
         "effectd.supervision.ctlplugin",
         "effectd.supervision.wake",
         "effectd.supervision.watchdog",
@@ -69,13 +72,16 @@ def stranger() -> As:
 
 
 @pytest.mark.parametrize("closed", ["run", "home"])
-@pytest.mark.parametrize("command", ["up", "health", "down", "stop", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    ["up", "health", "down", "stop", "demo", "logs", "restart wind", "device list", "device set wind curve=2"],
+)
 def test_to_another_user_each_command_says_whose_home_it_is(
     shared_home: Home, stranger: As, command: str, closed: str
 ) -> None:
     home = shared_home
     home.path.chmod(0o700 if closed == "home" else 0o755)
-    done = stranger(home, "effectd.cli", command)
+    done = stranger(home, "effectd.cli", *command.split())
     said = done.stdout + done.stderr
     if command == "stop" and closed == "run":
         assert done.returncode == 0, said  # the broker listens to everybody here, and the drivers answered there

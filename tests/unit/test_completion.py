@@ -10,7 +10,9 @@ import pytest
 CONFIG = """\
 devices:
   lamp: {kind: virtual, effects: [light], zones: [row-a]}
-  fan: {kind: virtual, effects: [wind]}
+  fan: {bus: stage, effects: [wind]}
+buses:
+  stage: {kind: virtual}
 effects:
   light: {labels: {breeze: 5}}
   wind:
@@ -41,6 +43,8 @@ def offered(home: Path, typed: str, *, shell: str = "bash") -> list[str]:
         ("effectd stop f", ["fan"]),
         ("effectd device remove ", ["lamp", "fan"]),
         ("effectd device add x --kind v", ["virtual"]),
+        ("effectd device add x --bus ", ["stage"]),
+        ("effectd hold door --target r", ["row-a"]),
         ("effectd logs d", ["dispatcher"]),
     ],
 )

@@ -98,6 +98,21 @@ def test_the_reason_of_a_program_that_is_not_ready_is_told_before_those_that_are
     assert "21 ready: broker, dispatcher" in shown[at + 2]
 
 
+def test_timelines_that_play_are_shown_with_where_they_are_until_they_end():
+    story = four_on()
+    playing = {"status": "playing", "position_ms": 61_500, "duration_ms": 3_600_000}
+    story.say("timelines/film/state", playing)
+    story.say("timelines/rain/state", {"status": "paused", "position_ms": 0, "duration_ms": 5000})
+    story.say("timelines/odd/state", {"status": "playing", "position_ms": "x" * 9000, "duration_ms": -1})
+    story.at += 2
+    assert any(
+        "timelines  film 1:03.5 / 1:00:00.0, rain paused 0:00.0 / 0:05.0" in line for line in lines(story, 100, 30)
+    )
+    story.say("timelines/film/state", playing | {"status": "ended"})
+    story.say("timelines/rain/state", b"")
+    assert not any("timelines" in line for line in lines(story, 100, 30))
+
+
 def test_what_was_not_done_is_told_the_latest_first():
     story = four_on()
     story.say("dead-letters/malformed", {"topic": "effects/wind", "detail": "neither JSON nor a bare word"})

@@ -66,6 +66,14 @@ def test_a_hold_of_others_leaves_a_device_alone(stage):
     stage.until_calls("off")
 
 
+def test_who_holds_is_said_also_while_the_broker_is_away(stage):
+    stage.send("holds/door", b"open")
+    stage.host._broker._links[0].up = False
+    stage.host._broker._say()
+    assert stage.gate == "waiting"
+    assert stage.process.gate.line.reason.endswith("; held by door: open")
+
+
 def test_by_the_gate_it_works_without_a_broker_and_is_answered_when_the_device_is_off(stage):
     stage.set("e1")
     stage.until_acked("e1", "done")

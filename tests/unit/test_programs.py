@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from effectd.cli import check, stop
-from effectd.config import programs, reader
+from effectd.config import part, programs, reader
 from effectd.config.programs import BROKER, Program
 from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
@@ -98,3 +98,13 @@ def test_who_waits_for_another_is_started_after_it():
 def test_the_package_of_every_row_is_shipped():
     shipped = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {row.module for row in programs.TABLE} <= set(shipped["packages"])
+
+
+@pytest.mark.usefixtures("further")
+def test_a_change_of_whatever_it_may_read_is_a_change_of_its_part(home):
+    def own(text: str) -> part.Part:
+        return part.of(reader.load(home, text.encode()), "scoreboard")
+
+    house = "devices: {fan: {kind: virtual, effects: [wind]}}\neffects: {wind: {}}\n"
+    assert part.differences(own(house), own(house.replace("virtual", "http"))) == ["devices.fan.kind"]
+    assert part.differences(own(house), own(house + "broker: {port: 5}\n")) == []

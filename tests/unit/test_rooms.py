@@ -98,7 +98,7 @@ def test_imports_point_one_way():
     assert wrong == {}
 
 
-FLOORS = ("base", "testing", "messages", "config", "access", "readiness", "program", "supervision", "cli")
+FLOORS = ("base", "testing", "messages", "timeline", "config", "access", "readiness", "program", "supervision", "cli")
 
 
 def test_within_effectd_a_package_imports_only_from_those_below_it():

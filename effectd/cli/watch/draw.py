@@ -36,7 +36,7 @@ def pace(room: Room) -> float:
     on = [device for device in room.devices.values() if device.running(room.now())]
     if any(pictures.moves(device) for device in on):
         return 1 / FRAMES_HZ
-    return 0.2 if on else 1.0
+    return 0.2 if on or room.playing.moves else 1.0
 
 
 def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
@@ -45,6 +45,8 @@ def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
     top = [_header(room, width)]
     if room.away:
         top.append([Segment(f" no connection to the broker: {room.away} ", _ALERT)])
+    if timelines := room.playing.line(room.now()):
+        top.append([Segment(" timelines  ", DIM), Segment(timelines)])
     programs = [] if low else [_rule("programs", width), *_programs(room, width, 5 if tall else 2)]
     free = height - len(top) - len(programs)
     reserved = 0 if low else 5 if tall else 3
@@ -123,6 +125,7 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
     if room.away:
         return [[Segment(" no word from any program while there is no connection", DIM)]]
     wrong = [program for program in room.programs.values() if program.state != "ready" or program.stale]
+    wrong.sort(key=lambda program: program.state == "ready")
     ready = [program for program in room.programs.values() if program.state == "ready" and not program.stale]
     wide = min(max(len(name) for name in room.programs) + 14, 40)
     across = max(width // wide, 1)
@@ -133,7 +136,8 @@ def _programs(room: Room, width: int, rows: int) -> list[Line]:
             *(_program(room, program) for program in wrong),
             *([p for cell in row for p in cell] for row in rows_of),
         ]
-    rest = [f"{program.name} {program.state or 'no word'}" for program in wrong[rows - 1 :]]
+    words = {program.name: "stale" if program.state == "ready" else program.state or "no word" for program in wrong}
+    rest = [f"{program.name} {words[program.name]}" for program in wrong[rows - 1 :]]
     counted = Segment(f" {', '.join([*rest, f'{len(ready)} ready: '])}")
     names = Segment(", ".join(program.name for program in ready), DIM)
     return [*(_program(room, program) for program in wrong[: rows - 1]), [counted, names]]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from effectd.cli import style
+from effectd.cli.watch.playing import Playing
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers, location
@@ -131,6 +132,7 @@ class Room:
             )
             _settle(device, known.location)
         self.programs = {name: Program(name) for name in config.programs}
+        self.playing = Playing()
         self.trouble_count = 0
         self._troubles: OrderedDict[str, Trouble] = OrderedDict()  # by effect id, else by a number
         self._topics = config.topics
@@ -141,6 +143,7 @@ class Room:
         self.subscriptions = (
             *(topics.effects, topics.stop_all, topics.every_stop, topics.receipt("+"), topics.dead_letter("+")),
             *(topics.set("+"), topics.state("+"), topics.availability("+"), topics.config("+"), topics.system("+")),
+            topics.timeline("+", "state"),
         )
 
     @property
@@ -169,6 +172,7 @@ class Room:
         for device in self.devices.values():
             device.do(self.now(), {})
             device.online = None
+        self.playing.clear()
         for program in self.programs.values():
             program.state, program.since, program.reason, program.stale = "", None, "", ()
 
@@ -195,6 +199,8 @@ class Room:
                 self._receipt(text(effect_id), fields)
             case ["dead-letters", word] if not retained:
                 self._dead_letter(text(word), fields, text(fields.get("id")))
+            case ["timelines", name, "state"] if DEVICE_ID.fullmatch(name):
+                self.playing.hear(name, fields, self.now())
             case ["system", name, "state"] if DEVICE_ID.fullmatch(name):
                 self._system(name, fields)
 

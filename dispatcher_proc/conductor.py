@@ -1,0 +1,293 @@
+"""Several timelines at once, on the loop's clock: fire what is due, idle what a pause leaves on, restore what is due.
+
+A device does what the newest effect of at least the same priority says, whoever brought it. The conductor remembers for
+each device which timeline's effect it fired last. When that ends, or its timeline is paused or stopped, what another
+playing timeline wants there at that moment is restored (an ambience under a cue); where nothing is wanted the device is
+idled. A device whose present effect is not this timeline's, a live one's, is left alone.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from dispatcher_proc.runs import Runs
+from dispatcher_proc.score import Command, Score, Segment, aimed
+from dispatcher_proc.show import Show, Turn
+from effectd.base.loop import AnyLoop, Cancellable
+from effectd.messages.effect import Effect
+
+
+class Held(Struct):
+    """What a timeline has fired at a device: until `until` (ms of the loop's clock) it is on."""
+
+    show: Show
+    command: Command
+    until: float
+
+
+class Conductor:
+    """`submit` takes an effect; `present(device)` are the ids of what may be on there, none where nothing is known.
+
+    `changed` is called with the name of a timeline whose state is to be published and kept; `fired` at each command.
+    """
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        submit: Callable[[Effect, Show], None],
+        present: Callable[[str], list[str]],
+        changed: Callable[[Show], None],
+        fired: Callable[[Show], None] = lambda _show: None,
+    ) -> None:
+        self._loop, self._submit, self._present = loop, submit, present
+        self._changed, self._fired = changed, fired
+        self.shows: dict[str, Show] = {}
+        self._held: dict[str, Held] = {}
+        self.runs = Runs()
+        self._timer: Cancellable | None = None
+
+    def now(self) -> float:
+        """ms."""
+        return self._loop.time() * 1000
+
+    def show(self, name: str) -> Show:
+        if name not in self.shows:
+            self.shows[name] = Show(name)
+        return self.shows[name]
+
+    # --- what is asked -------------------------------------------------------------------------------------------
+
+    def load(self, name: str, score: Score) -> None:
+        show = self.show(name)
+        show.load(score)
+        self._changed(show)
+
+    def play(self, name: str, from_ms: float = 0.0, *, loop: bool = False) -> None:
+        show = self.show(name)
+        if show.play(self.now(), from_ms, loop=loop):
+            self._begin(show)
+
+    def pause(self, name: str) -> None:
+        show = self.show(name)
+        if show.pause(self.now()):
+            self._leave(self._devices_of(show))
+            self._changed(show)
+            self._plan()
+
+    def resume(self, name: str) -> None:
+        show = self.show(name)
+        if show.resume(self.now()):
+            self._begin(show)
+
+    def seek(self, name: str, to_ms: float) -> None:
+        show = self.show(name)
+        if show.seek(self.now(), to_ms):
+            self._begin(show)
+        else:
+            if show.status == "paused":  # it may have ended, and left something on
+                self._leave(self._devices_of(show))
+            self._changed(show)
+            self._plan()
+
+    def stop(self, name: str) -> None:
+        show = self.show(name)
+        if show.stop():
+            self._leave(self._devices_of(show))
+            self._changed(show)
+            self._plan()
+
+    def stop_all(self, *, off: bool) -> None:
+        """Every timeline; `off`: the drivers have heard a stop themselves, so that nothing need be idled."""
+        if off:
+            self._held.clear()
+        for show in self.shows.values():
+            if show.stop():
+                if not off:
+                    self._leave(self._devices_of(show), others=False)
+                self._changed(show)
+        self._plan()
+
+    def stopped(self, device: str) -> None:
+        """The device was stopped: nothing of before comes back there."""
+        self._held.pop(device, None)
+
+    def go_on(self, name: str, run: str, noted: float, passed: float, index: int, *, loop: bool) -> None:
+        """After a death of this process, `passed` ms after it was noted at the position `noted`.
+
+        The commands before `index` were fired in this run, the others were not, and those that fell due meanwhile are
+        not fired any more: what is still to be on is restored, and what they would have ended goes.
+        """
+        show = self.show(name)
+        if show.score is None:
+            return
+        now, position = self.now(), noted + passed
+        show.run = run
+        if loop and position >= show.score.length > 0:
+            noted, position, index, show.run = -1.0, position % show.score.length, 0, self.runs.new()
+        show.go_on(now, position, index, loop=loop)
+        due = show.score.due(show.position(now))
+        for device, segment in show.score.last_fired(index).items():
+            if due.get(device) is segment:  # the driver still does it
+                self._hold(show, device, segment.command, now + segment.end - show.position(now))
+                del due[device]
+            elif device not in due and segment.end > noted:
+                self._hold(show, device, segment.command, math.inf)
+        self._leave([device for device in self._devices_of(show) if self._held[device].until == math.inf])
+        self._restore(show, due)
+        self._changed(show)
+        self._plan()
+
+    # --- what time brings ----------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._timer = None
+        for show in list(self.shows.values()):
+            self._move(show)
+        self._let_end()
+        self._plan()
+
+    def _move(self, show: Show) -> None:
+        turn = show.turn(self.now())
+        self._fire(show, turn)
+        while turn.ended and show.status == "playing":  # a loop, whose next start may be due already
+            show.run = self.runs.new()
+            show.again(self.now())
+            self._changed(show)
+            turn = show.turn(self.now())
+            self._fire(show, turn)
+        if turn.ended:
+            self._changed(show)
+
+    def _fire(self, show: Show, turn: Turn) -> None:
+        now = self.now()
+        if turn.restore and show.score is not None:
+            show.run = self.runs.new()
+            self._restore(show, show.score.due(show.position(now)))
+        for command in turn.fire:
+            self._submit(self._named(show, command, command.effect), show)
+            for device in command.devices:
+                segment = show.score.segment(device, command) if show.score is not None else None
+                if segment is not None:
+                    self._hold(show, device, command, now + segment.end - show.position(now))
+                elif not command.effect.intensity and (held := self._held.get(device)) is not None:
+                    held.until = min(held.until, now + command.effect.fade)
+        if turn.fire:
+            self._fired(show)
+
+    def _let_end(self) -> None:
+        """What is over by now: restore what another timeline wants there."""
+        now = self.now()
+        for device, held in list(self._held.items()):
+            if held.until <= now + 1e-6:
+                del self._held[device]
+                if self._is_theirs(device, held) and (wanted := self._wanted(device, held.show)) is not None:
+                    self._give_back(device, *wanted)
+
+    def _plan(self) -> None:
+        """Wake at the next moment at which something is to be done."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moments = [at for show in self.shows.values() if (at := show.next_at()) is not None]
+        if moments:  # else there is nobody to whom a device could be given back
+            moments += [held.until for held in self._held.values()]
+            self._timer = self._loop.call_later(max(0.0, (min(moments) - self.now()) / 1000), self._turn)
+
+    # --- what is on ----------------------------------------------------------------------------------------------
+
+    def _begin(self, show: Show) -> None:
+        """A new run, at the show's position: what is on of it and not due there goes, what is due comes."""
+        assert show.score is not None
+        show.run = self.runs.new()
+        due = show.score.due(show.position(self.now()))
+        coming = {device: segment.command.effect.priority for device, segment in due.items()}
+        coming |= {device: command.effect.priority for command in show.comes_next() for device in command.devices}
+        left = [
+            device
+            for device in self._devices_of(show)
+            if coming.get(device, -1) < self._held[device].command.effect.priority
+        ]
+        self._leave(left)
+        self._restore(show, due)
+        self._changed(show)
+        self._turn()
+
+    def _devices_of(self, show: Show) -> list[str]:
+        return [device for device, held in self._held.items() if held.show is show]
+
+    def _is_theirs(self, device: str, held: Held) -> bool:
+        """Whether the device still has an effect of that timeline, as far as anybody knows."""
+        present = self._present(device)
+        return not present or any(each.startswith(f"{held.show.name}.") for each in present)
+
+    def _leave(self, devices: Iterable[str], *, others: bool = True) -> None:
+        """The effects of a timeline end on these devices: others take over there, or they are idled."""
+        idle: dict[tuple[str, str], list[str]] = {}
+        back: list[tuple[str, Show, Segment]] = []
+        now = self.now()
+        for device in devices:
+            held = self._held.pop(device)
+            if held.until > now and self._is_theirs(device, held):
+                wanted = self._wanted(device, held.show) if others else None
+                if wanted is not None:
+                    back.append((device, *wanted))
+                if wanted is None or wanted[1].command.effect.priority < held.command.effect.priority:
+                    idle.setdefault((held.show.name, held.command.effect.effect_type), []).append(device)
+        for (name, effect_type), names in idle.items():
+            show = self.shows[name]
+            off = Effect(id=f"{name}.{self.runs.new()}.off", effect_type=effect_type, intensity=0, duration=0)
+            self._submit(aimed(off, tuple(names)), show)
+        for device, show, segment in back:
+            self._give_back(device, show, segment)
+
+    def _wanted(self, device: str, gone: Show) -> tuple[Show, Segment] | None:
+        """The highest and latest that another playing timeline wants on the device now."""
+        now = self.now()
+        wanted: list[tuple[int, float, Show, Segment]] = []
+        for show in self.shows.values():
+            if show is not gone and show.status == "playing" and show.score is not None:
+                segment = show.score.due(show.position(now)).get(device)
+                if segment is not None:
+                    began = now - (show.position(now) - segment.start)
+                    wanted.append((segment.command.effect.priority, began, show, segment))
+        return max(wanted, key=lambda each: each[:2])[2:] if wanted else None
+
+    def _give_back(self, device: str, show: Show, segment: Segment) -> None:
+        show.run = self.runs.new()  # its present run has used this effect's number
+        self._restore(show, {device: segment})
+        self._changed(show)
+
+    def _restore(self, show: Show, due: dict[str, Segment]) -> None:
+        """What is due at the show's position, with what is left of it; each command once."""
+        now = self.now()
+        position = show.position(now)
+        shares: dict[tuple[int, int], list[str]] = {}
+        for device, segment in due.items():
+            shares.setdefault((id(segment.command), segment.end), []).append(device)
+        counts: dict[int, int] = {}
+        for devices in shares.values():
+            segment = due[devices[0]]
+            command, effect = segment.command, segment.command.effect
+            left = max(1, round(segment.end - position))
+            fade = min(left, max(0, round(command.at + effect.fade - position)))
+            share = counts[id(command)] = counts.get(id(command), -1) + 1
+            again = msgspec.structs.replace(aimed(effect, tuple(devices)), duration=left, fade=fade)
+            sent = self._named(show, command, again, f"-{share}" if share else "")
+            for device in devices:
+                self._hold(show, device, command, now + left)
+            self._submit(sent, show)
+
+    def _hold(self, show: Show, device: str, command: Command, until: float) -> None:
+        """Remember it as the last that was fired there, unless something higher of another timeline is on."""
+        held = self._held.get(device)
+        higher = held is not None and held.command.effect.priority > command.effect.priority
+        if held is None or held.show is show or not higher or held.until <= self.now():
+            self._held[device] = Held(show, command, until)
+
+    def _named(self, show: Show, command: Command, effect: Effect, share: str = "") -> Effect:
+        return msgspec.structs.replace(effect, id=self._id(show, command) + share)
+
+    def _id(self, show: Show, command: Command) -> str:
+        return f"{show.name}.{show.run}.{command.n}{command.part}"
