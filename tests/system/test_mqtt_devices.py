@@ -98,7 +98,8 @@ def test_a_loop_that_check_cannot_see_is_broken_and_told() -> None:
         home.wait_ready()
         client = home.client()
         client.publish("effects/wind", {"id": "first", "intensity": 40, "duration": 60_000})
-        assert client.receipt("first")["status"] == "done"
+        # the off of the start goes round already, and may come in its way
+        assert client.receipt("first")["status"] in ("done", "superseded")
         wait_for(lambda: "a loop, which ends here" in home.log("dispatcher"), 30, "it is noticed")
         refused = [json.loads(payload) for payload in client.on("dead-letters/refused")]
         assert any("a loop, which ends here" in letter["detail"] for letter in refused)
