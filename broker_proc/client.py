@@ -43,7 +43,7 @@ class Client(Connection):
 
     will: Will | None = None
     allowed: bool | None = None  # by the plugins that check connecting clients
-    verdict: tuple[str, bool] | None = None  # on its password, by this line of `passwords`
+    verdict: tuple[str, bool | None] | None = None  # on its password, by this line of `passwords`; None: too many wait
     accepted = False
     plugin_session: Any = None
     aliases_in: dict[int, bytes]  # topics by the numbers that a client of MQTT 5 has given them

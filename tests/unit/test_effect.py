@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.messages.effect import ID, LABEL, Deadline, Effect, from_set, new_id, to_set
-from effectd.messages.published import best_id, decode
+from effectd.messages.published import NESTING, best_id, decode
 
 
 def of(*, topic_type: str | None = "wind", **fields: Any) -> Effect:
@@ -466,9 +466,16 @@ def test_a_set_with_a_number_beyond_64_bits_is_refused(field):
 
 ids = st.from_regex(ID, fullmatch=True)
 percents = st.floats(0, 100) | st.integers(0, 100)
+
+
+def depth(value: object) -> int:
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
 parameters = st.dictionaries(
     st.text(max_size=8).filter(lambda key: key not in ("ttl_ms", "rgb", "color")), encodable, max_size=3
-)
+).filter(lambda found: depth(found) < NESTING)
 
 
 @given(
