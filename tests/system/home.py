@@ -1,5 +1,6 @@
 """A real home in a short temporary folder, on free ports, under a real supervisord; gone without a trace afterwards."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -299,7 +300,8 @@ class Home:
             wait_for(lambda: not self.left(), 8, "the end of all programs")
         finally:
             for pid in self.left():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself at last
+                    os.kill(pid, signal.SIGKILL)
 
     def left(self) -> list[int]:
         """The pids of this home that are still there."""

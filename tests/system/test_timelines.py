@@ -210,7 +210,7 @@ def test_keys_pause_seek_and_stop_what_is_played_in_a_terminal(home: Home) -> No
         wait_for(lambda: terminal.process.poll() is not None)
         assert terminal.process.returncode == 0
     wait_for(lambda: state(client, "show")["status"] == "loaded")
-    assert not client.state("wind")["on"]
+    wait_for(lambda: not client.state("wind")["on"], what="the fan off")
 
 
 def test_what_was_recorded_is_played_at_the_same_distances(home: Home) -> None:
