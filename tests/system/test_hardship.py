@@ -97,7 +97,7 @@ def fill(path: Path) -> None:
 
 def may_mount(folder: Path) -> bool:
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     return done.returncode == 0
 

@@ -101,8 +101,12 @@ def test_a_loop_that_check_cannot_see_is_broken_and_told() -> None:
         # the off of the start goes round already, and may come in its way
         assert client.receipt("first")["status"] in ("done", "superseded")
         wait_for(lambda: "a loop, which ends here" in home.log("dispatcher"), 30, "it is noticed")
-        refused = [json.loads(payload) for payload in client.on("dead-letters/refused")]
-        assert any("a loop, which ends here" in letter["detail"] for letter in refused)
+
+        def refused() -> bool:
+            letters = [json.loads(payload) for payload in client.on("dead-letters/refused")]
+            return any("a loop, which ends here" in letter["detail"] for letter in letters)
+
+        wait_for(refused, what="its dead letter")
         client.publish("stop-all", "")
         wait_for(lambda: client.state("fan")["on"] is False, what="off")
 
