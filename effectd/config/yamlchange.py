@@ -12,7 +12,19 @@ from typing import Any
 import yaml
 
 from effectd.base.errors import ConfigError
-from effectd.config.yamledit import BOM, STEP, CannotEdit, Entry, Unsafe, block, end_of, entries, flow, insert
+from effectd.config.yamledit import (
+    BOM,
+    STEP,
+    CannotEdit,
+    Entry,
+    Unsafe,
+    behind_comments,
+    block,
+    end_of,
+    entries,
+    flow,
+    insert,
+)
 from effectd.config.yamlfile import YamlFile
 
 Keys = tuple[str, ...]
@@ -171,13 +183,4 @@ def _end(text: str, events: list[Any]) -> int:
 
 def _past(text: str, end: int, column: int) -> int:
     """Behind the line that `end` is in, and behind the comments there that are indented by more than `column`."""
-    at = text.find("\n", end) + 1 or len(text)
-    looked = at
-    for line in text[at:].splitlines(keepends=True):
-        looked += len(line)
-        if line.lstrip().startswith("#"):
-            if len(line) - len(line.lstrip()) > column:
-                at = looked
-        elif line.strip():
-            break
-    return at
+    return behind_comments(text, text.find("\n", end) + 1 or len(text), column)

@@ -110,12 +110,8 @@ def end_of(events: list[Any]) -> int:
     return max(ends)
 
 
-def insert(text: str, end: int, column: int, lines: str) -> str:
-    """`lines` after the line that `end` is in, and after the comments there that are indented by more than `column`."""
-    newline = "\r\n" if "\r\n" in text else "\n"
-    at = end
-    if end and text[end - 1] != "\n":  # else a block scalar ends here, with its last line
-        at = text.find("\n", end) + 1 or len(text)
+def behind_comments(text: str, at: int, column: int) -> int:
+    """Behind the comments at `at` that are indented by more than `column`."""
     looked = at
     for line in text[at:].splitlines(keepends=True):
         looked += len(line)
@@ -124,6 +120,16 @@ def insert(text: str, end: int, column: int, lines: str) -> str:
                 at = looked
         elif line.strip():
             break
+    return at
+
+
+def insert(text: str, end: int, column: int, lines: str) -> str:
+    """`lines` after the line that `end` is in, and after the comments there that are indented by more than `column`."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    at = end
+    if end and text[end - 1] != "\n":  # else a block scalar ends here, with its last line
+        at = text.find("\n", end) + 1 or len(text)
+    at = behind_comments(text, at, column)
     before = text[:at] if not at or text[at - 1] == "\n" else text[:at] + newline
     return before + lines.replace("\n", newline) + text[at:]
 

@@ -1,6 +1,5 @@
 """`effectd certificate` with the real broker: TLS for its clients, certificates as users, renewal while it runs."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from effectd.access import certificates
+from tests.system.conftest import need
 
 from .test_embedded import folder  # noqa: F401 - a fixture
 from .test_users import SECRETS, USERS, Users, running
@@ -100,8 +100,7 @@ def test_keys_are_for_their_owner_alone(broker: Users) -> None:
 
 
 def test_mosquitto_pub_and_paho_come_in_as_they_are_told(broker: Users) -> None:
-    if shutil.which("mosquitto_pub") is None:
-        pytest.skip("mosquitto_pub is not installed (apt install mosquitto-clients)")
+    need("mosquitto_pub", "mosquitto-clients")
     ca = str(broker.home / certificates.FOLDER / certificates.CA)
     heard = threading.Event()
     client = paho.Client(CallbackAPIVersion.VERSION2)

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -31,10 +32,14 @@ def shared_home() -> Iterator[Home]:
 def need(program: str, package: str) -> None:
     """Skip, with the cure, where a program of Debian is missing; in CI that is a failure."""
     if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
-        reason = f"{program} is not installed (apt install {package})"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot(f"{program} is not installed (apt install {package})")
+
+
+def cannot(reason: str) -> NoReturn:
+    """Skip, with the reason; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture

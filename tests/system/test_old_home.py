@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.system.conftest import cannot
 from tests.system.home import REPOSITORY, Client, Home, wait_for
 
 OLD = "6bb8e15"  # the last version with the journals' first layout and the clock-driven seq
@@ -24,7 +25,7 @@ EFFECTS = {"light": "light", "vibration": "vibration", "wind": "wind", "scent": 
 def old_code() -> Iterator[Path]:
     archive = subprocess.run(["git", "-C", REPOSITORY, "archive", OLD], capture_output=True, check=False)
     if archive.returncode:
-        pytest.skip(f"commit {OLD} is not in this clone")
+        cannot(f"commit {OLD} is not in this clone")
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extractall(folder, filter="data")

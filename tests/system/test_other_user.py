@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import need
+from tests.system.conftest import cannot, need
 from tests.system.home import Home
 
 PRIVATE = ["up", "down", "health", "health --json", "check", "device add x --kind virtual --effect wind"]
@@ -33,7 +33,7 @@ def told(home: Home, command: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def others_home() -> Iterator[Home]:
     if os.geteuid() != 0:
-        pytest.skip("only root can run a command as somebody else")
+        cannot("only root can run a command as somebody else")
     with Home() as home:
         need("setpriv", "util-linux")
         if as_nobody("-c", "import effectd.cli.send").returncode:

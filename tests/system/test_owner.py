@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.conftest import cannot
 from tests.system.home import Home, wait_for
 
 As = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -54,7 +55,7 @@ MODULES = " ".join(
 def stranger() -> As:
     """Runs a command as another user of this machine."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to become another user")
+        cannot("needs root, to become another user")
     other = pwd.getpwnam("nobody")
 
     def run(home: Home, *command: str) -> subprocess.CompletedProcess[str]:
@@ -136,7 +137,7 @@ def test_a_run_that_is_no_folder_of_this_home_is_refused_with_one_line_by_everyb
 
 def test_a_run_of_another_user_is_refused_with_77() -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root, to give a folder away")
+        cannot("needs root, to give a folder away")
     with Home() as home:
         os.chown(home.path / "run", pwd.getpwnam("nobody").pw_uid, -1)
         for command in (

@@ -12,6 +12,7 @@ import pytest
 
 from effectd.base.lock import holders
 from effectd.supervision import living
+from tests.system.conftest import cannot
 from tests.system.home import Home, alive, answers, wait_for
 
 PROGRAMS = ("broker", "dispatcher", "light", "wind")
@@ -53,7 +54,7 @@ def test_a_supervisord_that_cannot_be_woken_is_named_within_the_time_limit_and_g
         try:
             assert tracer.stdout is not None
             if tracer.stdout.readline() != b"held\n":
-                pytest.skip("this machine does not let a process hold another one")
+                cannot("this machine does not let a process hold another one")
             assert home.effectd("health").returncode == 0  # the gates are ready all the same
             up = home.effectd("up")
             assert up.returncode == 3

@@ -14,6 +14,7 @@ import pytest
 
 from effectd.config.reader import home_id
 from tests.broker import wire, wire5
+from tests.system.conftest import cannot
 from tests.system.home import Client, Home, wait_for
 
 REMOTE: dict[str, Any] = {"far": {"kind": "remote", "effects": ["wind"], "location": "left"}}
@@ -228,7 +229,7 @@ def test_the_broker_takes_its_rights_from_the_files_as_they_are_now(home: Home) 
 
 def test_another_local_user_gets_in_by_port_alone(room: Home) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root, to be somebody else for once")
+        cannot("needs root, to be somebody else for once")
     script = (
         "import os, socket, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
