@@ -10,10 +10,9 @@ import msgspec
 from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import over_time
-from tests.chaos.over_time import Bounds
+from tests.chaos.over_time import TOLERANCE_MS, Bounds
 from tests.chaos.verdict import Told, Verdict
 
-TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
@@ -105,7 +104,7 @@ class _Judge:
         self._unexcused()
         self._deaf()
         over_time.budgets(bounds, self._witnessed, self._hung, self._tolerance, self._find)
-        over_time.flashes(bounds, self._witnessed, self._tolerance, self._find)
+        over_time.flashes(bounds, self._witnessed, self._delayed, self._find)
         over_time.held(self._witnessed, self._programs, self._buses, self._find)
 
     def _take(self, event: Event) -> None:
@@ -225,9 +224,13 @@ class _Judge:
 
     def _tolerance(self, due: float, seen: float) -> float:
         """What may lie between an event and the witness's word of it, on the machine as it was then."""
+        return TOLERANCE_MS + self._delayed(due, seen)
+
+    def _delayed(self, due: float, seen: float) -> float:
+        """How much of it the machine is to blame for."""
         stalled = sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
         crowded = sum(c.waited_ms for c in self._crowded if due < c.mono_ms <= seen + WINDOW_MS)
-        return TOLERANCE_MS + stalled + min(crowded, CROWDED_MS)
+        return stalled + min(crowded, CROWDED_MS)
 
     def _hung(self, *names: str) -> list[tuple[float, float]]:
         """When one of these programs, or a device's, stood still, from the strike until all was ready again."""

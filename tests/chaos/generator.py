@@ -152,7 +152,7 @@ class Generator:
         }
         effect_type = self._random.choice(self._types)
         if effect_type == "flash":  # in turn and together
-            fields["target"] = self._random.choice(["strobes", "strobe-1", "strobe-2"])
+            fields["target"] = self._random.choice(["many", "strobes", "strobe-1", "strobe-2", "strobe-3"])
         topic = f"effects/{effect_type}"
         asked = Asked(topic, json.dumps(fields).encode(), fields, ttl_ms)
         self._open[id_] = asked

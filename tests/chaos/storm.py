@@ -38,17 +38,18 @@ from tests.system.test_external import broker, on
 READY_S = 30.0
 END_S = 40.0  # for the last ends to be told, everything being ready
 DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"], "lamp": ["light"]}
-BUSES = {"fan": "stage", "lamp": "stage"}
+BUSES = {"fan": "stage", "lamp": "stage", "strobe-3": "stage", "strobe-4": "stage"}
 TYPES = ("light", "wind", "vibration")
 # what is bounded over time: not everything that is asked of it is done
-BOUNDED = {"scent": ["scent"], "strobe-1": ["flash"], "strobe-2": ["flash"]}
+BOUNDED = {"scent": ["scent"]} | {f"strobe-{n}": ["flash"] for n in (1, 2, 3, 4)}
 BOUNDED_TYPES = ("scent", "flash")
 LIMITS: dict[str, dict[str, object]] = {
     "scent": {"budget": {"on_ms": 3000, "window_ms": 12000}},
-    "strobe-1": {"max_flash_hz": 3},
-    "strobe-2": {"max_flash_hz": 3},
+    **{f"strobe-{n}": {"max_flash_hz": 3} for n in (1, 2, 3, 4)},
 }
-BOUNDS = Bounds(budgets={"scent": (3000, 12000)}, flashes=(("strobe-1", "strobe-2"), 3))
+# of the first each rise counts; of the second, which has more lights than a second has flashes, what rises together
+ZONES = {"strobes": ("strobe-1", "strobe-2"), "many": ("strobe-1", "strobe-2", "strobe-3", "strobe-4")}
+BOUNDS = Bounds(budgets={"scent": (3000, 12000)}, flashes=[(lights, 3) for lights in ZONES.values()])
 
 Faults = Callable[[list[str], random.Random], Iterator[Fault]]
 
@@ -108,7 +109,7 @@ def run(
             for name, effects in wanted.items()
         }
         for name in set(wanted) & set(BOUNDED):
-            devices[name]["zones"] = ["strobes"]
+            devices[name]["zones"] = [zone for zone, lights in ZONES.items() if name in lights]
         home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
         home.config["effects"]["flash"] = {}
         home.write()
