@@ -8,6 +8,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from drivers.reporter import JOURNAL_BYTES
+from effectd.base.journal import Journal
 from tests.system.home import Home, wait_for
 from tests.system.test_external import broker
 
@@ -96,6 +98,33 @@ def test_a_stream_of_effects_and_kills_stays_within_the_budget_and_is_told() -> 
         worst = max(used(spans, 6.0, end) for _, end in spans)
         assert worst <= 1.0 + LATE_S, (worst, spans)
         witness.close()
+
+
+def test_a_reboot_refills_no_budget_also_of_what_was_on_when_the_power_went() -> None:
+    limits = {"max_on_ms": 1000, "budget": {"on_ms": 1000, "window_ms": 60_000}}
+    device = {"kind": "virtual", "effects": ["scent"], "limits": limits}
+    with Home({"scent": device, "lavender": device, "rose": device}) as home:
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        client.publish("effects/scent", {"id": "spent", "duration": 1000, "target": "scent"})
+        assert client.receipt("spent")["status"] == "done"
+        wait_for(lambda: client.state("scent").get("reason", "").startswith("budget"), what="cut by the budget")
+        home.down()
+        # as the boot before left them: by a clock that means nothing now, one spent, one on, one never used
+        for name, spans, on in (("scent", [[5, 1005]], None), ("lavender", [], 7), ("rose", [], None)):
+            journal = Journal(home.path / "run" / f"{name}.seen", JOURNAL_BYTES)
+            assert journal.put("on-time", json.dumps({"boot": "another", "spans": spans, "on": on}).encode())
+            journal.close()
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        for name in ("scent", "lavender"):
+            client.publish("effects/scent", {"id": name, "duration": 100, "target": name})
+            found = client.receipt(name)
+            assert (found["status"], found["reason"].partition("free again in ")[0]) == ("failed", f"{name}: budget: ")
+        client.publish("effects/scent", {"id": "rose", "duration": 100, "target": "rose"})
+        assert client.receipt("rose")["status"] == "done"
 
 
 def test_two_lamps_of_a_zone_that_alternate_stay_within_three_flashes_a_second_together() -> None:
