@@ -88,7 +88,10 @@ def _start(home: Path) -> Done | None:
     Returns what was done to those that ran; None where supervisord was started.
     """
     with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
-        return _bring_or_launch(home, Supervisor(home))
+        done = _bring_or_launch(home, Supervisor(home))
+        for line in in_force.forget_former(home):
+            typer.echo(line)
+        return done
 
 
 def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
@@ -106,7 +109,6 @@ def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
             time.sleep(0.1)
         except NotRunning:
             _launch(home, supervisor)
-            in_force.forget_former(home)
             return None
 
 

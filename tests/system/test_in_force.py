@@ -18,6 +18,7 @@ from effectd.readiness import glance
 from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.test_cli import Running
+from tests.system.test_external import broker, on
 
 Config = dict[str, Any]
 VOLATILE = ("at", "pid", "generation", "broker_generation", "since", "host")
@@ -226,11 +227,35 @@ def test_on_a_broker_of_others_nothing_is_left_at_the_old_place(own_home: Home, 
     home.write()
     up(home)
     assert not [topic for topic in retained(mosquitto) if "vibration" in topic]
+    home.down()
+    home.config["topic_root"] = "newest"  # moved while nothing runs, and started by systemd
+    home.write()
+    home.start()
+    home.wait_ready()
+    assert f"what was kept at 127.0.0.1:{mosquitto} under new of light, wind is cleared" in up(home)
+    assert {topic.split("/")[0] for topic in retained(mosquitto)} == {"newest"}
+    assert "is cleared" not in up(home)
+    home.config["topic_root"] = "new"
     home.config["broker"] = {"port": home.port}
     home.write()
     up(home)
     assert retained(mosquitto) == {}
     assert "new/devices/light/config" in retained(home.port)
+
+
+def test_what_cannot_be_cleared_at_the_old_place_is_cleared_by_the_first_up_that_can(own_home: Home) -> None:
+    home = own_home
+    with broker() as elsewhere:
+        home.config["broker"] = on(elsewhere.port)
+        home.write()
+        up(home)
+        home.down()
+        elsewhere.kill()
+        home.config["broker"] = {"port": home.port}
+        home.write()
+        assert f"what is kept at 127.0.0.1:{elsewhere.port} could not be cleared; the next up tries again" in up(home)
+        elsewhere.start()
+        assert f"what was kept at 127.0.0.1:{elsewhere.port} of light, " in up(home)
 
 
 def test_what_changes_on_a_bus_or_moves_onto_it_restarts_its_one_program(own_home: Home) -> None:
