@@ -43,11 +43,8 @@ class Problem(NamedTuple):
 
 def run(home: Path) -> int:
     found = problems(home)
-    for problem in found:
-        typer.echo(str(problem.error))
-        if problem.paste:
-            typer.echo(f"\n{problem.paste}")
     if found:
+        typer.echo(in_lines(found))
         return 78
     tree = reader.load(home)
     for name, device in tree.devices.items():
@@ -85,6 +82,14 @@ def problems(home: Path) -> list[Problem]:
     if conf.broken:
         return [*wrong, *conf.problems]
     return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
+
+
+def in_lines(found: list[Problem]) -> str:
+    """An error a line, and behind them, once, what has to be pasted."""
+    lines = [str(problem.error) for problem in found]
+    if missing := [problem.paste for problem in found if problem.paste]:
+        lines += ["", f"to paste into {SUPERVISOR_FILE}:", "", "\n".join(missing)]
+    return "\n".join(lines)
 
 
 def section(program: str) -> str:
@@ -210,7 +215,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
         if name not in conf.programs:
             key = programs.of(name).name or f"{'buses' if name in tree.buses else 'devices'}.{name}"
             line = tree.file.line(*key.split("."))
-            what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
+            what = f"no [program:{name}] in {conf.path.name} runs it"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
     return found
 

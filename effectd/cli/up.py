@@ -35,8 +35,7 @@ def run(home: Path, wait: float) -> int:
     began = time.monotonic()
     run_folder.prepare(home)
     if found := check.problems(home):
-        for problem in found:
-            typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
+        typer.echo(check.in_lines(found), err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:

@@ -84,7 +84,7 @@ def test_the_home_of_this_repository_is_good(home):
 def test_a_device_without_a_program_is_told_at_its_line_with_the_section_to_paste(home):
     write(home, programs=("broker", "dispatcher", "light"))
     (problem,) = check.problems(home)
-    line = f"{home}/config.yaml:5: devices.fan: no [program:fan] in supervisor.conf runs it; paste this section there:"
+    line = f"{home}/config.yaml:5: devices.fan: no [program:fan] in supervisor.conf runs it"
     assert str(problem.error) == line
     (home / "supervisor.conf").write_text((home / "supervisor.conf").read_text() + problem.paste)
     assert found(home) == []
@@ -249,8 +249,9 @@ def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_i
     bad = run()
     assert bad.returncode == 78
     assert f"{home}/config.yaml:2: devices.light: no [program:light]" in bad.stdout
-    assert check.section("light") in bad.stdout
-    assert check.section("fan") in bad.stdout
+    errors, _, sections = bad.stdout.partition("\nto paste into supervisor.conf:\n\n")
+    assert errors.count("\n") == 2
+    assert sections == f"{check.section('light')}\n{check.section('fan')}\n"
     write(home)
     good = run()
     assert (good.returncode, good.stdout) == (0, "config.yaml and supervisor.conf are good: 2 devices\n")
