@@ -340,6 +340,28 @@ def test_device_remove_ends_it_while_it_is_on_and_what_waits_for_it_ends_as_fail
     assert json.loads(home.effectd("health", "--json").stdout)["ready"]
 
 
+def test_device_remove_while_a_timeline_uses_it_and_the_rest_of_the_timeline_plays_on(home: Home) -> None:
+    client = home.client("#")
+    effects = [{"effect_type": ("wind", "light")[n % 2], "timestamp": n * 250, "duration": 200} for n in range(240)]
+    client.publish("timelines/film/load", {"effects": effects})
+    client.publish("timelines/film/play", {"loop": True})
+
+    def ended(effect: str, status: str) -> list[Any]:
+        found = [json.loads(payload) for topic, payload in list(client.heard) if topic.startswith("receipts/film.")]
+        return [each for each in found if each["effect_type"] == effect and each["status"] == status]
+
+    wait_for(lambda: ended("wind", "done"), what="wind")
+    done = home.effectd("device", "remove", "wind")
+    assert done.returncode == 0, done.stderr
+    problem = "no device of this home does wind: 120 effects"
+    wait_for(lambda: problem in str(client.json("timelines/film/state")[-1]["problems"]), what="the state names it")
+    lights = len(ended("light", "done"))
+    wait_for(lambda: len(ended("light", "done")) > lights + 2, what="light")
+    assert client.json("timelines/film/state")[-1]["status"] == "playing"
+    client.publish("timelines/stop", b"")
+    wait_for(lambda: client.json("timelines/film/state")[-1]["status"] == "loaded", what="its end")
+
+
 def test_logs_and_restart_find_the_home_from_a_folder_within_it(home: Home) -> None:
     below = home.path / "notes" / "today"
     below.mkdir(parents=True)
