@@ -1,55 +1,72 @@
-"""One request to another program's gate, sent without waiting; what becomes of it is logged."""
+"""One request to another program's gate, sent without waiting for what becomes of it."""
 
+import contextlib
 import json
-import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from effectd.base.loop import AnyLoop
 
 ANSWERED_WITHIN_S = 2.0
 
-log = logging.getLogger(__name__)
-
 
 class GateRequest:
-    """Sent by the constructor. The connection stays until there is a reply, or for two seconds."""
+    """Sent by the constructor. `answer` is the reply, `failure` why there is none; `ended` is called with either."""
 
-    def __init__(self, loop: AnyLoop, gate: Path, request: Mapping[str, object]) -> None:
-        self._loop, self._name, self._buffer = loop, gate.stem, b""
+    def __init__(
+        self,
+        loop: AnyLoop,
+        gate: Path,
+        request: Mapping[str, object],
+        ended: Callable[["GateRequest"], object] = lambda _request: None,
+    ) -> None:
+        self.program = gate.stem
+        self.answer: dict[str, Any] = {}
+        self.failure = f"no answer within {ANSWERED_WITHIN_S:g} s"
+        self.refused: OSError | None = None  # its gate took no connection
+        self._loop, self._ended, self._buffer = loop, ended, b""
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         try:
             self._sock.connect(os.fspath(gate))
             self._sock.send(json.dumps(dict(request)).encode() + b"\n")
         except OSError as error:
-            log.error("%s cannot be asked: %s", self._name, error.strerror or error)
+            self.refused = error
             self._sock.close()
+            self.failure = f"cannot be asked: {error.strerror or error}"
+            ended(self)
             return
         loop.add_reader(self._sock.fileno(), self._read)
-        self._timer = loop.call_later(ANSWERED_WITHIN_S, self._end, "no answer")
+        self._timer = loop.call_later(ANSWERED_WITHIN_S, self.end)
+
+    @property
+    def open(self) -> bool:
+        """It may still be answered."""
+        return self._sock.fileno() >= 0
 
     def _read(self) -> None:
-        try:
+        data = b""
+        with contextlib.suppress(OSError):
             data = self._sock.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            said = json.loads(line)
-            if "done" in said or "error" in said:  # else a line of its state
-                self._end(said.get("error", ""))
-                return
+            with contextlib.suppress(ValueError):
+                said = json.loads(line)
+                if isinstance(said, dict) and ("done" in said or "error" in said):  # else a line of its state
+                    self.answer, self.failure = said, str(said.get("error", ""))
+                    self.end()
+                    return
         if not data:
-            self._end("it ended before it answered")
+            self.failure = "it ended before it answered"
+            self.end()
 
-    def _end(self, failure: str) -> None:
-        if failure:
-            log.error("%s: %s", self._name, failure)
-        self._timer.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+    def end(self) -> None:
+        """Wait no longer."""
+        if self.open:
+            self._timer.cancel()
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+            self._ended(self)
