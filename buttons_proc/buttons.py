@@ -20,11 +20,6 @@ REOPEN_S = 5.0
 log = logging.getLogger(__name__)
 
 
-def _answered(request: GateRequest) -> None:
-    if request.failure:
-        log.error("%s: %s", request.program, request.failure)
-
-
 class Buttons:
     """`stop` ends the program. A hold outlives it: a button that nobody watches any more releases nothing."""
 
@@ -103,7 +98,7 @@ class Buttons:
         tree = self._process.config
         for program in tree.programs:
             if programs.is_device(program) or program == programs.DISPATCHER:
-                GateRequest(self._loop, self._process.run / f"{program}.gate", request, _answered)
+                GateRequest(self._loop, self._process.run / f"{program}.gate", request)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         try:

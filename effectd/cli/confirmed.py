@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -10,41 +11,44 @@ from effectd.base.lock import holders
 from effectd.base.loop import Loop
 from effectd.cli import style
 from effectd.config import programs, run_folder
-from effectd.readiness.gate_request import ANSWERED_WITHIN_S, GateRequest
+from effectd.readiness.gate_request import ANSWERED_WITHIN_S, NOT_RUNNING, GateRequest
 
 CONFIRMED_WITHIN_S = ANSWERED_WITHIN_S
 
 
-class StopRequest(GateRequest):
+class StopRequest:
     """A stop or a hold asked for at a program's gate, or for one `device` of a bus.
 
-    `said_off`: its state topic showed it off after the stop.
+    `answer` is the reply, `failure` why there is none. `said_off`: its state topic showed it off after the stop.
     """
 
     def __init__(
         self, loop: Loop, home: Path, program: str, request: Mapping[str, object], device: str | None = None
     ) -> None:
-        super().__init__(loop, home / "run" / f"{program}.gate", request)
         self.name = device or program
+        self.answer: dict[str, Any] = {}
+        self.failure = f"no answer within {CONFIRMED_WITHIN_S:g} s"
         self.said_off = False
-        self._lives = False  # though its gate cannot be reached
-        if isinstance(self.refused, BlockingIOError):
-            self.failure = "it takes no connections"
-        elif isinstance(self.refused, PermissionError):
-            self._lives, self.failure = True, f"run/{program}.gate is another user's"
-        elif self.refused is not None:
-            self._lives = program in holders(home)
-            self.failure = "it does not run"
-            if self._lives:
-                self.failure = f"run/{program}.gate is missing, and it said nothing by MQTT"
+        self.ended = False  # no answer comes any more
+        self._silent = False  # it lives, and may still confirm by MQTT
+        GateRequest(loop, home / "run" / f"{program}.gate", request, self._hear)
+        if self.ended and self.failure != NOT_RUNNING:
+            self._silent = True
+        elif self.ended and program in holders(home):
+            self._silent, self.failure = True, f"run/{program}.gate is missing, and it said nothing by MQTT"
 
     @property
     def settled(self) -> bool:
-        return bool(self.answer) or self.said_off or (not self.open and not self._lives)
+        return self.said_off or (self.ended and not self._silent)
 
     @property
     def off(self) -> bool:
         return self.answer.get("off") is True or self.said_off
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        self.ended, self.failure = True, str(said.get("error", ""))
+        if not self.failure:
+            self.answer = said
 
     def unconfirmed(self) -> str:
         """Its row, where it has not confirmed."""

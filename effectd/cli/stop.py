@@ -58,7 +58,7 @@ def run(home: Path, device: str | None) -> int:
         ]
         asked += [StopRequest(client.loop, home, name, {"do": "stop"}) for name in wrong if device in (None, name)]
         client.link.open()
-        drivers = [gate for gate in asked if gate.name in local or gate.answer or gate.open]
+        drivers = [gate for gate in asked if gate.name in local or not gate.ended]
 
         def enough() -> bool:
             return all(gate.settled for gate in (*drivers, dispatcher)) and (bool(published) or bool(client.trouble))

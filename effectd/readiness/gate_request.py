@@ -1,7 +1,7 @@
-"""One request to another program's gate, sent without waiting for what becomes of it."""
+"""One request to another program's gate, sent without waiting; what becomes of it is logged, or told."""
 
-import contextlib
 import json
+import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -11,62 +11,69 @@ from typing import Any
 from effectd.base.loop import AnyLoop
 
 ANSWERED_WITHIN_S = 2.0
+NOT_RUNNING = "it does not run"
+
+log = logging.getLogger(__name__)
 
 
 class GateRequest:
-    """Sent by the constructor. `answer` is the reply, `failure` why there is none; `ended` is called with either."""
+    """Sent by the constructor. The connection stays until there is a reply, or for two seconds.
+
+    `told` gets the reply, or {"error": why there is none}; it may be called by the constructor.
+    """
 
     def __init__(
         self,
         loop: AnyLoop,
         gate: Path,
         request: Mapping[str, object],
-        ended: Callable[["GateRequest"], object] = lambda _request: None,
+        told: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        self.program = gate.stem
-        self.answer: dict[str, Any] = {}
-        self.failure = f"no answer within {ANSWERED_WITHIN_S:g} s"
-        self.refused: OSError | None = None  # its gate took no connection
-        self._loop, self._ended, self._buffer = loop, ended, b""
+        self._loop, self._name, self._buffer = loop, gate.stem, b""
+        self._told = told or self._log
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         try:
             self._sock.connect(os.fspath(gate))
             self._sock.send(json.dumps(dict(request)).encode() + b"\n")
         except OSError as error:
-            self.refused = error
             self._sock.close()
-            self.failure = f"cannot be asked: {error.strerror or error}"
-            ended(self)
+            self._told({"error": self._why(error)})
             return
         loop.add_reader(self._sock.fileno(), self._read)
-        self._timer = loop.call_later(ANSWERED_WITHIN_S, self.end)
-
-    @property
-    def open(self) -> bool:
-        """It may still be answered."""
-        return self._sock.fileno() >= 0
+        self._timer = loop.call_later(
+            ANSWERED_WITHIN_S, self._end, {"error": f"no answer within {ANSWERED_WITHIN_S:g} s"}
+        )
 
     def _read(self) -> None:
-        data = b""
-        with contextlib.suppress(OSError):
+        try:
             data = self._sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            with contextlib.suppress(ValueError):
-                said = json.loads(line)
-                if isinstance(said, dict) and ("done" in said or "error" in said):  # else a line of its state
-                    self.answer, self.failure = said, str(said.get("error", ""))
-                    self.end()
-                    return
+            said = json.loads(line)
+            if "done" in said or "error" in said:  # else a line of its state
+                self._end(said)
+                return
         if not data:
-            self.failure = "it ended before it answered"
-            self.end()
+            self._end({"error": "it ended before it answered"})
 
-    def end(self) -> None:
-        """Wait no longer."""
-        if self.open:
-            self._timer.cancel()
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._ended(self)
+    def _end(self, said: dict[str, Any]) -> None:
+        self._timer.cancel()
+        self._loop.remove_reader(self._sock.fileno())
+        self._sock.close()
+        self._told(said)
+
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            return NOT_RUNNING
+        if isinstance(error, PermissionError):
+            return f"run/{self._name}.gate is another user's"
+        return f"it cannot be asked: {error.strerror or error}"
+
+    def _log(self, said: dict[str, Any]) -> None:
+        if failure := said.get("error"):
+            log.error("%s: %s", self._name, failure)

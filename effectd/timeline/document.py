@@ -73,10 +73,9 @@ class Problems:
         return (*self._found, *more)
 
 
-def last_end(effects: tuple[Effect, ...] | list[Effect], default_ms: int = 0) -> int:
-    """Where the last effect ends; one that does not say how long it lasts counts as `default_ms`."""
-    lasting = (effect.timestamp + (default_ms if effect.duration is None else effect.duration) for effect in effects)
-    return max(lasting, default=0)
+def last_end(effects: tuple[Effect, ...] | list[Effect]) -> int:
+    """Where the last effect ends; one that does not say how long it lasts counts as its beginning."""
+    return max((effect.timestamp + (effect.duration or 0) for effect in effects), default=0)
 
 
 def too_many() -> TimelineRefused:

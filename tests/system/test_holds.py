@@ -163,7 +163,6 @@ def press(home: Path, device: str, off: Callable[[], bool]) -> float:
     while not gate.settled:
         loop.turn()
     assert gate.answer["held"] == {device: "held by front: pressed"}
-    gate.end()
     loop.close()
     return took
 
