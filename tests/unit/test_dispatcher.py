@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +14,9 @@ from hypothesis import strategies as st
 
 from effectd.messages.answers import FINAL
 from effectd.readiness.gate import Line
-from effectd.testing import DispatcherBench
+from tests.unit.house import House
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
-
-HOME = """\
-topic_root: "{root}"
-devices:
-  fan: {{kind: virtual, effects: [wind], location: left}}
-  fan-2: {{kind: virtual, effects: [wind, fog], location: right}}
-  broken: {{kind: virtual, effects: [nothing]}}
-effects:
-  wind: {{labels: {{gale: 80}}, duration_ms: 700}}
-  fog:
-  light:
-"""
-
-
-class House(DispatcherBench):
-    """Two fans, one of which makes fog, too."""
-
-    def __init__(self, home: Path, root: str = "") -> None:
-        super().__init__(home, HOME.format(root=root))
-
-    def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
-        self.message("effects/wind", {"id": effect_id, **fields})
-
-
-@pytest.fixture
-def house(home: Path) -> Iterator[House]:
-    house = House(home)
-    house.ready()
-    house.link.published.clear()
-    yield house
-    house.close()
-
 
 # --- effects ----------------------------------------------------------------------------------------------------
 
