@@ -70,18 +70,18 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
 def forget_former(home: Path) -> list[str]:
     """Clear what brokers of others keep of what was moved or taken out while nothing ran; a line for each place."""
     tree = reader.load(home)
-    here, said, later = places.now(tree), list[str](), list[Was]()
+    here, lines, later = places.now(tree), list[str](), list[Was]()
     for was in places.known(home):
         if (left := places.left(was, here)) is None:
             continue
         try:
             _clear(tree, left)
-            said.append(f"what was kept {_where(left.place)} of {', '.join(left.devices or left.programs)} is cleared")
+            lines.append(f"what was kept {_where(left.place)} of {', '.join(left.devices or left.programs)} is cleared")
         except BrokerLost as error:
             later.append(was)
-            said.append(f"what is kept {_where(left.place)} could not be cleared; the next up tries again: {error}")
+            lines.append(f"what is kept {_where(left.place)} could not be cleared; the next up tries again: {error}")
     places.remember(home, [*later, here])
-    return said
+    return lines
 
 
 def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[str, Runs]:
@@ -100,7 +100,7 @@ def _shown(keys: list[str]) -> str:
 
 
 def _await(home: Path, name: str, wanted: part.Part) -> None:
-    """Until the program has read the file again, so that what is said next is true."""
+    """Until the program has read the file again, so that what is lines next is true."""
     end = time.monotonic() + _TAKEN_IN_S
     while glance.part(home / "run", name) not in (wanted, None) and time.monotonic() < end:
         time.sleep(0.02)
@@ -145,7 +145,7 @@ def _clear(tree: Config, left: Left) -> None:
         for topic in (*kept, *gone):
             clear(topic)
         client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
-        for message in client.messages(_LATE_S):  # what a program said last may have come after our word
+        for message in client.messages(_LATE_S):  # what a program lines last may have come after our word
             if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                 clear(message.topic)
 

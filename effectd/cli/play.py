@@ -70,7 +70,7 @@ class Player:
         self._refused = ""
         self._quit = False
         self._tty = sys.stdout.isatty()
-        self._said = ""
+        self._shown = ""
         self._ordered: set[str] = set()  # topics
 
     def run(self, data: bytes, from_ms: int, *, loop: bool) -> int:
@@ -174,8 +174,8 @@ class Player:
             line = f"{self._name}  {bar} {style.clock(position)} / {style.clock(length)}  {style.paint(status)}"
             sys.stdout.write(f"\r{line}{self._about(position)}\x1b[K")
             sys.stdout.flush()
-        elif status != self._said:
-            self._said = status
+        elif status != self._shown:
+            self._shown = status
             typer.echo(f"{self._name}  {status}  {style.clock(position)} / {style.clock(length)}")
 
     def _about(self, position: float) -> str:

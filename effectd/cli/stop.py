@@ -65,13 +65,13 @@ def run(home: Path, device: str | None) -> int:
 
         for message in client.messages(CONFIRMED_WITHIN_S, enough):
             if not message.retained:  # its state after the stop; the retained one is from before
-                _hear(tree, drivers, message)
+                _confirm(tree, drivers, message)
     _print(drivers)
     elsewhere = [name for name in remote if device in (None, name)]
     return confirmed.end(home, drivers, dispatcher, elsewhere, None if published else client.trouble)
 
 
-def _hear(tree: Config, drivers: list[StopRequest], message: Message) -> None:
+def _confirm(tree: Config, drivers: list[StopRequest], message: Message) -> None:
     """A driver without a gate still confirms by its state topic, which it publishes once the device is off."""
     for gate in drivers:
         if message.topic == tree.topics.state(gate.name):
