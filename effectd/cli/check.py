@@ -43,8 +43,12 @@ class Problem(NamedTuple):
 
 def run(home: Path) -> int:
     found = problems(home)
+    for problem in found:
+        typer.echo(str(problem.error))
+    if missing := [problem.paste for problem in found if problem.paste]:
+        typer.echo(f"\nto paste into {SUPERVISOR_FILE}:\n")
+        typer.echo("\n".join(missing))
     if found:
-        typer.echo(in_lines(found))
         return 78
     tree = reader.load(home)
     for name, device in tree.devices.items():
@@ -82,14 +86,6 @@ def problems(home: Path) -> list[Problem]:
     if conf.broken:
         return [*wrong, *conf.problems]
     return [*wrong, *_missing(tree, conf), *conf.problems, *_foreign(tree, conf)]
-
-
-def in_lines(found: list[Problem]) -> str:
-    """An error a line, and behind them, once, what has to be pasted."""
-    lines = [str(problem.error) for problem in found]
-    if missing := [problem.paste for problem in found if problem.paste]:
-        lines += ["", f"to paste into {SUPERVISOR_FILE}:", "", "\n".join(missing)]
-    return "\n".join(lines)
 
 
 def section(program: str) -> str:

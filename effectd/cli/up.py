@@ -35,7 +35,11 @@ def run(home: Path, wait: float) -> int:
     began = time.monotonic()
     run_folder.prepare(home)
     if found := check.problems(home):
-        typer.echo(check.in_lines(found), err=True)
+        for problem in found:
+            typer.echo(str(problem.error), err=True)
+        if any(problem.paste for problem in found):
+            cure = f"{style.tool('effectd', home)} check"
+            typer.echo(f"what {reader.SUPERVISOR_FILE} lacks, ready to paste: {cure}", err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
