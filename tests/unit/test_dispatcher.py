@@ -499,6 +499,13 @@ def test_a_connection_without_room_holds_sets_and_gate_lines_back_until_it_has(h
     assert [line["state"] for line in house.on("system/fan-2/state")] == ["gone"]
 
 
+def test_whoever_has_a_scale_of_0_to_1_is_told_once_what_it_means_here(house, caplog):
+    for number, intensity in enumerate((0.6, 0.7, 1, 0, "gale", 60)):
+        house.wind(f"w{number}", intensity=intensity)
+    hints = [record.getMessage() for record in caplog.records if "of 0 to 100" in record.getMessage()]
+    assert hints == ["effect w0 on effects/wind: intensity 0.6 is 0.6 %, of 0 to 100"]
+
+
 def test_a_defect_met_by_one_effect_is_a_dead_letter_and_stops_no_other(house, monkeypatch, caplog):
     def fail(*_: object) -> None:
         raise RuntimeError("no such case")
