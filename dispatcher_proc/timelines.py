@@ -110,6 +110,7 @@ class Timelines(Part):
         for name in [name for name in self._kept if not self._loader.loads(name)]:  # no file, no document any more
             self._states.gone(name)
             self._shelf.forget(name)
+        self._loader.watch()
 
     def connected(self) -> None:
         self._states.all()

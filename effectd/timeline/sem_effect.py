@@ -46,10 +46,15 @@ _NAMED = {re.sub(r"[^a-z]", "", name): name for name in COLORS}
 
 
 class Entry(Struct, gc=False):
-    """An effect that begins, or an off (intensity 0), with where it stands; `open`: it names no end."""
+    """An effect that begins, or an off (intensity 0), with where it stands; `open`: it names no end.
+
+    Not the element itself: 40,000 of them, with their attributes, are 20 MB.
+    """
 
     effect: Effect
-    element: Element
+    line: int
+    column: int
+    name: str
     off: bool = False
     open: bool = False
 
@@ -90,7 +95,7 @@ class SemEffect:
         if not on:
             off = Effect(id="", effect_type=effect_type, intensity=0, duration=0, location=place, timestamp=at)
             off = msgspec.structs.replace(off, fade=fade, priority=priority)
-            return [Entry(off, self.element, off=True)]
+            return [self._entry(off, off=True)]
         duration = reader.ticks("duration")
         if duration is not None and 0 < duration < _LEAST_MS:
             reader.say(f"duration: {duration} ms at this si:timeScale (SER reads seconds)", f"{duration} ms")
@@ -110,7 +115,10 @@ class SemEffect:
             timestamp=at,
             parameters=reader.parameters(effect_type) | self._details | _further(self._own),
         )
-        return [Entry(effect, self.element, open=not duration)]
+        return [self._entry(effect, open_=not duration)]
+
+    def _entry(self, effect: Effect, *, off: bool = False, open_: bool = False) -> Entry:
+        return Entry(effect, self.element.line, self.element.column, self.element.name, off, open_)
 
 
 class _Reader:

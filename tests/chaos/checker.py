@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from effectd.messages import history
-from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
-from tests.chaos import over_time
+from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Set, Stopped
+from tests.chaos import over_time, shows
 from tests.chaos.over_time import Bounds
+from tests.chaos.shows import Shows
 from tests.chaos.verdict import Told, Verdict
 
 TOLERANCE_MS = 300.0
@@ -51,7 +52,7 @@ class Crowded(Event, tag="crowded"):
     waited_ms: float
 
 
-KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded
+KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded | shows.KINDS
 
 
 def load(*paths: Path) -> list[Event]:
@@ -88,6 +89,7 @@ class _Judge:
         self._stalled: list[Stalled] = []
         self._crowded: list[Crowded] = []
         self._programs: list[Program] = []
+        self._shows = Shows()
         # a recorder that ran along heard the same again
         own = {type(event) for event in events if event.source != "record"}
         for event in events:
@@ -96,6 +98,7 @@ class _Judge:
         for event in events:
             if isinstance(event, Program):
                 self._programs.append(event)
+        self._shows.tell(self._effects)
         self.verdict.crowded = sum(c.waited_ms for c in self._crowded) / max(1.0, self._end - self._start)
         self._count()
         self._lost()
@@ -107,6 +110,7 @@ class _Judge:
         over_time.budgets(bounds, self._witnessed, self._hung, self._tolerance, self._find)
         over_time.flashes(bounds, self._witnessed, self._tolerance, self._find)
         over_time.held(self._witnessed, self._programs, self._buses, self._find)
+        self._shows.judge(self._witnessed, self._hung, self._tolerance, self._find)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -137,6 +141,8 @@ class _Judge:
                 self._stalled.append(event)
             case Crowded():
                 self._crowded.append(event)
+            case Set() | shows.Loaded() | shows.Ordered() | shows.Showed():
+                self._shows.take(event)
 
     def _find(self, word: str, text: str, at: float) -> None:
         before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
@@ -154,6 +160,8 @@ class _Judge:
     def _lost(self) -> None:
         for id_, effect in self._effects.items():
             if not effect.ended:
+                if effect.given:
+                    continue  # a timeline's, whose receipt went down with the broker: nobody asks for it again
                 word = "accepted, but no end was told" if effect.accepted else "never receipted"
                 at = effect.published[0].mono_ms if effect.published else self._end
                 self._find("lost", f"{id_}: {word}; published {len(effect.published)} times, first", at)

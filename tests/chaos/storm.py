@@ -24,6 +24,7 @@ from effectd.supervision.control import Supervisor
 from tests.chaos import checker, nemesis, witness
 from tests.chaos.checker import Struck
 from tests.chaos.deaths import Kill
+from tests.chaos.director import Director
 from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
@@ -62,6 +63,7 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     recovered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
+    orders: int = 0  # for timelines, obeyed
 
     def __str__(self) -> str:
         lines = [f"history: {self.path}", str(self.verdict)]
@@ -88,6 +90,7 @@ def run(
     pause_s: float = 0.3,
     external: bool = False,
     tell: Callable[[str], None] = print,
+    timelines: bool = True,
     types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
     **generator: Any,
 ) -> Outcome:
@@ -120,6 +123,10 @@ def run(
         port = elsewhere.port if elsewhere else home.port
         generating = Generator(port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
+        directing = None
+        if timelines:
+            directing = Director(port, log, seed, TYPES, watching.sees)
+            stack.callback(directing.close)
         gates = Gates(home)
         stack.callback(gates.close)
         arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere, outcome.complaints)
@@ -138,6 +145,9 @@ def run(
             except AssertionError as error:
                 outcome.complaints.append(str(error))
             gates.wait_ready(READY_S)
+            if directing is not None:
+                directing.rest(END_S)
+                outcome.orders = directing.orders
             states = {name: info["statename"] for name, info in Supervisor(home.path).programs().items()}
             outcome.complaints += [f"{name} is {s}" for name, s in states.items() if s not in ("RUNNING", "STARTING")]
             if not watching.alive:
@@ -220,7 +230,14 @@ def main() -> int:
     return 0 if outcome.verdict.good and not outcome.complaints else 1
 
 
-STEADY: dict[str, Any] = {"types": TYPES, "ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
+STEADY: dict[str, Any] = {
+    "timelines": False,
+    "types": TYPES,
+    "ttl_ms": (5000, 5000),
+    "priorities": (5,),
+    "holds": 0.0,
+    "durations": (60,),
+}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ DEFECTS = (
     "over budget",
     "flashes",
     "held",
+    "unasked",
+    "out of place",
 )
 
 
@@ -30,6 +32,7 @@ class Told:
     accepted: bool = False
     ended: list[Ended] = field(default_factory=list)
     driven: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    given: dict[str, int] = field(default_factory=dict)  # of a timeline's, which nobody publishes
 
     @property
     def ttl_ms(self) -> float:
@@ -48,7 +51,7 @@ class Told:
         return self.receipted
 
     def _given(self, name: str, default: int) -> int:
-        payload = self.published[0].payload if self.published else None
+        payload = self.published[0].payload if self.published else self.given
         return payload.get(name, default) if isinstance(payload, dict) else default
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +258,37 @@ def test_after_a_death_it_goes_on_where_it_would_be_and_nothing_fires_twice(tmp_
     again.after(0.1)
     assert {each["id"].split(".")[1] for each in again.on("receipts/")} - {run} != set()
     again.close()
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def damaged(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(b"?" * len(data))
+
+
+def replaced(path: Path) -> None:
+    path.with_name("other").write_bytes(b"another")
+    path.with_name("other").replace(path)
+
+
+@pytest.mark.parametrize("harm", [removed, damaged, replaced])
+def test_a_kept_document_that_somebody_harms_is_written_anew_and_survives_a_death(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    for _ in range(2):  # what was loaded here, and what an earlier run has kept
+        bench = Bench(tmp_path)
+        if not bench.on("timelines/film/state"):
+            bench.message("timelines/film/load", FILM)
+        harm(tmp_path / "run" / "timelines" / "film.timeline")
+        bench.after(1)
+        assert bench.state()["status"] == "loaded"
+        bench.die()
+    bench = Bench(tmp_path)
+    assert (bench.state()["title"], bench.state()["effects"]) == ("A film", 3)
+    bench.close()
 
 
 def test_a_file_that_was_changed_since_a_load_wins_at_the_start(tmp_path: Path) -> None:
