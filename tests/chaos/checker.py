@@ -155,6 +155,8 @@ class _Judge:
     def _count(self) -> None:
         self.verdict.effects = len(self._effects)
         self.verdict.faults.update(s.fault for s in self._struck if not s.over)
+        done = [e.ended[0] for e in self._effects.values() if e.published and e.ended and e.ended[0].status == "done"]
+        self.verdict.took = [end.latency_ms for end in done if end.latency_ms is not None]
         self.verdict.ends.update(e.ended[0].status for e in self._effects.values() if e.ended)
 
     def _lost(self) -> None:

@@ -66,7 +66,7 @@ class Outcome:
     orders: int = 0  # for timelines, obeyed
 
     def __str__(self) -> str:
-        lines = [f"history: {self.path}", str(self.verdict)]
+        lines = [f"history: {self.path}", str(self.verdict), f"{'orders obeyed':<16}{self.orders:>8}  by timelines"]
         lines += [f"complaint: {text}" for text in self.complaints]
         lines += self._that_matter()
         lines.append(f"{'fault':<28}{'times':>6}{'median s':>10}{'max s':>8}   from the strike to all ready")
@@ -219,12 +219,18 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60.0, help="effects a second")
     parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
+    parser.add_argument("--no-timelines", action="store_true", help="nothing but live effects, for a comparison")
     given = parser.parse_args()
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
         outcome = run(
-            given.seed, given.minutes * 60, given.rate, mixed(external=given.external), external=given.external
+            given.seed,
+            given.minutes * 60,
+            given.rate,
+            mixed(external=given.external),
+            external=given.external,
+            timelines=not given.no_timelines,
         )
     print(outcome)
     return 0 if outcome.verdict.good and not outcome.complaints else 1
