@@ -86,7 +86,8 @@ class Director:
             while self._running and not self._seen("ambience."):
                 time.sleep(_TICK_S)
             for name in NAMES:
-                self._give(name, "stop", float("inf"))
+                if self._states[name][1]["status"] != "loaded":  # what changes nothing is not answered
+                    self._give(name, "stop", float("inf"))
         except BaseException as error:  # noqa: BLE001 - told by `rest` and `close`, in the test's own thread
             self._failure = error
 
