@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import Struct
 
+from dispatcher_proc.held import AGAIN_MS, Held
 from dispatcher_proc.runs import Runs
 from dispatcher_proc.score import Command, Score, Segment, aimed
 from dispatcher_proc.show import Show, Turn
@@ -19,29 +19,23 @@ from effectd.base.loop import AnyLoop, Cancellable
 from effectd.messages.effect import Effect
 
 
-class Held(Struct):
-    """What a timeline has fired at a device: until `until` (ms of the loop's clock) it is on."""
-
-    show: Show
-    command: Command
-    until: float
-
-
 class Conductor:
     """`submit` takes an effect; `present(device)` are the ids of what may be on there, none where nothing is known.
 
     `changed` is called with the name of a timeline whose state is to be published and kept; `fired` at each command.
+    `is_open`: whether an effect may still begin, as its driver is away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         loop: AnyLoop,
         submit: Callable[[Effect, Show], None],
         present: Callable[[str], list[str]],
         changed: Callable[[Show], None],
         fired: Callable[[Show], None] = lambda _show: None,
+        is_open: Callable[[str], bool] = lambda _id: False,
     ) -> None:
-        self._loop, self._submit, self._present = loop, submit, present
+        self._loop, self._submit, self._present, self._is_open = loop, submit, present, is_open
         self._changed, self._fired = changed, fired
         self.shows: dict[str, Show] = {}
         self._held: dict[str, Held] = {}
@@ -166,11 +160,12 @@ class Conductor:
             show.run = self.runs.new()
             self._restore(show, show.score.due(show.position(now)))
         for command in turn.fire:
-            self._submit(self._named(show, command, command.effect), show)
+            sent = self._named(show, command, command.effect)
+            self._submit(sent, show)
             for device in command.devices:
                 segment = show.score.segment(device, command) if show.score is not None else None
                 if segment is not None:
-                    self._hold(show, device, command, now + segment.end - show.position(now))
+                    self._hold(show, device, command, now + segment.end - show.position(now), sent.id)
                 elif not command.effect.intensity and (held := self._held.get(device)) is not None:
                     held.until = min(held.until, now + command.effect.fade)
         if turn.fire:
@@ -184,6 +179,8 @@ class Conductor:
                 del self._held[device]
                 if self._is_theirs(device, held) and (wanted := self._wanted(device, held.show)) is not None:
                     self._give_back(device, *wanted)
+                elif self._is_open(held.id):  # it may begin late; a pause or stop that comes before still ends it
+                    self._held[device] = msgspec.structs.replace(held, until=now + AGAIN_MS)
 
     def _plan(self) -> None:
         """Wake at the next moment at which something is to be done."""
@@ -229,7 +226,7 @@ class Conductor:
         now = self.now()
         for device in devices:
             held = self._held.pop(device)
-            if held.until > now and self._is_theirs(device, held):
+            if (held.until > now or self._is_open(held.id)) and self._is_theirs(device, held):
                 wanted = self._wanted(device, held.show) if others else None
                 if wanted is not None:
                     back.append((device, *wanted))
@@ -276,15 +273,15 @@ class Conductor:
             again = msgspec.structs.replace(aimed(effect, tuple(devices)), duration=left, fade=fade)
             sent = self._named(show, command, again, f"-{share}" if share else "")
             for device in devices:
-                self._hold(show, device, command, now + left)
+                self._hold(show, device, command, now + left, sent.id)
             self._submit(sent, show)
 
-    def _hold(self, show: Show, device: str, command: Command, until: float) -> None:
+    def _hold(self, show: Show, device: str, command: Command, until: float, id_: str = "") -> None:
         """Remember it as the last that was fired there, unless something higher of another timeline is on."""
         held = self._held.get(device)
         higher = held is not None and held.command.effect.priority > command.effect.priority
         if held is None or held.show is show or not higher or held.until <= self.now():
-            self._held[device] = Held(show, command, until)
+            self._held[device] = Held(show, command, until, id_ or self._id(show, command))
 
     def _named(self, show: Show, command: Command, effect: Effect, share: str = "") -> Effect:
         return msgspec.structs.replace(effect, id=self._id(show, command) + share)

@@ -66,7 +66,8 @@ class Timelines(Part):
         self._admission, self._receipts, self._holding = admission, receipts, holding
         self._shelf = Shelf(journal, home / "run" / FOLDER)
         self._loader = Loader(loop, self._shelf, self._loaded)
-        self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note)
+        told = self._changed, self._note
+        self.conductor = Conductor(loop, self._submit, delivery.present, *told, delivery.has_open)
         self._boot = boot_id()
         self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
         self._states = States(loop, broker, topics, self.conductor)

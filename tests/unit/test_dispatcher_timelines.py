@@ -115,6 +115,23 @@ def test_pause_resume_seek_and_stop_are_obeyed(bench: Bench) -> None:
     assert sorted(bench.sets()[-2:]) == [("fan", "off", 0, 0), ("lamp", "off", 0, 0)]
 
 
+@pytest.mark.parametrize(("word", "length"), [("pause", 5000), ("stop", 5000), ("stop", 200)])
+def test_an_effect_that_waits_for_its_driver_beyond_its_time_is_ended_by_a_pause_or_stop(
+    bench: Bench, word: str, length: int
+) -> None:
+    """It is 60 ms long and may begin 500 ms late, as its driver is being restarted; the timeline may have ended."""
+    short = {"effects": [{"effect_type": "wind", "timestamp": 0, "duration": 60}], "duration": length}
+    bench.message("timelines/film/load", short)
+    bench.gate("fan", None)
+    bench.message("timelines/film/play", b"")
+    bench.after(0.3)
+    assert bench.sets() == []
+    bench.message(f"timelines/film/{word}", b"")
+    bench.ready("fan")
+    bench.loop.advance(0)
+    assert bench.sets()[1:] == [("fan", "off", 0, 0)]  # the driver gets both at once, and takes the newer one
+
+
 def test_stop_all_and_a_stop_of_all_timelines_stop_each(bench: Bench) -> None:
     for topic in ("stop-all", "timelines/stop"):
         for name in ("film", "cue"):
