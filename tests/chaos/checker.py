@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from effectd.messages import history
-from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Set, Stopped
+from effectd.messages.history import Accepted, Acked, Actuated, Dead, Ended, Event, Program, Published, Set, Stopped
 from tests.chaos import over_time, shows
 from tests.chaos.over_time import Bounds
 from tests.chaos.shows import Shows
@@ -141,7 +141,7 @@ class _Judge:
                 self._stalled.append(event)
             case Crowded():
                 self._crowded.append(event)
-            case Set() | shows.Loaded() | shows.Ordered() | shows.Showed():
+            case Dead() | Set() | shows.Loaded() | shows.Ordered() | shows.Showed():
                 self._shows.take(event)
 
     def _find(self, word: str, text: str, at: float) -> None:

@@ -134,7 +134,10 @@ class Director:
         if word == "seek":
             at = self._states.get(name, (0.0, {}))[1].get("position_ms", 0)
             near = max(0, at + self._random.randint(-90, 90))
-            return json.dumps({"position_ms": self._random.choice((near, self._random.randrange(length)))}).encode()
+            begins = self._random.choice(self._documents[name]["effects"])["timestamp"]
+            return json.dumps(
+                {"position_ms": self._random.choice((near, begins, self._random.randrange(length)))}
+            ).encode()
         return b""
 
     def _durations(self, name: str) -> list[int]:
@@ -169,7 +172,7 @@ def _document(name: str, types: Sequence[str], chance: random.Random) -> dict[st
         "film": (20_000, 120, 5),
         "large": (600_000, 6000, 5),
     }[name]
-    starts = sorted(chance.randrange(length - 500) for _ in range(count))
+    starts = [0, *sorted(chance.randrange(length - 500) for _ in range(count - 1))]
     return {
         "title": name,
         "duration": length,

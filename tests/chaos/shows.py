@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from effectd.messages.history import Actuated, Event, Set
+from effectd.messages.history import Actuated, Dead, Event, Set
 from tests.chaos.over_time import LAST_CALL_MS, Find, Hung, Tolerance, Witnessed
 from tests.chaos.verdict import Told
 
@@ -50,6 +50,7 @@ class Shows:
     durations: dict[str, list[int]] = field(default_factory=dict)
     ordered: dict[str, list[Ordered]] = field(default_factory=dict)
     showed: dict[str, list[Showed]] = field(default_factory=dict)
+    twice: list[Dead] = field(default_factory=list)  # effects that the dispatcher itself has asked for twice
     sets: dict[str, int] = field(default_factory=dict)  # how long an effect was to last, as far as the recorder heard
 
     def take(self, event: Event) -> None:
@@ -60,6 +61,8 @@ class Shows:
                 self.ordered.setdefault(event.timeline, []).append(event)
             case Showed():
                 self.showed.setdefault(event.timeline, []).append(event)
+            case Dead(id=str(), topic=topic) if topic.startswith("timelines/") and event.detail.startswith("id:"):
+                self.twice.append(event)
             case Set():
                 self.sets[event.id] = event.duration
 
@@ -81,6 +84,8 @@ class Shows:
         return {"duration": self.sets.get(effect_id, duration), "ttl_ms": min(2000, max(500, duration))}
 
     def judge(self, witnessed: Witnessed, hung: Hung, tolerance: Tolerance, find: Find) -> None:
+        for letter in self.twice:
+            find("duplicated", f"{letter.id}: refused, {letter.detail}", letter.mono_ms)
         for device, seen in witnessed.items():
             self._twice(device, seen, find)
             self._unasked(device, seen, hung, tolerance, find)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from effectd.messages.history import Event, Set
+from effectd.messages.history import Dead, Event, Set
 from tests.chaos.shows import Loaded, Ordered, Showed
 from tests.chaos.test_checker import at, ended, found, judge, published, seen, struck
 from tests.chaos.verdict import OF_TIMELINES
@@ -65,7 +65,13 @@ BAD = {
         "it stood still": [*PLAYED, showed(2500, "playing", 2490), showed(4000, "playing", 2990)],
         "it jumped": [*PLAYED, showed(2500, "playing", 2490), showed(3000, "playing", 9000)],
     },
-    "duplicated": {"twice in a run": [*PLAYED, *driven(700, "film.a.0-1")]},
+    "duplicated": {
+        "twice in a run": [*PLAYED, *driven(700, "film.a.0-1")],
+        "asked for twice": [
+            *PLAYED,
+            Dead(**at(20), word="refused", id="film.a.0", topic="timelines/film/play", detail="id: was used"),
+        ],
+    },
     "endless": {"longer than its document says": [*PLAYED, *driven(700, "film.a.1", 900)]},
     "late": {
         "after its ttl": [

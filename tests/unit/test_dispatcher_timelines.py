@@ -29,8 +29,8 @@ FILM = {
 
 
 class Bench(DispatcherBench):
-    def __init__(self, folder: Path, now: float = 1000.0) -> None:
-        super().__init__(folder, CONFIG, now)
+    def __init__(self, folder: Path, now: float = 1000.0, config: str = CONFIG) -> None:
+        super().__init__(folder, config, now)
         self.link.open()
         self.ready()
         self.loop.advance(0)
@@ -60,6 +60,18 @@ class Bench(DispatcherBench):
     def die(self) -> None:
         """The process is gone; what it has noted stays."""
         self.close()
+
+
+class Early(Bench):
+    """Connected, and nothing is loaded yet."""
+
+    def ready(self, *devices: str, run: str = "g1", broker: str = "b1") -> None:
+        """Time stands still."""
+
+    def __init__(self, folder: Path, now: float) -> None:
+        DispatcherBench.__init__(self, folder, CONFIG, now)
+        self.link.open()
+        self._answered = 0
 
 
 @pytest.fixture
@@ -274,6 +286,30 @@ def test_after_a_death_it_goes_on_where_it_would_be_and_nothing_fires_twice(tmp_
     again.message("timelines/film/play", b"")
     again.after(0.1)
     assert {each["id"].split(".")[1] for each in again.on("receipts/")} - {run} != set()
+    again.close()
+
+
+@pytest.mark.parametrize("topic", ["stop-all", "timelines/stop", "timelines/film/stop", "devices/fan/fence"])
+def test_a_stop_that_comes_while_it_is_loaded_again_after_a_death_is_obeyed_also_after_another_death(
+    tmp_path: Path, topic: str
+) -> None:
+    long = {"effects": [{"effect_type": "wind", "timestamp": n * 20, "duration": 10} for n in range(3000)]}
+    bench = Bench(tmp_path)
+    bench.message("timelines/film/load", long)
+    bench.message("timelines/film/play", b"")
+    bench.after(0.2)
+    bench.die()
+    early = Early(tmp_path, bench.loop.now + 0.1)
+    early.arrives(topic, b"all-3ff")
+    early.die()  # before it was loaded
+    again = Bench(tmp_path, bench.loop.now + 0.2)
+    again.after(1)
+    assert again.state()["status"] == "loaded"
+    assert again.sets() == []
+    assert again.letters() == []
+    again.message("timelines/film/play", b"")
+    again.after(0.1)
+    assert again.state()["status"] == "playing"
     again.close()
 
 
