@@ -84,6 +84,7 @@ class _Judge:
         self._acked: dict[tuple[str, str], float] = {}
         self._stops: list[Stopped] = []
         self._fences: dict[str, list[float]] = defaultdict(list)
+        self._all_fences: list[float] = []
         self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
         self._stalled: list[Stalled] = []
@@ -110,7 +111,7 @@ class _Judge:
         over_time.budgets(bounds, self._witnessed, self._hung, self._tolerance, self._find)
         over_time.flashes(bounds, self._witnessed, self._tolerance, self._find)
         over_time.held(self._witnessed, self._programs, self._buses, self._find)
-        self._shows.judge(self._witnessed, self._hung, self._tolerance, self._find)
+        self._shows.judge(self._witnessed, self._all_fences, self._hung, self._tolerance, self._find)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -135,6 +136,8 @@ class _Judge:
             case Fenced() if (event.device, event.token) not in self._tokens:
                 self._tokens.add((event.device, event.token))
                 self._fences[event.device].append(event.mono_ms)
+                if event.token.startswith("all-"):
+                    self._all_fences.append(event.mono_ms)
             case Struck():
                 self._struck.append(event)
             case Stalled():

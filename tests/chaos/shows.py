@@ -12,6 +12,8 @@ from tests.chaos.verdict import Told
 AT_ITS_HEELS_MS = 40.0
 STEP_MS = 300.0  # by which two positions may differ from the time between them
 SLEW = 0.03
+BEAT_MS = 300.0  # between two states while it plays; shorter: a repetition
+ASKED_MS = 2000.0  # an order before a stop may be obeyed behind it
 
 
 class Loaded(Event, tag="loaded"):
@@ -83,7 +85,10 @@ class Shows:
         duration = self.durations[name][int(number)]
         return {"duration": self.sets.get(effect_id, duration), "ttl_ms": min(2000, max(500, duration))}
 
-    def judge(self, witnessed: Witnessed, hung: Hung, tolerance: Tolerance, find: Find) -> None:
+    def judge(
+        self, witnessed: Witnessed, fences: Sequence[float], hung: Hung, tolerance: Tolerance, find: Find
+    ) -> None:
+        """`fences`: when a driver was heard to have gone off at a stop of everything."""
         for letter in self.twice:
             find("duplicated", f"{letter.id}: refused, {letter.detail}", letter.mono_ms)
         for device, seen in witnessed.items():
@@ -91,6 +96,7 @@ class Shows:
             self._unasked(device, seen, hung, tolerance, find)
         for name, said in self.showed.items():
             self._out_of_place(name, said, tolerance, find)
+            self._plays_on(name, said, fences, tolerance, find)
 
     def _twice(self, device: str, seen: Sequence[Actuated], find: Find) -> None:
         """Each effect of a document once a run, however its share is called."""
@@ -136,6 +142,20 @@ class Shows:
             if not spans or spans[-1][1] != until:
                 spans.append((state.mono_ms, until))
         return spans
+
+    def _plays_on(
+        self, name: str, said: Sequence[Showed], fences: Sequence[float], tolerance: Tolerance, find: Find
+    ) -> None:
+        """After a stop of everything it does not play again and again, unless somebody has asked for it since."""
+        begun = [order.mono_ms for order in self.ordered.get(name, []) if order.word in _BEGINS]
+        for one, other in pairwise(said):
+            at = bisect.bisect_right(fences, one.mono_ms) - 1
+            if at < 0 or (one.status, other.status) != ("playing", "playing") or other.said_at - one.said_at < BEAT_MS:
+                continue
+            since, late = fences[at], one.mono_ms - fences[at]
+            asked = bisect.bisect_left(begun, since - ASKED_MS) != bisect.bisect_right(begun, other.mono_ms)
+            if not asked and late > tolerance(since, one.mono_ms):
+                find("unasked", f"{name}: plays {late:.0f} ms after a stop of everything", one.mono_ms)
 
     def _out_of_place(self, name: str, said: Sequence[Showed], tolerance: Tolerance, find: Find) -> None:
         """While it plays, and nobody orders anything, its position goes on with the time."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from effectd.messages.history import Dead, Event, Set
+from tests.chaos.checker import Fenced
 from tests.chaos.shows import Loaded, Ordered, Showed
 from tests.chaos.test_checker import at, ended, found, judge, published, seen, struck
 from tests.chaos.verdict import OF_TIMELINES
@@ -19,6 +20,10 @@ def ordered(mono: float, word: str) -> Event:
 def showed(mono: float, status: str, position: float = 0, **more: Any) -> Event:
     said: dict[str, Any] = {"length_ms": 60_000, "loop": False, "said_at": at(mono)["at"]} | more
     return Showed(**at(mono), timeline="film", status=status, position_ms=position, **said)
+
+
+def fence(mono: float) -> Event:
+    return Fenced(**at(mono), device="fan", token=f"all-{mono:.0f}")
 
 
 def driven(mono: float, id_: str = "film.a.0", lasts: float = 100) -> list[Event]:
@@ -48,6 +53,19 @@ GOOD = {
         showed(1010, "playing", 900, loop=True, length_ms=1000),
         showed(1510, "playing", 400, loop=True, length_ms=1000),
     ],
+    "asked for since a stop of everything": [
+        *PLAYED,
+        fence(3000),
+        ordered(3500, "play"),
+        showed(3510, "playing", 10),
+        showed(4010, "playing", 510),
+    ],
+    "it hears of a stop when it is back": [
+        *PLAYED,
+        fence(3000),
+        showed(4000, "playing", 3990),
+        showed(4010, "loaded"),
+    ],
     "stopped, and a live effect": [*PAUSED, published(2000), *driven(2010, "a")],
     "switched off by a pause": [*PAUSED, ended(506, "film.b.off")],
     "restored, with what is left of it": [
@@ -59,6 +77,12 @@ GOOD = {
 BAD = {
     "unasked": {
         "driven after a pause": [*PAUSED, *driven(2000, "film.b.1", 400)],
+        "it plays on after a stop of everything": [
+            *PLAYED,
+            fence(3000),
+            showed(4000, "playing", 3990),
+            showed(4500, "playing", 4490),
+        ],
         "driven after a stop": [*PLAYED, ordered(500, "stop"), showed(505, "loaded"), *driven(2000, "film.b.1", 400)],
     },
     "out of place": {
