@@ -252,7 +252,7 @@ class Conductor:
         for show in self.shows.values():
             if show is not gone and show.status == "playing" and show.score is not None:
                 segment = show.score.due(show.position(now)).get(device)
-                if segment is not None:
+                if segment is not None and show.has_fired(segment.command):
                     began = now - (show.position(now) - segment.start)
                     wanted.append((segment.command.effect.priority, began, show, segment))
         return max(wanted, key=lambda each: each[:2])[2:] if wanted else None

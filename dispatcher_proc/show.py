@@ -148,6 +148,12 @@ class Show:
             self.status, self._position = "ended", float(self.score.length)
         return Turn(fired, ended=True)
 
+    def has_fired(self, command: Command) -> bool:
+        """Whether its moment has been dealt with; one that is due may wait for its turn yet."""
+        assert self.score is not None
+        following = self.score.commands[self.index : self.index + 1]
+        return not following or (command.at, command.n) < (following[0].at, following[0].n)
+
     def comes_next(self) -> list[Command]:
         """What is due at this very moment."""
         assert self.score is not None
