@@ -74,7 +74,7 @@ class Loader:
 
     def again(self, name: str, timeline: Timeline, done: Done) -> None:
         """The same timeline, for another configuration."""
-        self._queue(name, score.build(timeline, self.config), done)
+        self._queue(name, self._scored(timeline), done)
 
     def _add(self, name: str, read: Callable[[bytes], Reading], data: bytes, *, keep: bool) -> None:
         self._queue(name, self._job(name, read, data, keep=keep), self._done)
@@ -88,11 +88,18 @@ class Loader:
         self, name: str, read: Callable[[bytes], Reading], data: bytes, *, keep: bool
     ) -> Generator[None, None, Score]:
         timeline = yield from read(data)
-        found = yield from score.build(timeline, self.config)
+        found = yield from self._scored(timeline)
         found.digest = yield from _digest(timeline)
         if keep:
             yield from self._keep(name, timeline)
         return found
+
+    def _scored(self, timeline: Timeline) -> Generator[None, None, Score]:
+        while True:
+            config = self.config
+            found = yield from score.build(timeline, config)
+            if config is self.config:  # else it has changed meanwhile
+                return found
 
     def _keep(self, name: str, timeline: Timeline) -> Generator[None, None, None]:
         try:

@@ -86,3 +86,20 @@ def test_a_device_that_comes_takes_part_from_the_next_effect_on(bench: Bench) ->
     bench.after(3)
     assert ("fan-2", 40) in devices(bench, 2)
     assert bench.letters() == []
+
+
+def test_devices_that_change_while_a_timeline_is_loaded_are_known_to_it(bench: Bench) -> None:
+    configured(bench, ONE)
+    many = [{"effect_type": "wind", "timestamp": n, "duration": 5000} for n in range(2000)]
+    bench.arrives("timelines/many/load", {"effects": many})
+    loader = bench.dispatcher._timelines._loader
+    for _ in range(30):  # of some 40 steps: it is being resolved
+        loader._step()
+    assert loader.loads("many")
+    configured(bench, BOTH)
+    bench.after(0.1)
+    bench.message("timelines/many/play", b"")
+    bench.after(1)
+    count = len(bench.sets())
+    bench.message("timelines/many/pause", b"")
+    assert ("fan-2", 0) in devices(bench, count)
