@@ -265,7 +265,7 @@ class _Judge:
                     spans[device] = self._ready_spans(device)
                 start, end = effect.received, effect.received + effect.ttl_ms
                 best = max((min(end, b) - max(start, a) for a, b in spans[device]), default=0.0)
-                if best >= READY_MS:
+                if best >= READY_MS + self._tolerance(start, end) - TOLERANCE_MS:  # a crowd held everybody up
                     text = f"{id_}: expired on {device}, all ready for {best:.0f} ms ({effect.ended[0].reason})"
                     self._find("unexcused", text, end)
 

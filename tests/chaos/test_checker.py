@@ -219,6 +219,12 @@ GOOD = {
         program(500, "fan"),
         ended(1020, status="expired", latency_ms=1000),
     ],
+    "expired on a machine that had no time for anybody": [
+        *ALL_READY,
+        published(10),
+        *(Crowded(**at(mono), waited_ms=100) for mono in range(100, 1000, 100)),
+        ended(1020, status="expired", latency_ms=1010),
+    ],
     "expired while the driver hung and its gate still said ready": [
         *ALL_READY,
         struck(10, "fan"),
