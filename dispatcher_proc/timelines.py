@@ -223,6 +223,8 @@ class Timelines(Part):
             show = self.conductor.show(name)
             show.load_refused(problems)
             self._changed(show)
+            if name in self._kept:  # it is not to go on whenever somebody brings it again
+                self._forget(name)
             return
         kept = self._kept.pop(name, None)
         self.conductor.load(name, found)

@@ -313,6 +313,22 @@ def test_a_stop_that_comes_while_it_is_loaded_again_after_a_death_is_obeyed_also
     again.close()
 
 
+def test_what_cannot_be_read_again_after_a_death_does_not_go_on_when_somebody_brings_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.message("timelines/film/load", FILM)
+    bench.message("timelines/film/play", b"")
+    bench.after(0.1)
+    bench.die()
+    damaged(tmp_path / "run" / "timelines" / "film.timeline")
+    again = Bench(tmp_path, bench.loop.now + 0.2)
+    assert again.state()["status"] == "refused"
+    again.message("timelines/film/load", FILM)
+    again.after(1)
+    assert again.state()["status"] == "loaded"
+    assert again.sets() == []
+    again.close()
+
+
 def removed(path: Path) -> None:
     path.unlink()
 
