@@ -3,14 +3,11 @@
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
-import msgspec
-
-from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Dead, Ended, Event, Program, Published, Set, Stopped
-from tests.chaos import over_time, shows
-from tests.chaos.over_time import Bounds
+from tests.chaos import over_time, readiness, shows
+from tests.chaos.events import WINDOW_MS, Crowded, Fenced, Stalled, Struck
+from tests.chaos.over_time import Bounds, Span
 from tests.chaos.shows import Shows
 from tests.chaos.verdict import Told, Verdict
 
@@ -22,42 +19,6 @@ CROWDED_MS = 1000.0  # more than this a crowd excuses nothing
 DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
 FLASH_LIMIT = "flash limit"
-WINDOW_MS = 100.0  # over which a crowd is measured
-
-
-class Struck(Event, tag="struck"):
-    """The nemesis did something; `over`: everything is ready by itself again. `hangs`: who stood still meanwhile."""
-
-    fault: str
-    hangs: list[str] = msgspec.field(default_factory=list)
-    over: bool = False
-
-
-class Fenced(Event, tag="fenced"):
-    """A driver has heard a stop: its token on `devices/<device>/fence`, which a new connection may tell again."""
-
-    device: str
-    token: str
-
-
-class Stalled(Event, tag="stalled"):
-    """The machine let the harness wait for so long until this moment: what it measured then is late by as much."""
-
-    late_ms: float
-
-
-class Crowded(Event, tag="crowded"):
-    """Somebody waited for a processor for `waited_ms` of the last 100 (the kernel's pressure stall information)."""
-
-    waited_ms: float
-
-
-KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded | shows.KINDS
-
-
-def load(*paths: Path) -> list[Event]:
-    """The events of the files together, in their order."""
-    return history.load(*paths, kinds=KINDS)
 
 
 def judge(
@@ -289,31 +250,9 @@ class _Judge:
                         )
                     run = []
 
-    def _ready_spans(self, device: str) -> list[tuple[float, float]]:
-        """When broker, dispatcher and device were ready together, under the same run of the broker, and none hung."""
-        last: dict[str, Program] = {}
-        spans, since = [], None
-        for event in self._programs:
-            if event.name in ("broker", "dispatcher", self._buses.get(device, device)):
-                last[event.name] = event
-                runs = {(e.state, e.broker_generation) for e in last.values()}
-                ready = len(last) == 3 and len(runs) == 1 and runs.pop()[0] == "ready"
-                if ready and since is None:
-                    since = event.mono_ms
-                elif not ready and since is not None:
-                    spans.append((since, event.mono_ms))
-                    since = None
-        if since is not None:
-            spans.append((since, self._end))
-        for hung in self._hung("broker", "dispatcher", device):
-            spans = [part for span in spans for part in _without(span, hung)]
-        return spans
-
-
-def _without(span: tuple[float, float], hung: tuple[float, float]) -> list[tuple[float, float]]:
-    """What of the span is outside the other."""
-    parts = (span[0], min(span[1], hung[0])), (max(span[0], hung[1]), span[1])
-    return [part for part in parts if part[0] < part[1]]
+    def _ready_spans(self, device: str) -> list[Span]:
+        names = ("broker", "dispatcher", self._buses.get(device, device))
+        return readiness.spans(self._programs, names, self._end, self._hung("broker", "dispatcher", device))
 
 
 def _same(one: Ended, other: Ended) -> bool:

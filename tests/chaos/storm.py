@@ -21,10 +21,10 @@ from typing import Any
 
 from effectd.messages import history
 from effectd.supervision.control import Supervisor
-from tests.chaos import checker, nemesis, witness
-from tests.chaos.checker import Struck
+from tests.chaos import checker, events, nemesis, witness
 from tests.chaos.deaths import Kill
 from tests.chaos.director import Director
+from tests.chaos.events import Struck
 from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
@@ -77,8 +77,8 @@ class Outcome:
     def _that_matter(self) -> list[str]:
         """Of the first effect of each class of defect, what the history says of it."""
         ids = [found[0].partition(":")[0] for found in self.verdict.defects.values() if found]
-        events = checker.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
-        return [history.line(e).decode().rstrip() for id_ in ids for e in events if getattr(e, "id", None) == id_][:60]
+        said = events.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
+        return [history.line(e).decode().rstrip() for id_ in ids for e in said if getattr(e, "id", None) == id_][:60]
 
 
 def run(
@@ -159,8 +159,8 @@ def run(
         finally:
             for name in ("supervisord", *arena.programs):
                 (folder / f"{name}.log").write_text(home.log(name))
-    events = checker.load(log.path, folder / "record.jsonl")
-    outcome.verdict = checker.judge(events, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
+    heard = events.load(log.path, folder / "record.jsonl")
+    outcome.verdict = checker.judge(heard, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
     return outcome
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import Crowded, Fenced, Stalled, Struck
+from tests.chaos import events as own
+from tests.chaos.events import Crowded, Fenced, Stalled, Struck
 from tests.chaos.over_time import Bounds
 from tests.chaos.verdict import DEFECTS, OF_TIMELINES, Verdict
 
@@ -362,7 +363,7 @@ def test_any_number_of_good_effects_at_any_times_is_good_and_one_bad_among_them_
         moved["at"] += int(shift)
         if "said_at" in moved:
             moved["said_at"] += int(shift)
-        events.append(msgspec.json.decode(json.dumps(moved), type=checker.KINDS))
+        events.append(msgspec.json.decode(json.dumps(moved), type=own.KINDS))
     assert word in found(*events)
 
 
@@ -378,4 +379,4 @@ def test_a_torn_last_line_is_left_out_and_two_files_are_put_in_order(tmp_path: P
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(history.line(published(5)) + b'{"event":"pub')
     two.write_bytes(history.line(accepted(3)) + history.line(ended(9)))
-    assert [event.mono_ms for event in checker.load(one, two)] == [3, 5, 9]
+    assert [event.mono_ms for event in own.load(one, two)] == [3, 5, 9]

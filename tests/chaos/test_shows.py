@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from effectd.messages.history import Dead, Event, Set
-from tests.chaos.checker import Fenced
+from tests.chaos.events import Fenced
 from tests.chaos.shows import Loaded, Ordered, Showed
 from tests.chaos.test_checker import at, ended, found, judge, published, seen, struck
 from tests.chaos.verdict import OF_TIMELINES
