@@ -12,8 +12,8 @@ import msgspec
 from effectd.messages import history
 from effectd.messages.answers import Receipt
 from effectd.messages.history import Published, Stopped
-from tests.chaos.checker import Fenced
 from tests.chaos.connection import Connection
+from tests.chaos.events import Fenced
 from tests.chaos.log import Log
 
 AGAIN_S = 0.5  # section 1 of the contract

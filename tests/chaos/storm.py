@@ -21,9 +21,10 @@ from typing import Any
 
 from effectd.messages import history
 from effectd.supervision.control import Supervisor
-from tests.chaos import checker, nemesis, witness
-from tests.chaos.checker import Struck
+from tests.chaos import checker, events, nemesis, witness
 from tests.chaos.deaths import Kill
+from tests.chaos.director import Director
+from tests.chaos.events import Struck
 from tests.chaos.fault import Arena, Fault
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
@@ -63,9 +64,10 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     recovered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
+    orders: int = 0  # for timelines, obeyed
 
     def __str__(self) -> str:
-        lines = [f"history: {self.path}", str(self.verdict)]
+        lines = [f"history: {self.path}", str(self.verdict), f"{'orders obeyed':<16}{self.orders:>8}  by timelines"]
         lines += [f"complaint: {text}" for text in self.complaints]
         lines += self._that_matter()
         lines.append(f"{'fault':<28}{'times':>6}{'median s':>10}{'max s':>8}   from the strike to all ready")
@@ -76,8 +78,8 @@ class Outcome:
     def _that_matter(self) -> list[str]:
         """Of the first effect of each class of defect, what the history says of it."""
         ids = [found[0].partition(":")[0] for found in self.verdict.defects.values() if found]
-        events = checker.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
-        return [history.line(e).decode().rstrip() for id_ in ids for e in events if getattr(e, "id", None) == id_][:60]
+        said = events.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
+        return [history.line(e).decode().rstrip() for id_ in ids for e in said if getattr(e, "id", None) == id_][:60]
 
 
 def run(
@@ -89,6 +91,7 @@ def run(
     pause_s: float = 0.3,
     external: bool = False,
     tell: Callable[[str], None] = print,
+    timelines: bool = True,
     types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
     **generator: Any,
 ) -> Outcome:
@@ -121,6 +124,10 @@ def run(
         port = elsewhere.port if elsewhere else home.port
         generating = Generator(port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
+        directing = None
+        if timelines:
+            directing = Director(port, log, seed, TYPES, watching.sees)
+            stack.callback(directing.close)
         gates = Gates(home)
         stack.callback(gates.close)
         arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere, outcome.complaints)
@@ -139,6 +146,9 @@ def run(
             except AssertionError as error:
                 outcome.complaints.append(str(error))
             gates.wait_ready(READY_S)
+            if directing is not None:
+                directing.rest(END_S)
+                outcome.orders = directing.orders
             states = {name: info["statename"] for name, info in Supervisor(home.path).programs().items()}
             outcome.complaints += [f"{name} is {s}" for name, s in states.items() if s not in ("RUNNING", "STARTING")]
             if not watching.alive:
@@ -150,8 +160,8 @@ def run(
         finally:
             for name in ("supervisord", *arena.programs):
                 (folder / f"{name}.log").write_text(home.log(name))
-    events = checker.load(log.path, folder / "record.jsonl")
-    outcome.verdict = checker.judge(events, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
+    heard = events.load(log.path, folder / "record.jsonl")
+    outcome.verdict = checker.judge(heard, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
     return outcome
 
 
@@ -210,18 +220,31 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60.0, help="effects a second")
     parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
+    parser.add_argument("--no-timelines", action="store_true", help="nothing but live effects, for a comparison")
     given = parser.parse_args()
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
         outcome = run(
-            given.seed, given.minutes * 60, given.rate, mixed(external=given.external), external=given.external
+            given.seed,
+            given.minutes * 60,
+            given.rate,
+            mixed(external=given.external),
+            external=given.external,
+            timelines=not given.no_timelines,
         )
     print(outcome)
     return 0 if outcome.verdict.good and not outcome.complaints else 1
 
 
-STEADY: dict[str, Any] = {"types": TYPES, "ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
+STEADY: dict[str, Any] = {
+    "timelines": False,
+    "types": TYPES,
+    "ttl_ms": (5000, 5000),
+    "priorities": (5,),
+    "holds": 0.0,
+    "durations": (60,),
+}
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import Crowded, Fenced, Stalled, Struck
+from tests.chaos import events as own
+from tests.chaos.events import Crowded, Fenced, Stalled, Struck
 from tests.chaos.over_time import Bounds
-from tests.chaos.verdict import DEFECTS, Verdict
+from tests.chaos.verdict import DEFECTS, OF_TIMELINES, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
 MAX_ON_MS = {"fan": 2000, "lamp": 2000, "scent": 2000, **{f"s{n}": 2000 for n in range(1, 7)}}
@@ -227,6 +228,12 @@ GOOD = {
         program(500, "fan"),
         ended(1020, status="expired", latency_ms=1000),
     ],
+    "expired on a machine that had no time for anybody": [
+        *ALL_READY,
+        published(10),
+        *(Crowded(**at(mono), waited_ms=100) for mono in range(100, 1000, 100)),
+        ended(1020, status="expired", latency_ms=1010),
+    ],
     "expired while the driver hung and its gate still said ready": [
         *ALL_READY,
         struck(10, "fan"),
@@ -352,7 +359,7 @@ def test_the_defect_and_no_other_is_found(word: str, name: str) -> None:
 
 
 def test_every_class_has_a_history_that_fails_it() -> None:
-    assert set(BAD) == set(DEFECTS)
+    assert {*BAD, *OF_TIMELINES} == set(DEFECTS)  # those of timelines: test_shows
 
 
 @given(st.data())
@@ -368,7 +375,7 @@ def test_any_number_of_good_effects_at_any_times_is_good_and_one_bad_among_them_
         moved["at"] += int(shift)
         if "said_at" in moved:
             moved["said_at"] += int(shift)
-        events.append(msgspec.json.decode(json.dumps(moved), type=checker.KINDS))
+        events.append(msgspec.json.decode(json.dumps(moved), type=own.KINDS))
     assert word in found(*events)
 
 
@@ -384,4 +391,4 @@ def test_a_torn_last_line_is_left_out_and_two_files_are_put_in_order(tmp_path: P
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(history.line(published(5)) + b'{"event":"pub')
     two.write_bytes(history.line(accepted(3)) + history.line(ended(9)))
-    assert [event.mono_ms for event in checker.load(one, two)] == [3, 5, 9]
+    assert [event.mono_ms for event in own.load(one, two)] == [3, 5, 9]
