@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import psutil
 import typer
 
+from broker_proc.external import at
 from broker_proc.probe import Probe
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
@@ -261,12 +261,11 @@ def try_broker(home: Path, where: str) -> int:
     if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise typer.BadParameter("HOST:PORT, such as 192.0.2.7:1883", param_hint="--broker")
     address = Address(host=host.strip("[]"), port=int(port))
-    known = tree.broker.external
-    if known is not None and (known.host, known.port) == (address.host, address.port):
-        address = known  # with its user and certificates
+    known = [node for node in tree.broker.nodes if str(node) == str(address)]
+    if known and not tree.broker.embedded:
+        address = known[0]  # with its user and certificates
     loop, said = Loop(), list[str]()
-    broker = Broker(embedded=False, external=address)
-    probe = Probe(msgspec.structs.replace(tree, broker=broker), loop, said.append, name="cli-doctor")
+    probe = Probe(at(tree, address), loop, said.append, name="cli-doctor")
     while not said:
         loop.turn()
     trouble = probe.trouble

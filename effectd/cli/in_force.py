@@ -11,7 +11,7 @@ from effectd import CONTRACT
 from effectd.base.errors import BrokerLost, ConfigError
 from effectd.config import part, programs, reader
 from effectd.config.reader import Config
-from effectd.config.schema import Address, Broker
+from effectd.config.schema import Broker, External
 from effectd.messages import answers
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
@@ -141,8 +141,8 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
     return {name: _ENDED if name in todo.end else cleared for name in left.devices}
 
 
-def _address(broker: part.Part) -> Address:
-    return msgspec.convert(broker["external"], Address)
+def _address(broker: part.Part) -> External:
+    return msgspec.convert(broker["external"], External)
 
 
 def _gone(name: str) -> bytes:

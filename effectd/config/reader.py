@@ -74,7 +74,11 @@ class Config(Struct, frozen=True):
     @property
     def address(self) -> Address:
         """How this home's own programs reach its broker: the embedded one by its socket, so that they need no port."""
-        where = self.broker.address
+        return self.address_at(None)
+
+    def address_at(self, said: str | None) -> Address:
+        """The same, of a broker with several nodes that node which the broker program's gate names."""
+        where = self.broker.node(said)
         if not self.broker.embedded:
             return where
         path = str(self.home / "run" / BROKER_SOCKET)
@@ -194,7 +198,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     if reach:
         exposure.check_reach(file, broker)
     if not broker.embedded and broker.external is None:
-        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
+        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}, or {hosts}")
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
     buses, devices, errors = dict[str, Bus](), dict[str, Device](), list[ConfigError]()
     for name, raw in top.buses.items():

@@ -64,6 +64,46 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.host}:{self.port}"
 
 
+def _node(text: str) -> tuple[str, int]:
+    """HOST:PORT, [ADDRESS]:PORT or HOST. Raises ValueError."""
+    found = re.fullmatch(r"(?:\[([^]]+)\]|([^:]+))(?::([0-9]{1,5}))?", text)
+    if found is None or not 0 < int(found[3] or 1883) < 65_536:
+        raise ValueError(f"hosts: {text!r}: HOST:PORT, such as broker-1.example:1883 or [fe80::1]:1883")
+    check_host(found[1] or found[2])
+    return found[1] or found[2], int(found[3] or 1883)
+
+
+class External(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody else's broker; `hosts`, in place of `host` and `port`: its nodes, of which any will do."""
+
+    host: str = ""
+    port: Port = 1883
+    hosts: tuple[str, ...] | None = None
+    username: str | None = None
+    password_env: str | None = None
+    tls: Tls | None = None
+
+    def __post_init__(self) -> None:
+        if self.hosts is None:
+            if not self.host:
+                raise ValueError("host is missing; it must be text (or hosts: a list of HOST:PORT)")
+            check_host(self.host)
+            return
+        if self.host or self.port != 1883:
+            raise ValueError("hosts: stands in place of host and port; take those away")
+        if not self.hosts:
+            raise ValueError("hosts: at least one HOST:PORT")
+        if len({_node(text) for text in self.hosts}) < len(self.hosts):
+            raise ValueError("hosts: one of them stands there twice")
+
+    def at(self, host: str, port: int) -> Address:
+        return Address(host, port, self.username, self.password_env, self.tls)
+
+    @property
+    def nodes(self) -> tuple[Address, ...]:
+        return tuple(self.at(*_node(text)) for text in self.hosts) if self.hosts else (self.at(self.host, self.port),)
+
+
 class HomeAddress(Address, frozen=True, kw_only=True):
     """This home's own broker, by its UNIX socket `path`; `host` and `port` are where others reach the same broker."""
 
@@ -125,7 +165,7 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     embedded: bool = True
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Port = 1883
-    external: Address | None = None
+    external: External | None = None
     tls: Tls | None = None  # the embedded broker's own files: then `port`, and the WebSocket, speak TLS
     websocket: WebSocket | None = None
     insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
@@ -140,11 +180,23 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"websocket: port {self.port} is the broker's own port; give it another one")
 
     @property
-    def address(self) -> Address:
-        """Where others reach the broker that this home uses."""
+    def nodes(self) -> tuple[Address, ...]:
+        """Where others reach the broker that this home uses: any of these will do."""
         if not self.embedded and self.external:
-            return self.external
-        return Address(host=self.host.strip("[]"), port=self.port)
+            return self.external.nodes
+        return (Address(host=self.host.strip("[]"), port=self.port),)
+
+    @property
+    def address(self) -> Address:
+        """The first of its nodes, and mostly the only one."""
+        return self.nodes[0]
+
+    def node(self, said: str | None) -> Address:
+        """The one at which the broker program says that it is; the first where it says nothing."""
+        host, _, port = (said or "").rpartition(":")
+        if self.embedded or self.external is None or not port.isdecimal():
+            return self.address
+        return self.external.at(host, int(port))
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):

@@ -61,14 +61,15 @@ class Link:
         on_down: Callable[[str], None],
         will: Will | None = None,
     ) -> None:
-        self._loop, self._address, self._client_id = loop, address, client_id
+        self._loop, self.address, self._client_id = loop, address, client_id
         self._subscriptions, self._will = subscriptions, will
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
+        self.wanted = False  # a connection is there, or on its way
         self.on_failure: Callable[[str], None] | None = None  # gets the reason of each failed attempt to connect
         self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
-        self._dialer = Dialer(loop, address)
-        self._wanted = False
+        self._nodes: Sequence[Address] = (address,)
+        self._dialers: dict[Address, Dialer] = {}  # a node that never answers keeps nobody from the others
         self._connecting = False
         self._password: str | None = None
         self._failures = 0
@@ -82,20 +83,31 @@ class Link:
         self._last_id = _FIRST_ID
         self._tight = False
 
-    def open(self) -> None:
-        """Connect, and connect again whenever the connection is lost, until `drop` or `close`."""
-        if not self._wanted:
-            self._wanted, self._failures = True, 0
+    def nodes(self, nodes: Sequence[Address], first: str | None = None) -> None:
+        """Any of these will do, as long as this is called before `open`: the next one is tried at once when one goes.
+
+        `first`: as what is told of an address, the one to begin with, if it is among them.
+        """
+        self._nodes = nodes
+        self.address = next((node for node in nodes if str(node) == first), nodes[0])
+
+    def open(self, address: Address | None = None) -> None:
+        """Connect, to `address` from now on, and again whenever the connection is lost, until `drop` or `close`."""
+        if address is not None and address != self.address:
+            self.drop()
+            self.address, self._nodes = address, (address,)
+        if not self.wanted:
+            self.wanted, self._failures = True, 0
             self._connect()
 
     def drop(self) -> None:
         """The broker is known to be gone: let go at once, try nothing."""
-        self._wanted = False
+        self.wanted = False
         self._lose("the broker is gone")
 
     def close(self) -> None:
         """Send what is waiting, then DISCONNECT, so that no will is sent."""
-        self._wanted = False
+        self.wanted = False
         if self.up and self._session is not None and self._stream is not None:
             self._session.on_disconnect = None
             self._session.disconnect()
@@ -115,7 +127,7 @@ class Link:
     ) -> None:
         """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
         if not self.up or self._stream is None:
-            raise BrokerLost(f"no connection to {self._address}")
+            raise BrokerLost(f"no connection to {self.address}")
         name = topic.encode()
         parts = [len(name).to_bytes(2, "big"), name]
         if qos:
@@ -124,7 +136,7 @@ class Link:
         rest = b"".join(parts)
         self._stream.send(bytes((PUBLISH | qos << 1 | retain,)) + length(len(rest)) + rest)
         if not self._room(4):
-            self._loop.call_soon(self._lose, f"{self._address} takes nothing any more", self._session)
+            self._loop.call_soon(self._lose, f"{self.address} takes nothing any more", self._session)
 
     def _room(self, times: int) -> bool:
         return (
@@ -143,24 +155,30 @@ class Link:
         return self._last_id
 
     def _connect(self) -> None:
-        if not self._wanted or self._connecting or self._session is not None:
+        if not self.wanted or self._connecting or self._session is not None:
             return
         self._connecting = True
         self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
         try:
-            self._password = self._address.password()
+            self._password = self.address.password()
         except ValueError as error:
             self._lose(str(error))
             return
         self._dialer.dial(self._dialled)
 
+    @property
+    def _dialer(self) -> Dialer:
+        if self.address not in self._dialers:
+            self._dialers[self.address] = Dialer(self._loop, self.address)
+        return self._dialers[self.address]
+
     def _too_late(self) -> None:
         step = f": {self._dialer.stage}" if self._connecting else ""
-        self._lose(f"{self._address} did not answer within {_GRANT_S:g} s{step}")
+        self._lose(f"{self.address} did not answer within {_GRANT_S:g} s{step}")
 
     def _dialled(self, sock: socket.socket | None, why: str) -> None:
         if sock is None:
-            self._lose(f"cannot connect to {self._address}: {why}")
+            self._lose(f"cannot connect to {self.address}: {why}")
             return
         self._connecting = False
         self._stream = Stream(self._loop, sock, take=self._take, sent=self._look, broken=self._broken)
@@ -172,9 +190,9 @@ class Link:
         session.on_disconnect = lambda _c, _data, _flags, reason, _properties: self._note(self._ended, reason)
         if self._will is not None:
             session.will_set(self._will[0], self._will[1], qos=1, retain=True)
-        if self._address.username is not None:
-            session.username_pw_set(self._address.username, self._password)
-        session.connect(self._address.host, self._address.port, KEEPALIVE_S)
+        if self.address.username is not None:
+            session.username_pw_set(self.address.username, self._password)
+        session.connect(self.address.host, self.address.port, KEEPALIVE_S)
         self._timers.append(self._loop.call_later(1.0, self._misc, session))
 
     def _note(self, act: Callable[[Any], None], what: Any) -> None:
@@ -187,7 +205,7 @@ class Link:
 
     def _connected(self, reason: Any) -> None:
         if reason.is_failure:
-            self._lose(f"{self._address} refused the connection: {reason}")
+            self._lose(f"{self.address} refused the connection: {reason}")
         elif self._subscriptions and self._session is not None:
             self._session.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
@@ -196,7 +214,7 @@ class Link:
     def _subscribed(self, reasons: list[Any]) -> None:
         refused = [t for t, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
         if refused:
-            self._lose(f"{self._address} refused to let us subscribe to {', '.join(refused)}")
+            self._lose(f"{self.address} refused to let us subscribe to {', '.join(refused)}")
         else:
             self._granted()
 
@@ -206,10 +224,10 @@ class Link:
         self._on_up()
 
     def _ended(self, reason: Any) -> None:
-        self._lose(f"connection to {self._address} lost: {reason}")
+        self._lose(f"connection to {self.address} lost: {reason}")
 
     def _broken(self, why: str) -> None:
-        self._lose(f"connection to {self._address} lost: {why}")
+        self._lose(f"connection to {self.address} lost: {why}")
 
     def _lose(self, why: str, session: Session | None = None) -> None:
         """Forget this connection wholly; connect again after a while if that is still wanted."""
@@ -227,15 +245,21 @@ class Link:
         self._unacked_bytes = 0
         for timer in self._timers:
             timer.cancel()
-        if self._wanted:
-            delay = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
-            self._failures += 1
-            self._loop.call_later(delay, self._connect)
+        if self.wanted:
+            self._loop.call_later(self._next_node(), self._connect)
             log.log(logging.WARNING if was_up or self._failures == len(_RETRY_S) else logging.DEBUG, "%s", why)
         if was_up:
             self._on_down(why)
-        elif self.on_failure is not None and self._wanted:
+        elif self.on_failure is not None and self.wanted:
             self.on_failure(why)
+
+    def _next_node(self) -> float:
+        """Go on to the next node; after how many seconds it is tried: at once, until all have been."""
+        rounds, tried = divmod(self._failures, len(self._nodes))
+        self._failures += 1
+        if self.address in self._nodes:
+            self.address = self._nodes[(self._nodes.index(self.address) + 1) % len(self._nodes)]
+        return _RETRY_S[min(rounds, len(_RETRY_S) - 1)] if tried == len(self._nodes) - 1 else 0.0
 
     def _take(self, packet: bytes, at: int) -> None:
         """One packet from the broker; what is behind its fixed header begins at `at`."""

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -28,7 +29,9 @@ class Arena:
     random: random.Random
     port: int
     external: Mosquitto | None = None
+    nodes: Sequence[Mosquitto] = ()  # of a broker with several; `external` is the first of them
     complaints: list[str] = field(default_factory=list)
+    gone_on: list[float] = field(default_factory=list)  # seconds from a node's death to the next effect that ended
 
     @property
     def programs(self) -> list[str]:
@@ -37,6 +40,11 @@ class Arena:
     def replaced(self, program: str, pid: int, limit: float = HUNG_S) -> None:
         """Until another process than `pid` owns the program's gate."""
         self.gates.wait(lambda: self.gates.pid(program) not in (None, pid), limit, f"another {program} than {pid}")
+
+    def node_in_use(self) -> Mosquitto:
+        """By the word of the broker program."""
+        address = (self.home.line("broker") or {})["address"]
+        return next(node for node in self.nodes if address.endswith(f":{node.port}"))
 
     def more(self, effects: int, limit: float = 10.0) -> None:
         """Until so many more effects have got their ends."""

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,10 @@ class Mosquitto:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
 
+    def signal(self, sig: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(sig)
+
     def kill(self, sig: int = signal.SIGKILL) -> None:
         if self._process is not None:
             self._process.send_signal(sig)
@@ -54,6 +57,11 @@ def broker(*lines: str) -> Iterator[Mosquitto]:
             yield mosquitto
         finally:
             mosquitto.kill()
+
+
+def at_nodes(*nodes: Mosquitto, **more: Any) -> dict[str, Any]:
+    """The `broker:` of config.yaml for one with several nodes."""
+    return {"embedded": False, "external": {"hosts": [f"127.0.0.1:{node.port}" for node in nodes], **more}}
 
 
 def on(port: int, **more: Any) -> dict[str, Any]:
