@@ -11,7 +11,7 @@ import logging
 import msgspec
 
 from broker_proc import homes
-from broker_proc.probe import Probe
+from broker_proc.probe import WILDCARD, Probe
 from effectd.access import needs
 from effectd.base.loop import Loop
 from effectd.config import schema
@@ -21,6 +21,8 @@ from effectd.program.link import Link
 from effectd.program.process import Process
 
 HEARD_S = 5.0  # in which our own announcement, and what tries our rights, has to come back
+# of a broker with several nodes: one that stands still is left for the next one, long before the keepalive has its say
+BEAT_S, SILENT_S = 1.0, 3.0
 PAGE = "docs/brokers.md"
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class External:
         self._runs = itertools.count(1)
         self._generation = ""
         self._probe: Probe | None = None
-        self._missing = ""
+        self._missing, self._wildcard = "", True
         self._probed_it = False
         self._others: dict[str, str] = {}  # topic of another home -> why we cannot live beside it
         self._claim = "none"  # our announcement of this connection: none, made, heard
@@ -99,6 +101,8 @@ class External:
         for topic in self._rights:
             self._link.publish(topic, b"", qos=1)
         self._loop.call_later(HEARD_S, self._late, self._generation)
+        if len(self._process.config.broker.nodes) > 1:
+            self._beat(self._generation)
 
     def _down(self, why: str) -> None:
         self._end_probe()
@@ -117,8 +121,26 @@ class External:
             address=str(self._link.address),
         )
 
+    def _beat(self, generation: str) -> None:
+        if not self._link.up or generation != self._generation:
+            return
+        here = self._link.address
+        silent = self._loop.call_later(SILENT_S, self._silent, generation, f"{here} says nothing for {SILENT_S:g} s")
+
+        def answered() -> None:
+            silent.cancel()
+            self._loop.call_later(BEAT_S, self._beat, generation)
+
+        topic = self._process.config.topics.probe(self._process.config.client_id("broker"), "beat")
+        self._link.publish(topic, b"", qos=1, acked=answered)
+
+    def _silent(self, generation: str, why: str) -> None:
+        if self._link.up and generation == self._generation:
+            self._link.give_up(why)
+
     def _probed(self, missing: str) -> None:
         """The probe is over; `missing` names what the broker cannot do; "" = nothing."""
+        self._wildcard = getattr(self._probe, "by_wildcard", True)
         self._end_probe()
         self._probed_it, self._missing = True, missing
         if missing:
@@ -172,7 +194,10 @@ class External:
         if self._missing:
             also = f"; if it can: {self._cure()}" if passes_on_nothing else ""
             return f"{self._missing}{also}", ""
-        return "", f"nothing comes back on {', '.join(added)}: {self._cure()}" if added else ""
+        remarks = [f"nothing comes back on {', '.join(added)}: {self._cure()}"] if added else []
+        if not self._wildcard:
+            remarks.append(f"no {WILDCARD}: {PAGE} says what that means")
+        return "", "; ".join(remarks)
 
     def _cure(self) -> str:
         return f"has this user rights on it ({PAGE})?"

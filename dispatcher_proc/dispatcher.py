@@ -96,6 +96,7 @@ class Dispatcher:
             near,
         )
         table.add(self._parts)
+        table.subscriptions += self._presence.by_name(process.config)
         self._table = table
         self._broker.start()
 

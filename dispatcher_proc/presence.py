@@ -33,6 +33,10 @@ class Presence(Part):
     def topics(self) -> dict[str, Handler]:
         return {self._topics.every_availability: self._availability}
 
+    def by_name(self, config: Config) -> tuple[str, ...]:
+        """The same topics, of the remote devices one by one: there are brokers whose retained messages need that."""
+        return tuple(self._topics.availability(name) for name, device in config.devices.items() if device.remote)
+
     def configure(self, config: Config) -> None:
         """Watch the gates of exactly the programs of this configuration."""
         for name in set(self.watches) - set(config.programs):

@@ -18,6 +18,8 @@ from effectd.program.broker_session import BrokerSession
 from effectd.program.holds import Holds
 from effectd.program.process import Process
 
+FENCE_AGAIN_S = 2.0
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,12 @@ class Member:
             will=(topics.availability(name), b"offline"),
         )
         journal.watch(loop, lambda reason: broker.journal_trouble(reason, name))
+        self._loop = loop
+        loop.call_later(FENCE_AGAIN_S, self._repeat)
+
+    def _repeat(self) -> None:
+        self._loop.call_later(FENCE_AGAIN_S, self._repeat)
+        self._fence.repeat()
 
     def connected(self) -> None:
         self.reporter.connected()

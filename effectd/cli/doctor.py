@@ -15,15 +15,12 @@ from typing import NamedTuple
 import psutil
 import typer
 
-from broker_proc.external import at
-from broker_proc.probe import Probe
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
-from effectd.base.loop import Loop
 from effectd.cli import check, check_users, style
 from effectd.config import exposure, programs, reader
 from effectd.config.reader import FILE, Config
-from effectd.config.schema import Address, Broker
+from effectd.config.schema import Broker
 from effectd.supervision.health import Health
 
 EX_WRONG, EX_UNAVAILABLE = 1, 69
@@ -252,28 +249,3 @@ def _clock(tree: Config) -> Line:  # noqa: ARG001 - like the other looks
     if state == _UNSYNCHRONISED:
         return Line(NOTE, "clock", f"no time server keeps it right: `expires_at` may be judged wrongly; {up}")
     return Line(OK, "clock", f"it goes right; {up}")
-
-
-def try_broker(home: Path, where: str) -> int:
-    """What effectd needs of a broker, tried out: 0 it has all, 1 it lacks something, 69 it does not answer."""
-    tree = reader.load(home, reach=False)
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise typer.BadParameter("HOST:PORT, such as 192.0.2.7:1883", param_hint="--broker")
-    address = Address(host=host.strip("[]"), port=int(port))
-    known = [node for node in tree.broker.nodes if str(node) == str(address)]
-    if known and not tree.broker.embedded:
-        address = known[0]  # with its user and certificates
-    loop, said = Loop(), list[str]()
-    probe = Probe(at(tree, address), loop, said.append, name="cli-doctor")
-    while not said:
-        loop.turn()
-    trouble = probe.trouble
-    probe.close()
-    loop.turn(wait=False)
-    if trouble:
-        typer.echo(trouble, err=True)
-        return EX_UNAVAILABLE
-    for what, missing in probe.missing.items():
-        typer.echo(f"{style.paint(WRONG if missing else OK, width=6)} {what}")
-    return EX_WRONG if said[0] else 0

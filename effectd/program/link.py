@@ -22,6 +22,7 @@ from effectd.program.stream import PUBACK, PUBLISH, Stream, length
 
 KEEPALIVE_S = 10
 _GRANT_S = 5.0  # from the first step of connecting to every SUBACK
+_GRANT_OF_SEVERAL_S = 2.0  # another node waits to be tried
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 _GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
 # what may be on its way before `has_room` says no; four times as much, and the connection is given up
@@ -100,6 +101,10 @@ class Link:
             self.wanted, self._failures = True, 0
             self._connect()
 
+    def give_up(self, why: str) -> None:
+        """This connection is as good as lost: connect again, where there are several nodes to the next one."""
+        self._lose(why)
+
     def drop(self) -> None:
         """The broker is known to be gone: let go at once, try nothing."""
         self.wanted = False
@@ -158,7 +163,7 @@ class Link:
         if not self.wanted or self._connecting or self._session is not None:
             return
         self._connecting = True
-        self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
+        self._timers = [self._loop.call_later(self._grant_s, self._too_late)]
         try:
             self._password = self.address.password()
         except ValueError as error:
@@ -174,7 +179,11 @@ class Link:
 
     def _too_late(self) -> None:
         step = f": {self._dialer.stage}" if self._connecting else ""
-        self._lose(f"{self.address} did not answer within {_GRANT_S:g} s{step}")
+        self._lose(f"{self.address} did not answer within {self._grant_s:g} s{step}")
+
+    @property
+    def _grant_s(self) -> float:
+        return _GRANT_S if len(self._nodes) == 1 else _GRANT_OF_SEVERAL_S
 
     def _dialled(self, sock: socket.socket | None, why: str) -> None:
         if sock is None:

@@ -172,13 +172,13 @@ class NodeStandsStill(Fault):
 
     def strike(self, arena: Arena) -> None:
         node = arena.node_in_use()
-        node.signal(signal.SIGSTOP)
+        node.send(signal.SIGSTOP)
         try:
             arena.gates.wait(lambda: not arena.gates.is_ready("broker"), 30, "the silence noticed")
             arena.gates.wait_ready(30)
             arena.more(10, 20)
         finally:
-            node.signal(signal.SIGCONT)
+            node.send(signal.SIGCONT)
 
 
 _FOREIGN_SET = b'{"effect_type": "wind", "intensity": 0, "duration": 1, "seq": %d}'

@@ -230,9 +230,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60.0, help="effects a second")
     parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
-    parser.add_argument(
-        "--pair", action="store_true", help="two mosquittos, neither clustered nor bridged, as one broker"
-    )
+    parser.add_argument("--pair", action="store_true", help="two mosquittos as the nodes of one broker")
     given = parser.parse_args()
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
