@@ -43,8 +43,8 @@ def reports(home: Path) -> dict[str, dict[str, str]]:
 
 def table(found: dict[str, dict[str, str]]) -> str:
     rows = list(dict.fromkeys(what for report in found.values() for what in report))
-    lines = [f"| | {' | '.join(found)} |", "|---|" + "---|" * len(found)]
-    lines += [f"| {what} | {' | '.join(report.get(what, '') for report in found.values())} |" for what in rows]
+    lines = [f"what | {' | '.join(found)}", "---|" + "|".join("---" for _ in found)]
+    lines += [f"{what} | {' | '.join(report.get(what, '') for report in found.values())}" for what in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,7 @@ def room() -> Iterator[Home]:
 def column(name: str) -> dict[str, str]:
     """What the page shows of a broker, but for how long a message takes."""
     lines = conformance.shown(conformance.PAGE.read_text()).splitlines()
-    head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    head, _, *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
     at = head.index(name)
     return {row[0]: row[at] for row in rows if row[0] != "round trip"}
 
