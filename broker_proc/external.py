@@ -66,14 +66,15 @@ class External:
             loop,
             nodes[0],
             process.config.client_id("broker"),
-            subscriptions=(*topics.homes, *self._rights, topics.stop_all) if claims else (),
+            subscriptions=topics.homes if claims else (),
             on_message=self._heard,
             on_up=self._up,
             on_down=self._down,
             will=(self._home, b"") if claims else None,
         )
+        self._link.lightly = (*needs.listened(topics), topics.stop_all) if claims else ()
         # no going back by itself: after this program's own death it begins where its predecessor was
-        self._link.nodes(nodes, first=self._gate.former_address)
+        self._link.nodes.any_of(nodes, first=self._gate.former_address)
         self._gate.say("waiting", f"connecting to {self._link.address}")
         self._link.on_failure = self._failed
         self._link.open()

@@ -32,6 +32,13 @@ def tried(topics: Topics) -> dict[str, str]:
     return {topic: root + missing for topic, missing in found.items()}
 
 
+def listened(topics: Topics) -> tuple[str, ...]:
+    """The filters by which they are heard."""
+    root = topics.everything.removesuffix("#")
+    one_by_one = (topic for topic in tried(topics) if not topic.startswith(f"{root}devices/"))
+    return f"{root}devices/{NOBODY}/+", *one_by_one
+
+
 def missing(topics: Topics, unheard: Iterable[str]) -> tuple[list[str], list[str]]:
     """The filters that are missing: those without which no effect comes through, and the others."""
     table = tried(topics)

@@ -16,14 +16,13 @@ from typing import Any, Protocol
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Address
-from effectd.program.dialer import Dialer
+from effectd.program.nodes import QUIET, Nodes
 from effectd.program.session import Pipe, Session
 from effectd.program.stream import PUBACK, PUBLISH, Stream, length
 
 KEEPALIVE_S = 10
-_GRANT_S = 5.0  # from the first step of connecting to every SUBACK
-_GRANT_OF_SEVERAL_S = 2.0  # another node waits to be tried
-_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_GRANT_S, _GRANT_OF_SEVERAL_S = 5.0, 2.0  # to the CONNACK; where other nodes wait to be tried
+_SUBACK_S = 15.0  # from there to every SUBACK: a cluster may have much to do for each
 _GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
 # what may be on its way before `has_room` says no; four times as much, and the connection is given up
 ROOM_MESSAGES, ROOM_BYTES = 4000, 4 << 20
@@ -62,18 +61,17 @@ class Link:
         on_down: Callable[[str], None],
         will: Will | None = None,
     ) -> None:
-        self._loop, self.address, self._client_id = loop, address, client_id
+        self._loop, self._client_id = loop, client_id
+        self.nodes = Nodes(loop, address)
         self._subscriptions, self._will = subscriptions, will
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
+        self.lightly: Sequence[str] = ()  # subscribed to at QoS 0: cheaper, at some brokers much
         self.wanted = False  # a connection is there, or on its way
         self.on_failure: Callable[[str], None] | None = None  # gets the reason of each failed attempt to connect
         self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
-        self._nodes: Sequence[Address] = (address,)
-        self._dialers: dict[Address, Dialer] = {}  # a node that never answers keeps nobody from the others
         self._connecting = False
         self._password: str | None = None
-        self._failures = 0
         self._stream: Stream | None = None
         self._session: Session | None = None
         self._pipe: Pipe | None = None
@@ -84,21 +82,18 @@ class Link:
         self._last_id = _FIRST_ID
         self._tight = False
 
-    def nodes(self, nodes: Sequence[Address], first: str | None = None) -> None:
-        """Any of these will do, as long as this is called before `open`: the next one is tried at once when one goes.
-
-        `first`: as what is told of an address, the one to begin with, if it is among them.
-        """
-        self._nodes = nodes
-        self.address = next((node for node in nodes if str(node) == first), nodes[0])
+    @property
+    def address(self) -> Address:
+        """Of the node in use, or being tried."""
+        return self.nodes.address
 
     def open(self, address: Address | None = None) -> None:
         """Connect, to `address` from now on, and again whenever the connection is lost, until `drop` or `close`."""
         if address is not None and address != self.address:
             self.drop()
-            self.address, self._nodes = address, (address,)
+            self.nodes.only(address)
         if not self.wanted:
-            self.wanted, self._failures = True, 0
+            self.wanted, self.nodes.failures = True, 0
             self._connect()
 
     def give_up(self, why: str) -> None:
@@ -163,27 +158,18 @@ class Link:
         if not self.wanted or self._connecting or self._session is not None:
             return
         self._connecting = True
-        self._timers = [self._loop.call_later(self._grant_s, self._too_late)]
+        limit = _GRANT_OF_SEVERAL_S if self.nodes.several else _GRANT_S
+        self._timers = [self._loop.call_later(limit, self._too_late, limit)]
         try:
             self._password = self.address.password()
         except ValueError as error:
             self._lose(str(error))
             return
-        self._dialer.dial(self._dialled)
+        self.nodes.dialer.dial(self._dialled)
 
-    @property
-    def _dialer(self) -> Dialer:
-        if self.address not in self._dialers:
-            self._dialers[self.address] = Dialer(self._loop, self.address)
-        return self._dialers[self.address]
-
-    def _too_late(self) -> None:
-        step = f": {self._dialer.stage}" if self._connecting else ""
-        self._lose(f"{self.address} did not answer within {self._grant_s:g} s{step}")
-
-    @property
-    def _grant_s(self) -> float:
-        return _GRANT_S if len(self._nodes) == 1 else _GRANT_OF_SEVERAL_S
+    def _too_late(self, seconds: float) -> None:
+        step = f": {self.nodes.dialer.stage}" if self._connecting else ""
+        self._lose(f"{self.address} did not answer within {seconds:g} s{step}")
 
     def _dialled(self, sock: socket.socket | None, why: str) -> None:
         if sock is None:
@@ -216,19 +202,24 @@ class Link:
         if reason.is_failure:
             self._lose(f"{self.address} refused the connection: {reason}")
         elif self._subscriptions and self._session is not None:
-            self._session.subscribe([(topic, 1) for topic in self._subscriptions])
+            light = [(topic, 0) for topic in self.lightly]
+            self._session.subscribe([(topic, 1) for topic in self._subscriptions] + light)
+            self._timers[0].cancel()
+            self._timers[0] = self._loop.call_later(_SUBACK_S, self._too_late, _SUBACK_S)
         else:
             self._granted()
 
     def _subscribed(self, reasons: list[Any]) -> None:
-        refused = [t for t, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
+        refused = [
+            t for t, reason in zip((*self._subscriptions, *self.lightly), reasons, strict=False) if reason.is_failure
+        ]
         if refused:
             self._lose(f"{self.address} refused to let us subscribe to {', '.join(refused)}")
         else:
             self._granted()
 
     def _granted(self) -> None:
-        self.up, self._failures = True, 0
+        self.up, self.nodes.failures = True, 0
         self._timers.pop(0).cancel()
         self._on_up()
 
@@ -243,7 +234,7 @@ class Link:
         if (self._session is None and not self._connecting) or (session is not None and session is not self._session):
             return
         was_up, self.up, self._connecting = self.up, False, False
-        self._dialer.cancel()
+        self.nodes.dialer.cancel()
         if self._session is not None:
             self._session.on_disconnect = None
         if self._stream is not None:
@@ -255,20 +246,12 @@ class Link:
         for timer in self._timers:
             timer.cancel()
         if self.wanted:
-            self._loop.call_later(self._next_node(), self._connect)
-            log.log(logging.WARNING if was_up or self._failures == len(_RETRY_S) else logging.DEBUG, "%s", why)
+            self._loop.call_later(self.nodes.next(), self._connect)
+            log.log(logging.WARNING if was_up or self.nodes.failures == QUIET else logging.DEBUG, "%s", why)
         if was_up:
             self._on_down(why)
         elif self.on_failure is not None and self.wanted:
             self.on_failure(why)
-
-    def _next_node(self) -> float:
-        """Go on to the next node; after how many seconds it is tried: at once, until all have been."""
-        rounds, tried = divmod(self._failures, len(self._nodes))
-        self._failures += 1
-        if self.address in self._nodes:
-            self.address = self._nodes[(self._nodes.index(self.address) + 1) % len(self._nodes)]
-        return _RETRY_S[min(rounds, len(_RETRY_S) - 1)] if tried == len(self._nodes) - 1 else 0.0
 
     def _take(self, packet: bytes, at: int) -> None:
         """One packet from the broker; what is behind its fixed header begins at `at`."""

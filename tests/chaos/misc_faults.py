@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tests.chaos.fault import Arena, Fault, end
 from tests.system.home import wait_for
+from tests.system.test_external import Mosquitto
 
 
 class AnyOrder(Fault):
@@ -143,6 +144,7 @@ class NodeDies(Fault):
         arena.more(1)
         arena.gone_on.append(time.monotonic() - began)
         node.start()
+        node.wait()
         arena.more(10)
         if arena.node_in_use() is node:
             arena.complaints.append(f"{self}: it has gone back to {node.port} by itself")
@@ -172,6 +174,7 @@ class NodeStandsStill(Fault):
 
     def strike(self, arena: Arena) -> None:
         node = arena.node_in_use()
+        assert isinstance(node, Mosquitto)
         node.send(signal.SIGSTOP)
         try:
             arena.gates.wait(lambda: not arena.gates.is_ready("broker"), 30, "the silence noticed")

@@ -24,7 +24,7 @@ from effectd.supervision.control import Supervisor
 from tests.chaos import checker, nemesis, witness
 from tests.chaos.checker import Struck
 from tests.chaos.deaths import Kill
-from tests.chaos.fault import Arena, Fault
+from tests.chaos.fault import Arena, Fault, Node
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
@@ -94,6 +94,7 @@ def run(
     pause_s: float = 0.3,
     external: bool = False,
     pair: bool = False,
+    nodes: Sequence[Node] = (),
     tell: Callable[[str], None] = print,
     types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
     **generator: Any,
@@ -107,9 +108,10 @@ def run(
         stack.callback(log.close)
         stack.enter_context(Pulse(log))
         seen_at = stack.enter_context(broker())
-        nodes = [stack.enter_context(broker()) for _ in range(2 if pair else 1 if external else 0)]
-        elsewhere = nodes[0] if nodes else None
-        top = {"broker": at_nodes(*nodes) if pair else on(elsewhere.port)} if elsewhere else {}
+        elsewhere = stack.enter_context(broker()) if external else None
+        if pair:
+            nodes = [stack.enter_context(broker()) for _ in range(2)]
+        top = {"broker": at_nodes(*nodes)} if nodes else {"broker": on(elsewhere.port)} if elsewhere else {}
         wanted = {name: effects for name, effects in {**DEVICES, **BOUNDED}.items() if set(effects) & set(types)}
         devices: dict[str, Any] = dict.fromkeys(("scent", *DEVICES)) | {
             name: witness.device(effects, seen_at.port, name, BUSES.get(name), LIMITS.get(name, {}))
@@ -126,7 +128,7 @@ def run(
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))
         port = elsewhere.port if elsewhere else home.port
-        generating = Generator(_where(home, port) if pair else port, log, seed, rate, types, **generator)
+        generating = Generator(_where(home, nodes[0].port) if nodes else port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
         gates = Gates(home)
         stack.callback(gates.close)

@@ -70,8 +70,8 @@ def broker(*lines: str) -> Iterator[Mosquitto]:
             mosquitto.kill()
 
 
-def at_nodes(*nodes: Mosquitto, **more: Any) -> dict[str, Any]:
-    """The `broker:` of config.yaml for one with several nodes."""
+def at_nodes(*nodes: Any, **more: Any) -> dict[str, Any]:
+    """The `broker:` of config.yaml for one with several nodes; of each its `port` is asked."""
     return {"embedded": False, "external": {"hosts": [f"127.0.0.1:{node.port}" for node in nodes], **more}}
 
 
