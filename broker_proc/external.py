@@ -13,7 +13,7 @@ import msgspec
 from broker_proc import homes
 from broker_proc.probe import WILDCARD, Probe
 from effectd.access import needs
-from effectd.base.loop import Loop
+from effectd.base.loop import Loop, Timer
 from effectd.config import schema
 from effectd.config.reader import Config
 from effectd.config.schema import Address, Broker
@@ -23,6 +23,7 @@ from effectd.program.process import Process
 HEARD_S = 5.0  # in which our own announcement, and what tries our rights, has to come back
 # of a broker with several nodes: one that stands still is left for the next one, long before the keepalive has its say
 BEAT_S, SILENT_S = 1.0, 3.0
+AGAIN_S = 10.0  # what is missing is looked for again
 PAGE = "docs/brokers.md"
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class External:
         self._runs = itertools.count(1)
         self._generation = ""
         self._probe: Probe | None = None
+        self._retry: Timer | None = None
         self._missing, self._wildcard = "", True
         self._probed_it = False
         self._others: dict[str, str] = {}  # topic of another home -> why we cannot live beside it
@@ -95,15 +97,27 @@ class External:
     def _up(self) -> None:
         self._others.clear()
         self._probed_it, self._claim = False, "none"
-        self._unheard, self._judged = set(self._rights), False
+        self._unheard = set(self._rights)
         self._generation = f"{self._gate.line.generation.partition('/')[0]}/{next(self._runs)}"
         self._say("waiting", f"trying out what {self._link.address} can do")
-        self._probe = Probe(self._here, self._loop, self._probed)
-        for topic in self._rights:
-            self._link.publish(topic, b"", qos=1)
-        self._loop.call_later(HEARD_S, self._late, self._generation)
+        self._retry = None
+        self._try(self._generation)
         if len(self._process.config.broker.nodes) > 1:
             self._beat(self._generation)
+
+    def _try(self, generation: str) -> None:
+        """What it can do, and what we may; again, while something is missing: a right may be given, a cluster heal."""
+        if generation != self._generation:
+            return
+        self._retry = None
+        if not self._link.up:
+            return
+        self._end_probe()
+        self._probed_it = self._judged = False
+        self._probe = Probe(self._here, self._loop, self._probed)
+        for topic in self._unheard:
+            self._link.publish(topic, b"", qos=1)
+        self._loop.call_later(HEARD_S, self._late, generation)
 
     def _down(self, why: str) -> None:
         self._end_probe()
@@ -173,6 +187,8 @@ class External:
             self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
             self._loop.call_later(HEARD_S, self._unclaimed, self._generation)
         wrong, remark = self._wrong()
+        if (wrong or self._unheard) and self._retry is None:
+            self._retry = self._loop.call_later(AGAIN_S, self._try, self._generation)
         if wrong:
             self._say("degraded", f"{self._link.address}: {wrong}")
         elif self._claim == "heard" or not config.dispatcher:

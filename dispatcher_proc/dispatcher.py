@@ -7,6 +7,7 @@ from dispatcher_proc import shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.clock import Clock
+from dispatcher_proc.clock_answers import ClockAnswers
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.holding import Holding
@@ -92,6 +93,7 @@ class Dispatcher:
             self._admission,
             self._timelines,
             Clock(loop, self._timelines.conductor),
+            ClockAnswers(self._broker, topics),
             self._effects,
             near,
         )

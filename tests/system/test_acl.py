@@ -1,6 +1,7 @@
 """Another broker with TLS, passwords and rights: the ACL of docs/brokers.md as it stands, and less than that."""
 
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Client, Home, wait_for
-from tests.system.test_external import broker, certificates, on
+from tests.system.test_external import Mosquitto, broker, certificates, on
 
 PAGE = (REPOSITORY / "docs" / "brokers.md").read_text()
 SHOWN = re.search(r"<!-- tests/system/test_acl.py [^\n]*-->\n```\n(.*?)```", PAGE, re.S)
@@ -24,8 +25,13 @@ USERS = re.findall(r"^user (\S+)$", ACL, re.M)
 class Guarded:
     """A mosquitto that lets nobody in without TLS and password."""
 
-    def __init__(self, port: int, folder: Path) -> None:
-        self.port, self.ca = port, str(folder / "ca.crt")
+    def __init__(self, mosquitto: Mosquitto, folder: Path) -> None:
+        self.port, self.ca = mosquitto.port, str(folder / "ca.crt")
+        self._mosquitto, self._acl = mosquitto, folder / "acl"
+
+    def give(self, acl: str) -> None:
+        self._acl.write_text(acl)
+        self._mosquitto.send(signal.SIGHUP)
 
     def section(self, user: str) -> dict[str, Any]:
         return on(self.port, username=user, password_env="ROOM_PASSWORD", tls={"cafile": self.ca})
@@ -50,7 +56,7 @@ def guarded(acl: str) -> Iterator[Guarded]:
         lines = (f"acl_file {name}/acl", f"password_file {name}/passwords", "allow_anonymous false")
         tls = (f"cafile {name}/ca.crt", f"certfile {name}/server.crt", f"keyfile {name}/server.key")
         with broker(*lines, *tls) as mosquitto:
-            yield Guarded(mosquitto.port, folder)
+            yield Guarded(mosquitto, folder)
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +135,12 @@ def test_the_topics_to_which_a_right_is_missing_are_named(taken: tuple[str, ...]
         named = re.search(r"nothing comes back on (.*?): has this user rights", line["reason"])
         assert named is not None
         assert set(named[1].split(", ")) == set(taken)
+
+
+def test_a_right_that_is_given_meanwhile_mends_it() -> None:
+    less = "".join(line for line in ACL.splitlines(keepends=True) if line.split()[-1:] != ["effects/#"])
+    with guarded(less) as other, Home(broker=other.section("room")) as home:
+        home.start()
+        wait_for(lambda: "effects/#" in (home.line("broker") or {"reason": ""})["reason"], 25, "the topic")
+        other.give(ACL)
+        home.wait_ready(40)
