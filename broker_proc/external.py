@@ -8,15 +8,11 @@ this program alone chooses: its gate says which one, and all others connect ther
 import itertools
 import logging
 
-import msgspec
-
 from broker_proc import homes
 from broker_proc.probe import WILDCARD, Probe
 from effectd.access import needs
 from effectd.base.loop import Loop, Timer
-from effectd.config import schema
 from effectd.config.reader import Config
-from effectd.config.schema import Address, Broker
 from effectd.program.link import Link
 from effectd.program.process import Process
 
@@ -35,13 +31,6 @@ def serve(process: Process) -> None:
     watch = External(process, loop)
     process.serve(loop, watch.stop)
     loop.run_forever()
-
-
-def at(config: Config, node: Address) -> Config:
-    """The same, with this node as its only broker."""
-    fields = {key: getattr(node, key) for key in node.__struct_fields__}
-    broker = Broker(embedded=False, external=schema.External(**fields))
-    return msgspec.structs.replace(config, broker=broker)
 
 
 class External:
@@ -92,7 +81,7 @@ class External:
     @property
     def _here(self) -> Config:
         """The configuration as if this node were the only one."""
-        return at(self._process.config, self._link.address)
+        return self._process.config.at_node(self._link.address)
 
     def _up(self) -> None:
         self._others.clear()

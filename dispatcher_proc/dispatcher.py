@@ -81,6 +81,7 @@ class Dispatcher:
         self._holding.on_all = self._timelines.hold
         self._stops = Stops(topics, self._delivery, sender, self._timelines)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
+        self._presence.on_online = self._stops.online
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)

@@ -67,6 +67,7 @@ class Client:
         said = glance.last_words(tree.home / "run", programs.BROKER) if several else None
         self.address = tree.address_at(said.address if said else None) if own else tree.broker.address
         token = f"cli-{name}-{secrets.token_hex(4)}"
+        self.client_id = tree.client_id(token) if own else f"effectd-{token}"  # the home's own ids are for its socket
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
@@ -74,7 +75,7 @@ class Client:
         self.link = Link(
             self.loop,
             self.address,
-            tree.client_id(token) if own else f"effectd-{token}",  # the home's own ids are for its socket
+            self.client_id,
             subscriptions=subscriptions,
             on_message=self._take,
             on_up=self._up,
@@ -103,6 +104,10 @@ class Client:
         self.open()
         if not self.until(lambda: self.link.up, seconds):
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
+
+    def listen(self, topic: str) -> None:
+        """Subscribe to this as well; before `connect`."""
+        self.link.lightly = (*self.link.lightly, topic)
 
     def open(self) -> None:
         """Begin to connect; `link.up` says whether it is done."""

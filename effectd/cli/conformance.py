@@ -15,15 +15,14 @@ from typing import NamedTuple
 
 import typer
 
-from broker_proc.external import at
 from broker_proc.probe import WILDCARD, Probe
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
 from effectd.cli import style
 from effectd.cli.mqtt5 import Mqtt5
 from effectd.config import reader
+from effectd.config.address import Address, Tls
 from effectd.config.reader import Config
-from effectd.config.schema import Address, Tls
 from effectd.program.link import Link
 
 EX_LACKS, EX_UNAVAILABLE = 1, 69
@@ -64,7 +63,7 @@ def run(
 ) -> int:
     """0 a home has all that it needs there, 1 it lacks something, 69 the broker does not answer."""
     tree = reader.load(home, reach=False)
-    report = Report(at(tree, address(tree, where, username, password_env, cafile)))
+    report = Report(tree.at_node(address(tree, where, username, password_env, cafile)))
     lines = report.lines()
     if report.trouble:
         typer.echo(report.trouble, err=True)

@@ -17,7 +17,7 @@ import typer
 
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
-from effectd.cli import check, check_users, style
+from effectd.cli import check, check_users, far_clocks, style
 from effectd.config import exposure, programs, reader
 from effectd.config.reader import FILE, Config
 from effectd.config.schema import Broker
@@ -235,7 +235,13 @@ def _kind(tree: Config, name: str) -> tuple[str, dict[str, object]]:
     return (device.kind, device.options) if bus is None else (bus.kind, bus.options)
 
 
-def _clock(tree: Config) -> Line:  # noqa: ARG001 - like the other looks
+def _clock(tree: Config) -> Line:
+    """This machine's, and how far those of others are from it."""
+    line, (far, apart) = _own_clock(), far_clocks.look(tree)
+    return Line(NOTE if far and line.word == OK else line.word, line.about, line.text + apart)
+
+
+def _own_clock() -> Line:
     """Whether it goes, is of this time, and is kept right by a time server."""
     wall, steady = time.time(), time.monotonic()
     time.sleep(0.1)

@@ -10,8 +10,9 @@ import msgspec
 from effectd import CONTRACT
 from effectd.base.errors import BrokerLost, ConfigError
 from effectd.config import part, programs, reader
+from effectd.config.address import External
 from effectd.config.reader import Config
-from effectd.config.schema import Broker, External
+from effectd.config.schema import Broker
 from effectd.messages import answers
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor

@@ -7,7 +7,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.program.stream import no_delay
 
 WAIT_S = 3.0

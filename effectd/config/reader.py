@@ -11,25 +11,15 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
+from effectd.config.address import Address, External, HomeAddress
 from effectd.config.convert import convert
-from effectd.config.schema import (
-    Address,
-    Broker,
-    Bus,
-    Button,
-    Device,
-    EffectType,
-    HomeAddress,
-    Supervision,
-    Timelines,
-    User,
-)
+from effectd.config.schema import Broker, Bus, Button, Device, EffectType, Supervision, Timelines, User
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -83,6 +73,10 @@ class Config(Struct, frozen=True):
             return where
         path = str(self.home / "run" / BROKER_SOCKET)
         return HomeAddress(host=where.host, port=where.port, path=path, own=self.client_id(""))
+
+    def at_node(self, node: Address) -> "Config":
+        """The same, with this node as its only broker."""
+        return structs.replace(self, broker=Broker(embedded=False, external=External.of(node)))
 
     @property
     def programs(self) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.program.nodes import QUIET, Nodes
 from effectd.program.session import Pipe, Session
 from effectd.program.stream import PUBACK, PUBLISH, Stream, length
@@ -178,7 +178,7 @@ class Link:
         self._connecting = False
         self._stream = Stream(self._loop, sock, take=self._take, sent=self._look, broken=self._broken)
         self._pipe = Pipe(self._stream)
-        session = self._session = Session(self._client_id, self._pipe)
+        session = self._session = Session(self.address.client_id(self._client_id), self._pipe)
         # inside its callbacks paho holds locks: only note what happened, and act on it when paho has returned
         session.on_connect = lambda _c, _data, _flags, reason, _properties: self._note(self._connected, reason)
         session.on_subscribe = lambda _c, _data, _mid, reasons, _properties: self._note(self._subscribed, reasons)
@@ -201,7 +201,7 @@ class Link:
     def _connected(self, reason: Any) -> None:
         if reason.is_failure:
             self._lose(f"{self.address} refused the connection: {reason}")
-        elif self._subscriptions and self._session is not None:
+        elif (self._subscriptions or self.lightly) and self._session is not None:
             light = [(topic, 0) for topic in self.lightly]
             self._session.subscribe([(topic, 1) for topic in self._subscriptions] + light)
             self._timers[0].cancel()

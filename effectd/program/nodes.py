@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from effectd.base.loop import AnyLoop
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.program.dialer import Dialer
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)

@@ -349,7 +349,8 @@ FORGETFUL = """
 import asyncio, sys
 from broker_proc.broker import Broker
 from broker_proc.listeners import listen_tcp
-from effectd.config.schema import Address, BrokerLimits
+from effectd.config.address import Address
+from effectd.config.schema import BrokerLimits
 
 async def main():
     broker = Broker(asyncio.get_running_loop(), BrokerLimits(), unretained=("#",))

@@ -106,13 +106,13 @@ def test_the_command_line_goes_where_the_home_is_and_follows_it(pair: tuple[Home
                 text = (home.path / "watched").read_text()
                 return [json.loads(line)["topic"] for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
-            wait_for(ids, what="what is retained")
+            wait_for(ids, 40, what="what is retained")
             here.kill()
             moved(home, there)
             here.start()
             sent = home.effectd("send", "wind", "20", "--duration", "50ms", "--id", "seen")
             assert sent.returncode == 0, sent.stdout + sent.stderr
-            wait_for(lambda: "receipts/seen" in ids(), what="the receipt watched at the other node")
+            wait_for(lambda: "receipts/seen" in ids(), 40, what="the receipt watched at the other node")
             assert home.effectd("stop").returncode == 0
         finally:
             os.kill(watching.pid, signal.SIGTERM)
