@@ -11,7 +11,8 @@ from typing import Any
 
 from broker_proc.addresses import addresses
 from broker_proc.broker import Broker
-from effectd.config.schema import Tls, WebSocket
+from effectd.config.address import Tls
+from effectd.config.schema import WebSocket
 
 BACKLOG = 512
 SOCKET_CHECK_S = 0.5  # between two looks whether broker.sock is still there

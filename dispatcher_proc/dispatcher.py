@@ -7,6 +7,7 @@ from dispatcher_proc import shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.clock import Clock
+from dispatcher_proc.clock_answers import ClockAnswers
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.holding import Holding
@@ -80,6 +81,7 @@ class Dispatcher:
         self._holding.on_all = self._timelines.hold
         self._stops = Stops(topics, self._delivery, sender, self._timelines)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
+        self._presence.on_online = self._stops.online
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
@@ -92,10 +94,12 @@ class Dispatcher:
             self._admission,
             self._timelines,
             Clock(loop, self._timelines.conductor),
+            ClockAnswers(self._broker, topics),
             self._effects,
             near,
         )
         table.add(self._parts)
+        table.subscriptions += self._presence.by_name(process.config)
         self._table = table
         self._broker.start()
 

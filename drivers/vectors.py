@@ -21,7 +21,7 @@ import msgspec
 
 from drivers import kinds
 from effectd.base.errors import ConfigError
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.config.yamlfile import YamlFile
 from effectd.driver import Bus, Driver
 from effectd.messages.effect import Effect

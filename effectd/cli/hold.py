@@ -78,7 +78,7 @@ def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], pa
 
     with Client(tree, "hold", [], on_up=publish) as client:
         gates = [StopRequest(client.loop, home, program, request) for program in (*drivers, programs.DISPATCHER)]
-        client.link.open()
+        client.open()
 
         def enough() -> bool:
             return all(gate.settled for gate in gates) and (bool(published) or bool(client.trouble))

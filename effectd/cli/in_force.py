@@ -12,8 +12,9 @@ from effectd.base.errors import BrokerLost, ConfigError
 from effectd.cli import places
 from effectd.cli.places import Was
 from effectd.config import part, programs, reader
+from effectd.config.address import External
 from effectd.config.reader import Config
-from effectd.config.schema import Address, Broker
+from effectd.config.schema import Broker
 from effectd.messages import answers
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
@@ -102,7 +103,7 @@ def _shown(keys: list[str]) -> str:
 
 
 def _await(home: Path, name: str, wanted: part.Part) -> None:
-    """Until the program has read the file again, so that what is lines next is true."""
+    """Until the program has read the file again, so that what is said next is true."""
     end = time.monotonic() + _TAKEN_IN_S
     while glance.part(home / "run", name) not in (wanted, None) and time.monotonic() < end:
         time.sleep(0.02)
@@ -147,7 +148,7 @@ def _clear(tree: Config, left: Left) -> None:
         for topic in (*kept, *gone):
             clear(topic)
         client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
-        for message in client.messages(_LATE_S):  # what a program lines last may have come after our word
+        for message in client.messages(_LATE_S):  # what a program said last may have come after our word
             if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                 clear(message.topic)
 
@@ -159,7 +160,7 @@ def _where(place: Place) -> str:
 def _broker(place: Place) -> Broker:
     if place.broker["embedded"]:
         return Broker()
-    return Broker(embedded=False, external=msgspec.convert(place.broker["external"], Address))
+    return Broker(embedded=False, external=msgspec.convert(place.broker["external"], External))
 
 
 def _gone(name: str) -> bytes:

@@ -75,7 +75,7 @@ class _Recorder:
             for name in (*self._tree.programs, programs.WATCHDOG):
                 if watcher.watch(name, self._program).sock is None:
                     self._write(history.Program(name=name, state="gone"))
-            client.link.open()
+            client.open()
             while not self._ended:
                 for message in client.messages(_WAIT_S, lambda: self._ended):
                     event = _event(message, self._tree.topics)
@@ -91,7 +91,7 @@ class _Recorder:
             self._broker = line.generation if watch.ready and line else None
             if self._broker and not self._client.link.up:  # do not wait for the next retry
                 self._client.link.drop()
-                self._client.link.open()
+                self._client.open()
         if line is None:
             self._write(history.Program(name=watch.name, state="gone"))
         elif watch.stale:

@@ -57,7 +57,7 @@ def run(home: Path, device: str | None) -> int:
             if device in (None, name)
         ]
         asked += [StopRequest(client.loop, home, name, {"do": "stop"}) for name in wrong if device in (None, name)]
-        client.link.open()
+        client.open()
         drivers = [gate for gate in asked if gate.name in local or not gate.ended]
 
         def enough() -> bool:

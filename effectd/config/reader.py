@@ -11,25 +11,15 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
+from effectd.config.address import Address, External, HomeAddress
 from effectd.config.convert import convert
-from effectd.config.schema import (
-    Address,
-    Broker,
-    Bus,
-    Button,
-    Device,
-    EffectType,
-    HomeAddress,
-    Supervision,
-    Timelines,
-    User,
-)
+from effectd.config.schema import Broker, Bus, Button, Device, EffectType, Supervision, Timelines, User
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -74,11 +64,19 @@ class Config(Struct, frozen=True):
     @property
     def address(self) -> Address:
         """How this home's own programs reach its broker: the embedded one by its socket, so that they need no port."""
-        where = self.broker.address
+        return self.address_at(None)
+
+    def address_at(self, said: str | None) -> Address:
+        """The same, of a broker with several nodes that node which the broker program's gate names."""
+        where = self.broker.node(said)
         if not self.broker.embedded:
             return where
         path = str(self.home / "run" / BROKER_SOCKET)
         return HomeAddress(host=where.host, port=where.port, path=path, own=self.client_id(""))
+
+    def at_node(self, node: Address) -> "Config":
+        """The same, with this node as its only broker."""
+        return structs.replace(self, broker=Broker(embedded=False, external=External.of(node)))
 
     @property
     def programs(self) -> list[str]:
@@ -194,7 +192,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     if reach:
         exposure.check_reach(file, broker)
     if not broker.embedded and broker.external is None:
-        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
+        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}, or {hosts}")
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
     buses, devices, errors = dict[str, Bus](), dict[str, Device](), list[ConfigError]()
     for name, raw in top.buses.items():

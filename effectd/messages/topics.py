@@ -105,6 +105,13 @@ class Topics:
         """What one client may use as it likes; a broker program tries out an external broker there."""
         return f"{self._root}probe/{client_id}/{word}"
 
+    def ask_clock(self, client_id: str) -> str:
+        """Where a program on another machine asks for the time of the dispatcher's; `answer_clock` brings it."""
+        return self.probe(client_id, "clock")
+
+    def answer_clock(self, client_id: str) -> str:
+        return self.probe(client_id, "clock/is")
+
     def acted(self, device: str) -> tuple[str, ...]:
         """What the driver of a device publishes."""
         return tuple(f"{self._root}devices/{device}/{word}" for word in ACTED)

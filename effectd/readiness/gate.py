@@ -7,6 +7,7 @@ file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or 
 next heartbeat. A client may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
+import contextlib
 import errno
 import json
 import logging
@@ -34,7 +35,8 @@ class Line(msgspec.Struct, frozen=True):
     """One line of a gate. `at`: Unix ms at which `state` or `reason` became so (a heartbeat repeats it).
 
     `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready;
-    `config` is a hash over its part of the configuration, None until that has been read.
+    `config` is a hash over its part of the configuration, None until that has been read. `address`: of the broker
+    program, where its external broker is, or the node of it that it has chosen.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Line(msgspec.Struct, frozen=True):
     reason: str = ""
     at: int = 0
     config: str | None = None
+    address: str | None = None
 
 
 class GateHeld(Exception):
@@ -70,6 +73,7 @@ class Gate:
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
         self.changed = time.monotonic()  # when `line.state` or its reason became so, by the monotonic clock
+        self.former_address: str | None = None  # what the run before this one said last: advice, of where to begin
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,6 +97,8 @@ class Gate:
             log.warning("%s; waiting for its end", held)
             self._lock.take(float("inf"))
         self._server = self._bind()
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            self.former_address = msgspec.json.decode(self._mirror.read_bytes(), type=Line).address
         self._write_mirror()
 
     @property
@@ -107,7 +113,13 @@ class Gate:
         self._beat = loop.call_later(HEARTBEAT_S, self._heartbeat)
 
     def say(
-        self, state: str, reason: str = "", *, broker_generation: str | None = None, generation: str | None = None
+        self,
+        state: str,
+        reason: str = "",
+        *,
+        broker_generation: str | None = None,
+        generation: str | None = None,
+        address: str | None = None,
     ) -> None:
         """Change the gate's line and push it to all readers; after `stopping` it does not change again."""
         if self.line.state == "stopping":
@@ -121,6 +133,7 @@ class Gate:
             reason,
             time.time_ns() // 1_000_000,
             self.line.config,
+            address or self.line.address,
         )
         if msgspec.structs.replace(line, at=self.line.at) == self.line:
             return

@@ -25,7 +25,7 @@ from tests.chaos import checker, events, nemesis, witness
 from tests.chaos.deaths import Kill
 from tests.chaos.director import Director
 from tests.chaos.events import Struck
-from tests.chaos.fault import Arena, Fault
+from tests.chaos.fault import Arena, Fault, Node
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
@@ -34,7 +34,7 @@ from tests.chaos.pulse import Pulse
 from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
 from tests.system.home import Home, wait_for
-from tests.system.test_external import broker, on
+from tests.system.test_external import at_nodes, broker, on
 
 READY_S = 30.0
 END_S = 40.0  # for the last ends to be told, everything being ready
@@ -65,11 +65,17 @@ class Outcome:
     recovered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
     orders: int = 0  # for timelines, obeyed
+    gone_on: list[float] = field(default_factory=list)  # seconds from a node's death to the next effect that ended
 
     def __str__(self) -> str:
         lines = [f"history: {self.path}", str(self.verdict), f"{'orders obeyed':<16}{self.orders:>8}  by timelines"]
         lines += [f"complaint: {text}" for text in self.complaints]
         lines += self._that_matter()
+        if self.gone_on:
+            lines.append(
+                f"{len(self.gone_on)} nodes died: going on after {statistics.median(self.gone_on):.2f} s (median), "
+                f"at most {max(self.gone_on):.2f} s"
+            )
         lines.append(f"{'fault':<28}{'times':>6}{'median s':>10}{'max s':>8}   from the strike to all ready")
         for name, times in sorted(self.recovered.items()):
             lines.append(f"{name:<28}{len(times):>6}{statistics.median(times):>10.2f}{max(times):>8.2f}")
@@ -90,6 +96,8 @@ def run(
     *,
     pause_s: float = 0.3,
     external: bool = False,
+    pair: bool = False,
+    nodes: Sequence[Node] = (),
     tell: Callable[[str], None] = print,
     timelines: bool = True,
     types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
@@ -105,7 +113,9 @@ def run(
         stack.enter_context(Pulse(log))
         seen_at = stack.enter_context(broker())
         elsewhere = stack.enter_context(broker()) if external else None
-        top = {"broker": on(elsewhere.port)} if elsewhere else {}
+        if pair:
+            nodes = [stack.enter_context(broker()) for _ in range(2)]
+        top = {"broker": at_nodes(*nodes)} if nodes else {"broker": on(elsewhere.port)} if elsewhere else {}
         wanted = {name: effects for name, effects in {**DEVICES, **BOUNDED}.items() if set(effects) & set(types)}
         devices: dict[str, Any] = dict.fromkeys(("scent", *DEVICES)) | {
             name: witness.device(effects, seen_at.port, name, BUSES.get(name), LIMITS.get(name, {}))
@@ -122,15 +132,16 @@ def run(
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))
         port = elsewhere.port if elsewhere else home.port
-        generating = Generator(port, log, seed, rate, types, **generator)
+        generating = Generator(_where(home, nodes[0].port) if nodes else port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
         directing = None
-        if timelines:
+        if timelines and not nodes:  # it stays at one broker
             directing = Director(port, log, seed, TYPES, watching.sees)
             stack.callback(directing.close)
         gates = Gates(home)
         stack.callback(gates.close)
-        arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere, outcome.complaints)
+        arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere)
+        arena.complaints, arena.gone_on, arena.nodes = outcome.complaints, outcome.gone_on, nodes
         began = time.monotonic()
         try:
             gates.wait_ready(READY_S)
@@ -200,8 +211,20 @@ def _recorder(home: Home, path: Path) -> Iterator[None]:
             process.wait(10)
 
 
-def mixed(*, external: bool = False) -> Faults:
-    return lambda programs, chance: nemesis.forever(programs, chance, external=external)
+def _where(home: Home, first: int) -> Callable[[], int]:
+    """Where the home's broker program says that it is."""
+    port = [first]
+
+    def ask() -> int:
+        if address := (home.line("broker") or {}).get("address"):
+            port[0] = int(address.rpartition(":")[2])
+        return port[0]
+
+    return ask
+
+
+def mixed(*, external: bool = False, pair: bool = False) -> Faults:
+    return lambda programs, chance: nemesis.forever(programs, chance, external=external, pair=pair)
 
 
 def only_kills(programs: list[str], chance: random.Random) -> Iterator[Fault]:
@@ -221,18 +244,14 @@ def main() -> int:
     parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
     parser.add_argument("--no-timelines", action="store_true", help="nothing but live effects, for a comparison")
+    parser.add_argument("--pair", action="store_true", help="two mosquittos as the nodes of one broker")
     given = parser.parse_args()
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
-        outcome = run(
-            given.seed,
-            given.minutes * 60,
-            given.rate,
-            mixed(external=given.external),
-            external=given.external,
-            timelines=not given.no_timelines,
-        )
+        which = {"external": given.external, "pair": given.pair}
+        faults = mixed(**which)
+        outcome = run(given.seed, given.minutes * 60, given.rate, faults, timelines=not given.no_timelines, **which)
     print(outcome)
     return 0 if outcome.verdict.good and not outcome.complaints else 1
 
