@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from broker_proc.addresses import addresses
+from effectd.program.addresses import addresses
 from broker_proc.broker import Broker
 from effectd.config.schema import Tls, WebSocket
 
