@@ -9,14 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from effectd.base.near import did_you_mean
-from effectd.messages import holds
+from effectd.messages import effect, holds
+from effectd.messages.topics import DEVICE_ID
 from effectd.supervision import health
 from page_proc import bodies, guest, replies
 from page_proc.live import View
+from page_proc.operator import LINES
 from page_proc.replies import Refused
+from page_proc.timelines import DOCUMENT_BYTES, WANTED
 
 if TYPE_CHECKING:
     from page_proc.page import Page
+
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "play": {"from_ms": int | float, "loop": bool},
+    "seek": {"position_ms": int | float},
+}
 
 
 class Api:
@@ -57,7 +66,7 @@ class Api:
             raise _crowded()
         return events.begin(None if who.sees_all else who.sees)
 
-    async def effect(self, request: Request) -> Response:
+    async def fire(self, request: Request) -> Response:
         guest.of(request).need(self._page.topics.effect(request.path_params["type"]))
         return await self._page.effects.post(request)
 
@@ -90,6 +99,57 @@ class Api:
         bodies.known(fields, "name")
         name = self._holder(request, fields)
         return await self._hold(name, {"do": "release", "name": name}, b"")
+
+    async def timeline_load(self, request: Request) -> Response:
+        name = self._timeline(request, "load")
+        document = await bodies.read(request, limit=DOCUMENT_BYTES, kinds=bodies.DOCUMENT, within_s=60)
+        if not document.strip():
+            raise Refused(400, "the document is missing: JSON or XML (docs/timelines.md)")
+        return replies.json(await self._page.timelines.load(name, document))
+
+    async def timeline_order(self, request: Request) -> Response:
+        word = request.path_params["order"]
+        if word not in WANTED:
+            raise Refused(404, f"there is no {word[:40]!r}; known are {', '.join(WANTED)}")
+        name = self._timeline(request, word)
+        fields = await bodies.fields(request)
+        bodies.known(fields, *_FIELDS.get(word, ()))
+        if not all(isinstance(fields.get(key), kind | None) for key, kind in _FIELDS.get(word, {}).items()):
+            raise Refused(400, f"{word}: {', '.join(_FIELDS[word])} has another type than it must have")
+        if word == "seek" and "position_ms" not in fields:
+            raise Refused(400, "seek: position_ms is missing")
+        return replies.json(await self._page.timelines.order(name, word, fields))
+
+    async def restart(self, request: Request) -> Response:
+        guest.of(request).need_to_operate()
+        await bodies.read(request, kinds=())
+        return replies.json(await self._page.operator.restart(self._page.config, request.path_params["program"]))
+
+    async def logs(self, request: Request) -> Response:
+        guest.of(request).need_to_operate()
+        lines = request.query_params.get("lines", str(LINES))
+        if not lines.isascii() or not lines.isdigit():
+            raise Refused(400, "lines: a whole number")
+        text = await self._page.operator.log(self._page.config, request.path_params["program"], int(lines[:9]))
+        return Response(text, headers={"Cache-Control": "no-store"}, media_type="text/plain")
+
+    async def send_again(self, request: Request) -> Response:
+        guest.of(request).need_to_operate()
+        await bodies.read(request, kinds=())
+        n = request.path_params["n"]
+        found = self._page.picture.dead_letters.effect(int(n)) if n.isascii() and n.isdigit() and len(n) < 16 else None
+        if found is None:
+            raise Refused(404, f"there is no dead letter {n[:20]} that could be sent again")
+        effect_type, payload = found
+        guest.of(request).need(self._page.topics.effect(effect_type))
+        return await self._page.effects.send(effect_type, payload, effect_id=effect.new_id())
+
+    def _timeline(self, request: Request, word: str) -> str:
+        name = str(request.path_params["name"])
+        if not DEVICE_ID.fullmatch(name):
+            raise Refused(400, "a timeline's name is 1 to 32 of a-z, 0-9 and -")
+        guest.of(request).need(self._page.topics.timeline(name, word))
+        return name
 
     def _view(self, request: Request) -> View:
         return self._page.view(guest.of(request))

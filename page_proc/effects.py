@@ -13,6 +13,7 @@ from page_proc.orders import Orders, TooMany
 from page_proc.replies import Refused
 
 WITHIN_S = 5.0
+_OF_ONE_TIME = ("id", "idempotency_key", "message_id", "expires_at")  # what has no meaning when it is sent again
 
 
 class Effects:
@@ -30,11 +31,11 @@ class Effects:
         return await self.send(request.path_params["type"], payload)
 
     async def send(self, effect_type: str, payload: bytes, *, effect_id: str | None = None) -> Response:
-        """`effect_id`: in place of the payload's own. Raises Refused."""
+        """`effect_id`: it is sent again, under this id in place of its own. Raises Refused."""
         try:
             fields = published.fields_of(payload)
             if effect_id is not None:
-                fields = {key: value for key, value in fields.items() if key not in ("id", "idempotency_key")}
+                fields = {key: value for key, value in fields.items() if key not in _OF_ONE_TIME}
             wanted = published.from_fields(fields, effect_type)
         except EffectMalformed as error:
             raise Refused(400, str(error)) from None

@@ -21,11 +21,13 @@ from page_proc.files import Files
 from page_proc.guest import Guest
 from page_proc.listener import Listener
 from page_proc.live import Live, View
+from page_proc.operator import Operator
 from page_proc.orders import Orders
 from page_proc.paths import Paths
 from page_proc.picture import Picture
 from page_proc.programs import Programs
 from page_proc.stops import Stops
+from page_proc.timelines import Timelines
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class Page:
         self.orders = Orders(link, self.topics)
         self.effects = Effects(self.orders, self.topics)
         self.stops = Stops(process.run, link, lambda: self.picture.devices)
+        self.timelines = Timelines(link, self.topics, lambda: self.picture.timelines)
+        self.operator = Operator(self.programs, stopping)
         self.kept = Holds(process.run, process.name, loop)
         self.kept.watch(self._held, lambda trouble: self._broker.journal_trouble(trouble, FILE))
         self._held()
@@ -124,6 +128,7 @@ class Page:
             return
         self.events.take(topic, payload)
         self.orders.take(levels, payload)
+        self.timelines.take(levels, payload, retained)
         if levels[0] == "holds" and len(levels) == 2:
             self.kept.hear(levels[1], payload)
         else:

@@ -22,11 +22,16 @@ def table(api: Api) -> list[tuple[str, str, Answer]]:
         ("GET", "/api/room", api.room),
         ("GET", "/api/live", api.live),
         ("GET", "/api/events", api.events),
-        ("POST", "/api/effects/{type}", api.effect),
+        ("POST", "/api/effects/{type}", api.fire),
         ("POST", "/api/stop", api.stop),
         ("POST", "/api/stop/{device}", api.stop_one),
         ("POST", "/api/hold", api.hold),
         ("POST", "/api/release", api.release),
+        ("POST", "/api/timelines/{name}/load", api.timeline_load),
+        ("POST", "/api/timelines/{name}/{order}", api.timeline_order),
+        ("POST", "/api/restart/{program}", api.restart),
+        ("GET", "/api/logs/{program}", api.logs),
+        ("POST", "/api/dead-letters/{n}/send", api.send_again),
     ]
 
 

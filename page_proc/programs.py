@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -94,6 +95,11 @@ class Programs:
                 **{"memory_bytes": memory, "cpu_percent": cpu, "devices": self._config.devices_of(name)},
             }
         return shown
+
+    def log_file(self, name: str) -> Path | None:
+        """Where supervisord writes what the program says; None: not known."""
+        info = self._seen.supervised.get(name, {}) if isinstance(self._seen.supervised, dict) else {}
+        return Path(info["stdout_logfile"]) if info.get("stdout_logfile") else None
 
     async def refresh(self) -> None:
         """Look again, unless that has just been done; wait for it, but not for a supervisord that hangs."""

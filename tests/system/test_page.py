@@ -218,3 +218,58 @@ def test_the_page_is_served_with_a_strict_policy(browser):
     assert "unsafe" not in headers["content-security-policy"]
     assert said.startswith("<!doctype html>")
     assert browser.get("/", If_None_Match=headers["etag"])[0] == 304
+
+
+FILM = {"title": "A film", "effects": [{"effect_type": "wind", "timestamp": 0, "duration": 60_000, "intensity": 20}]}
+
+
+def test_a_timeline_is_loaded_played_paused_moved_and_stopped(browser):
+    status, state = browser.post("/api/timelines/film/load", FILM)
+    assert (status, state["status"], state["title"]) == (200, "loaded", "A film")
+    status, state = browser.post("/api/timelines/film/play", {"from_ms": 1000, "loop": True})
+    assert (status, state["status"], state["loop"]) == (200, "playing", True)
+    status, state = browser.post("/api/timelines/film/load", FILM | {"title": "Another"})
+    assert (status, state["next"]["title"]) == (200, "Another")
+    assert browser.post("/api/timelines/film/pause")[1]["status"] == "paused"
+    assert browser.post("/api/timelines/film/seek", {"position_ms": 5000})[1]["position_ms"] == 5000
+    assert browser.post("/api/timelines/film/resume")[1]["status"] == "playing"
+    assert browser.post("/api/timelines/film/stop")[1]["status"] == "loaded"
+    status, said = browser.post("/api/timelines/film/pause")
+    assert (status, said["reason"]) == (409, "film is loaded: there is nothing to pause")
+
+
+def test_a_timeline_that_is_not_there_is_404_and_a_document_that_is_none_422(browser):
+    assert browser.post("/api/timelines/nobody/play")[0] == 404
+    assert browser.post("/api/timelines/Film/play")[0] == 400
+    assert browser.post("/api/timelines/film/rewind")[0] == 404
+    assert browser.post("/api/timelines/film/seek", {"position": 1})[0] == 400
+    status, said = browser.post("/api/timelines/broken/load", {"effects": 5})
+    assert (status, said["status"]) == (422, "refused")
+    xml = "<SEM/>"
+    assert browser.post("/api/timelines/broken/load", xml, Content_Type="text/plain")[0] == 415
+    assert browser.post("/api/timelines/broken/load", xml, Content_Type="application/xml")[0] == 422
+
+
+def test_a_program_is_restarted_and_its_log_is_read(home, browser):
+    before = home.pid("scent")
+    assert browser.post("/api/restart/scent") == (200, {"status": "restarted", "program": "scent"})
+    home.wait_ready()
+    assert home.pid("scent") != before
+    status, text = browser.get("/api/logs/scent?lines=3")
+    assert status == 200
+    assert "ready" in text
+    assert len(text.splitlines()) <= 3
+    assert browser.post("/api/restart/nobody")[0] == 404
+    assert browser.get("/api/logs/..%2f..%2fpasswords")[0] == 404
+
+
+def test_a_dead_letter_is_sent_again_under_a_new_id(home, browser):
+    client = home.client()
+    with browser.stream("/api/live") as listening:
+        client.publish("effects/wind", {"id": "page-late", "duration": 10, "expires_at": 1000})
+        dead = listening.until(lambda name, _: name == "dead_letters")["dead_letters"][0]
+    assert (dead["kind"], dead["id"], dead["sendable"]) == ("expired", "page-late", True)
+    status, receipt = browser.post(f"/api/dead-letters/{dead['n']}/send")
+    assert (status, receipt["status"]) == (200, "done")
+    assert receipt["id"] != "page-late"
+    assert browser.post("/api/dead-letters/99999/send")[0] == 404
