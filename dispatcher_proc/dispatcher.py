@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from dispatcher_proc import shelf
+from dispatcher_proc import home_assistant, shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.clock import Clock
@@ -94,6 +94,7 @@ class Dispatcher:
             Clock(loop, self._timelines.conductor),
             self._effects,
             near,
+            *home_assistant.parts(process, loop, self._broker),
         )
         table.add(self._parts)
         self._table = table
@@ -119,7 +120,7 @@ class Dispatcher:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
         if connection(fresh) != connection(self._config):
-            log.error("another topic_root or broker is taken in only by: effectd up")
+            log.error("another topic_root, home_assistant or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)
         self._configure(fresh)

@@ -26,6 +26,7 @@ from effectd.config.schema import (
     Device,
     EffectType,
     HomeAddress,
+    HomeAssistant,
     Supervision,
     Timelines,
     User,
@@ -49,6 +50,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    home_assistant: HomeAssistant = HomeAssistant()
 
 
 class Config(Struct, frozen=True):
@@ -65,6 +67,7 @@ class Config(Struct, frozen=True):
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
+    home_assistant: HomeAssistant = HomeAssistant()
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -216,6 +219,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         tuple(errors),
         supervision=top.supervision,
         timelines=top.timelines,
+        home_assistant=top.home_assistant,
         dispatcher=top.dispatcher,
         buses=buses,
         buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},
