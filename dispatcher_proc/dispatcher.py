@@ -119,7 +119,8 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if connection(fresh) != connection(self._config):
+        changed = fresh.home_assistant != self._config.home_assistant  # it is heard by a subscription of the start
+        if changed or connection(fresh) != connection(self._config):
             log.error("another topic_root, home_assistant or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)

@@ -23,6 +23,7 @@ from effectd.config.schema import (
     Device,
     EffectType,
     HomeAssistant,
+    Page,
     RemoteOptions,
     Supervision,
     Timelines,
@@ -46,6 +47,7 @@ class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Button] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
     home_assistant: HomeAssistant = HomeAssistant()
 
 

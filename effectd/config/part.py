@@ -34,6 +34,9 @@ def of(tree: Config, name: str) -> Part:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
+    elif row.name == programs.PAGE:
+        shown = {"devices": tree.devices, "effects": tree.effects, "programs": tree.programs}
+        part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
         told = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
@@ -47,7 +50,7 @@ def of(tree: Config, name: str) -> Part:
 
 def connection(tree: Config) -> Part:
     """What of it no program can take in while it is connected."""
-    return {"topic_root": tree.topic_root, "home_assistant": tree.home_assistant, "broker": _way(tree)}
+    return {"topic_root": tree.topic_root, "broker": _way(tree)}
 
 
 def digest(part: Part) -> str:

@@ -27,6 +27,7 @@ from effectd.config.schema import (
     EffectType,
     HomeAddress,
     HomeAssistant,
+    Page,
     Supervision,
     Timelines,
     User,
@@ -50,6 +51,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
     home_assistant: HomeAssistant = HomeAssistant()
 
 
@@ -67,6 +69,7 @@ class Config(Struct, frozen=True):
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
+    page: Page | None = None  # None: this home has no page
     home_assistant: HomeAssistant = HomeAssistant()
     file: Any = None  # the YamlFile, for the line of a device's options
 
@@ -196,6 +199,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     exposure.check(file, broker, top.devices)
     if reach:
         exposure.check_reach(file, broker)
+        exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
@@ -219,6 +223,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         tuple(errors),
         supervision=top.supervision,
         timelines=top.timelines,
+        page=top.page,
         home_assistant=top.home_assistant,
         dispatcher=top.dispatcher,
         buses=buses,
