@@ -16,6 +16,7 @@ from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.part import Part
 from dispatcher_proc.presence import Presence
+from dispatcher_proc.queues import Queues
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from dispatcher_proc.sender import Sender
 from dispatcher_proc.stops import Stops
@@ -95,6 +96,7 @@ class Dispatcher:
             self._effects,
             near,
             *home_assistant.parts(process, loop, self._broker),
+            Queues({"effects": self._effects.__len__, "open": self._delivery.__len__, **self._outbox.lengths}),
         )
         table.add(self._parts)
         self._table = table

@@ -18,6 +18,7 @@ def table(api: Api) -> list[tuple[str, str, Answer]]:
         ("GET", "/", api.index),
         ("GET", "/static/{name:path}", api.static),
         ("GET", "/api/me", api.me),
+        ("GET", "/metrics", api.metrics),
         ("GET", "/api/health", api.health),
         ("GET", "/api/room", api.room),
         ("GET", "/api/live", api.live),
