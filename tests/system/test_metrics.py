@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from effectd.access import passwords
 from page_proc.figures import FIGURES
+from tests.system.browser import Browser
 from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Home, wait_for
-from tests.system.test_page import Browser
 from tests.system.test_readme import commands
 
 PAGE = REPOSITORY / "docs" / "metrics.md"
@@ -104,3 +105,15 @@ def test_the_command_of_the_page_about_metrics_works_as_it_stands(room: Home) ->
     )
     assert done.returncode == 0
     assert "effectd_build_info" in done.stdout
+
+
+def test_with_users_a_scrape_needs_one_who_may_hear_what_it_tells(room: Home) -> None:
+    users = {"prometheus": {"subscribe": ["receipts/#", "devices/#", "system/#"]}, "bert": {"subscribe": ["devices/#"]}}
+    passwords.write(room.path, {name: passwords.hashed(b"secret") for name in users})
+    room.config["broker"]["users"] = users
+    room.write()
+    port = room.config["page"]["port"]
+    wait_for(lambda: Browser(port).get("/metrics")[0] == 401, what="a login is asked for")
+    wait_for(lambda: Browser(port, ("prometheus", "secret")).get("/metrics")[0] == 200, what="it may see")
+    status, said = Browser(port, ("bert", "secret")).get("/metrics")
+    assert (status, said["status"]) == (403, "refused")
