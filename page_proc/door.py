@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
+from effectd.config import exposure
 from effectd.config.schema import Page
 from page_proc import hosts
 from page_proc.rates import Rates
@@ -35,7 +36,7 @@ class Door:
 
     def __init__(self, app: Any, page: Page, users: Users) -> None:
         self._app, self._users = app, users
-        self._names = hosts.own_names() | {name.lower() for name in page.names}
+        self._names = exposure.own_names() | {name.lower() for name in page.names}
         self._rates = Rates(asyncio.get_running_loop().time)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -92,7 +92,7 @@ class Page:
         context = self._context(process.config)
         self.users = Users(self.config, context, self._renewed)
         door = Door(Paths(Api(self)), process.config.page, self.users)
-        self._listener = Listener(door, process.config.page, context, self._broker.trouble)
+        self._listener = Listener(door, process.config.page, context, self._listening)
         self._broker.start()
 
     @property
@@ -147,6 +147,11 @@ class Page:
             return tls_context(config.page.tls, home=config.home, users=bool(config.broker.users))
         except OSError as error:
             raise config.file.error(("page", "tls"), f"no TLS with these files: {error}") from error
+
+    def _listening(self, reason: str, passes: bool) -> None:
+        """As the broker: ready, with the reason, while another program has the port."""
+        self._broker.remark(reason if passes else "")
+        self._broker.trouble("" if passes else reason)
 
     def _renewed(self) -> None:
         """Users have changed: whoever listens comes in again, as what he is now."""

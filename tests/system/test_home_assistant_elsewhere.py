@@ -22,9 +22,7 @@ def test_what_another_broker_keeps_is_taken_back_after_a_day_off_and_after_a_mov
     with Home({"wind": None, "vibration": None}, home_assistant={"discovery": True}, broker=elsewhere) as home:
         home.port = mosquitto
         home.start_ready()
-        wait_for(
-            lambda: announced(mosquitto) == {"light", "scent"}, what="what is announced there"
-        )
+        wait_for(lambda: announced(mosquitto) == {"light", "scent"}, what="what is announced there")
         assert home.effectd("down").returncode == 0
         del home.config["devices"]["scent"]
         home.write()
