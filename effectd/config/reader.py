@@ -202,6 +202,10 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
+    if top.home_assistant.discovery and not top.dispatcher:
+        raise file.error(
+            ("home_assistant", "discovery"), "the dispatcher announces devices, and here is none: set it in its home"
+        )
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
     buses, devices, errors = dict[str, Bus](), dict[str, Device](), list[ConfigError]()
     for name, raw in top.buses.items():

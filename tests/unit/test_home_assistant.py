@@ -266,6 +266,12 @@ def test_a_prefix_that_can_never_work_is_refused_with_its_place(tmp_path, prefix
         reader.load(tmp_path)
 
 
+def test_discovery_without_a_dispatcher_is_refused_with_its_place(tmp_path):
+    (tmp_path / "config.yaml").write_text("dispatcher: false\nhome_assistant: {discovery: true}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:2: home_assistant.discovery: the dispatcher announces"):
+        reader.load(tmp_path)
+
+
 def test_two_homes_on_one_broker_announce_their_devices_under_different_names(tmp_path):
     found = set()
     for name in ("one", "two"):
