@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broker_proc import reasons
-from broker_proc.logins import Logins, TooMany
 from broker_proc.packets import Connect
 from broker_proc.rights import MustAsk
 from effectd.access.access import Access
 from effectd.access.grant import EVERYTHING, NOTHING, Grant
+from effectd.access.logins import Logins, TooMany
 
 if TYPE_CHECKING:
     from broker_proc.client import Client

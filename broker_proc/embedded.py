@@ -178,7 +178,7 @@ class Embedded:
         """Who holds the port, as it was at most HOLDER_S ago."""
         asked, holder = self._holders.get(port, (-HOLDER_S, ""))
         if time.monotonic() - asked >= HOLDER_S:
-            from broker_proc.port import who_holds  # psutil
+            from effectd.program.port import who_holds  # psutil
 
             holder = await self._loop.run_in_executor(None, who_holds, port)
             self._holders[port] = time.monotonic(), holder

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from broker_proc.addresses import addresses
 from broker_proc.broker import Broker
 from effectd.config.schema import Tls, WebSocket
+from effectd.program.addresses import addresses
 
 BACKLOG = 512
 SOCKET_CHECK_S = 0.5  # between two looks whether broker.sock is still there

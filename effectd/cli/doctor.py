@@ -128,7 +128,7 @@ def _certificate(tree: Config) -> Line:
 
 def _ports(tree: Config) -> Line:
     """Who holds them: the broker of this home, nobody while it does not run, or somebody else."""
-    from broker_proc.port import who_holds
+    from effectd.program.port import who_holds
 
     broker = tree.broker
     if not broker.embedded:

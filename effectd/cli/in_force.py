@@ -58,11 +58,11 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
     done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
-    if todo.reread:
-        supervisor.reread()
-        for name, keys in todo.reread.items():
-            done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
-            _await(home, name, wanted[name])
+    for name in todo.reread:
+        supervisor.reread(name)
+    for name, keys in todo.reread.items():
+        done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
+        _await(home, name, wanted[name])
     return done
 
 

@@ -4,10 +4,10 @@ import errno
 import socket
 from pathlib import Path
 
-from broker_proc.addresses import addresses
 from effectd.base import lock
 from effectd.config import programs
 from effectd.config.reader import Config
+from effectd.program.addresses import addresses
 
 
 def held_by_others(tree: Config) -> list[tuple[str, str]]:
@@ -19,7 +19,7 @@ def held_by_others(tree: Config) -> list[tuple[str, str]]:
     found = []
     for key, host, port in wanted:
         if any(_in_use(address, port) for address in addresses(host) or ("0.0.0.0",)) and not _is_ours(tree.home):
-            from broker_proc.port import who_holds  # psutil
+            from effectd.program.port import who_holds  # psutil
 
             found.append((key, f"port {port} of {host} is held by {who_holds(port)}"))
     return found

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Any
 
-from effectd.config.schema import Broker
+from effectd.config.schema import Broker, Page, Tls
 from effectd.config.yamlfile import YamlFile
 
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -54,6 +54,20 @@ def check_reach(file: YamlFile, broker: Broker) -> None:
             require(file, path, host, broker, safe=broker.insecure or has_tls(broker))
 
 
+def check_page(file: YamlFile, page: Page | None, broker: Broker) -> None:
+    """The same for the page. Raises ConfigError, also where it would take the broker's port."""
+    if page is None:
+        return
+    taken = {"broker.port": broker.port} if broker.embedded else {}
+    if broker.embedded and broker.websocket is not None:
+        taken["broker.websocket.port"] = broker.websocket.port
+    for key, port in taken.items():
+        if page.port == port:
+            raise file.error(("page", "port"), f"{port} is {key} as well; give it another one")
+    if not is_loopback(page.host):
+        require(file, ("page", "host"), page.host, broker, safe=page.insecure or _has(page.tls))
+
+
 def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *, safe: bool) -> None:
     """Raises ConfigError unless there are users and, by `safe`, TLS for what listens on `host`, beyond loopback."""
     secure = f"{_CERTIFICATE} (or {path[0]}.insecure: true, passwords in the clear)"
@@ -65,7 +79,11 @@ def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *,
 
 
 def has_tls(broker: Broker) -> bool:
-    return broker.tls is not None and broker.tls.certfile is not None
+    return _has(broker.tls)
+
+
+def _has(tls: Tls | None) -> bool:
+    return tls is not None and tls.certfile is not None
 
 
 def is_filter(text: str) -> bool:

@@ -34,6 +34,9 @@ def of(tree: Config, name: str) -> Part:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
+    elif row.name == programs.PAGE:
+        shown = {"devices": tree.devices, "effects": tree.effects, "programs": tree.programs}
+        part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
         part = {"devices": devices, "effects": tree.effects, "timelines": tree.timelines, "broker": _way(tree)}

@@ -26,6 +26,7 @@ from effectd.config.schema import (
     Device,
     EffectType,
     HomeAddress,
+    Page,
     Supervision,
     Timelines,
     User,
@@ -49,6 +50,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
 
 
 class Config(Struct, frozen=True):
@@ -65,6 +67,7 @@ class Config(Struct, frozen=True):
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
+    page: Page | None = None  # None: this home has no page
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -193,6 +196,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     exposure.check(file, broker, top.devices)
     if reach:
         exposure.check_reach(file, broker)
+        exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
@@ -216,6 +220,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         tuple(errors),
         supervision=top.supervision,
         timelines=top.timelines,
+        page=top.page,
         dispatcher=top.dispatcher,
         buses=buses,
         buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},

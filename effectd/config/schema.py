@@ -147,6 +147,19 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
         return Address(host=self.host.strip("[]"), port=self.port)
 
 
+class Page(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the program `page` serves its page and HTTP. `names`: of hosts by which it may be called, too."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 8090
+    names: tuple[str, ...] = ()
+    tls: Tls | None = None
+    insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
+
+    def __post_init__(self) -> None:
+        check_host(self.host, brackets=True)
+
+
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
     """On for at most `on_ms` in any window of `window_ms`, however many effects ask for it."""
 

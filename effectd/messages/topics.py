@@ -123,6 +123,20 @@ class Topics:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))
 
+    @property
+    def listened(self) -> tuple[str, ...]:
+        """All that the contract has a meaning for, and nothing else that goes over a shared broker."""
+        return tuple(f"{self._root}{first}/#" for first in FIRST if first != "probe")
+
+    def stays(self, topic: str) -> bool:
+        """Whether what is published there is retained: it is what stands now, and not what happens."""
+        match self.split(topic):
+            case ["devices", _, "state" | "availability" | "config" | "fence"] | ["timelines", _, "state"]:
+                return True
+            case ["system" | "holds", *_]:
+                return True
+        return False
+
     def is_own(self, topic: str) -> bool:
         """Whether the contract has a meaning for this topic, or keeps it for one."""
         return next(iter(self.split(topic)), "") in FIRST

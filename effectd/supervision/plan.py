@@ -11,7 +11,7 @@ from typing import NamedTuple
 from effectd.config import part, programs
 from effectd.config.part import Part
 
-_CONNECTION = ("topic_root", "broker")  # keys that no program can take in while it is connected
+_CONNECTION = ("topic_root", "broker", "page")  # keys that no program can take in while it is connected, or listens
 
 
 class Runs(NamedTuple):

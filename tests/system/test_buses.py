@@ -78,8 +78,10 @@ def test_a_bus_that_is_killed_takes_its_devices_offline_one_by_one_and_brings_th
     for name in ("fan", "lamp"):
         # the last will says it, and the new process may say it again before its device is off: once or twice, then back
         wait_for(
-            lambda name=name: list(dict.fromkeys(client.on(f"devices/{name}/availability")[before[name] :]))
-            == [b"offline", b"online"],
+            lambda name=name: (
+                list(dict.fromkeys(client.on(f"devices/{name}/availability")[before[name] :]))
+                == [b"offline", b"online"]
+            ),
             what=f"{name} offline and online again",
         )
     room.wait_ready()

@@ -224,7 +224,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  port: 1\ntopics: 1\n",
             3,
             "topics",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines, page",
         ),
         (
             "broker:\n  port: 1\n  prot: 2\n",
@@ -249,19 +249,19 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "a.b: 1\n",
             1,
             "a.b",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines, page",
         ),
         (
             "'we`ird': 1\n",
             1,
             "we`ird",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines, page",
         ),
         (
             "<<: {broker: {}}\n",
             1,
             "<<",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines, page",
         ),
     ],
 )
@@ -356,7 +356,7 @@ def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
         1,
         "",
         "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, "
-        "timelines",
+        "timelines, page",
     )
 
 

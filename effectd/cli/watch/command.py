@@ -17,6 +17,7 @@ from effectd.cli.watch.room import Room
 from effectd.cli.watch.screen import Screen
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages import lines
 
 _WAIT_S = 10.0  # not longer: each wait leaves a timer behind for that long
 _FIRST_S = 0.3  # for retained messages: without them the first picture would be empty
@@ -28,7 +29,7 @@ def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
     if not as_lines and not as_json and screen.usable():
         return _picture(tree)
     if as_json:
-        return _lines(tree, message_lines.as_line)
+        return _lines(tree, lambda message: lines.as_line(message.topic, message.payload))
     return _lines(tree, lambda message: message_lines.in_words(message, tree.topics))
 
 
