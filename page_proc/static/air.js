@@ -1,9 +1,8 @@
-// Draws what fills the room: light on the floor, drifting scent and fog, moving air. A small canvas, blown up: all of it is soft anyway.
+// Draws what fills the room: light on the floor, drifting scent and fog. A small canvas, blown up: all of it is soft anyway.
 
 import { css } from "./look.js";
 
 const TAU = Math.PI * 2;
-const ARCS = 9; // of a fan
 export const COARSE = 4; // px of the screen a pixel of this canvas
 
 // `items` as in things.js, with `wide`: 0..1, how much of the room its place leaves open; `seed`
@@ -41,7 +40,8 @@ function everywhere(ctx, items, width, height, theme) {
   }
   if (!sum) return;
   const middle = { x: (x / sum + width / 2) / 2, y: (y / sum + height / 2) / 2 };
-  blob(ctx, middle.x, middle.y, Math.hypot(width, height) * 0.6, mixed.map((part) => part / sum), most * (theme.dark ? 0.36 : 0.45));
+  const full = 255 / Math.max(...mixed); // many colours together are bright, not grey
+  blob(ctx, middle.x, middle.y, Math.hypot(width, height) * 0.6, mixed.map((part) => part * full), most * (theme.dark ? 0.36 : 0.45));
 }
 
 function lamp(ctx, it, width, height, theme) {
@@ -73,18 +73,4 @@ function puffs(ctx, it, count, life, far, big, alpha) {
   }
 }
 
-// Arcs of moving air around the fan.
-function fan(ctx, it, width, height, theme) {
-  ctx.lineCap = "round";
-  for (let n = 0; n < ARCS; n++) {
-    const out = ((it.calm ? 0.3 : it.turn * 0.04) + n / ARCS + it.seed) % 1;
-    const start = it.turn * 0.2 + n * 2.4 + it.seed * 5;
-    ctx.strokeStyle = css(it.colour, (theme.dark ? 0.4 : 0.42) * (0.25 + 0.75 * it.level) * Math.sin(Math.PI * out));
-    ctx.lineWidth = it.r * (0.05 + 0.07 * out);
-    ctx.beginPath();
-    ctx.arc(it.x, it.y, it.r * (1.25 + 1.5 * out), start, start + 1.1 + 0.9 * it.level);
-    ctx.stroke();
-  }
-}
-
-const AIR = { lamp, fan, scent, fog, heat: glow, cold: glow, spray: glow };
+const AIR = { lamp, scent, fog, heat: glow, cold: glow, spray: glow };

@@ -1,34 +1,74 @@
 // Where each device stands in the picture: pure arithmetic. Placed ones at their place, the others in rows between them, none over another.
 
-const LABEL = 36; // px below the figure
+const LABEL = 42; // px below the figure
 const GAP = 6;
 const LARGEST = 196;
-const SMALLEST = 26;
+const SMALLEST = 24;
 const MOBILITY = [0.3, 0.6, 1]; // by how many of X and Z are free
 
-// devices: [{name, place: [x, y, z], zones}] -> {size, spots: Map name -> {x, y}}: the middle of each figure, in px
+// devices: [{name, place: [x, y, z], zones}] -> {size, wide, spots: Map name -> {x, y}}: the middle of each figure, and what
+// is free for its name, in px. Loosely where there is room; in a crowd on a lattice, if that lets them be larger.
 export function arrange(devices, width, height) {
+  const crowd = lattice(devices.length, width, height);
   const most = Math.sqrt((0.74 * width * height) / Math.max(devices.length, 1));
-  for (let size = Math.min(LARGEST, most, width * 0.4); ; size *= 0.94) {
-    const last = size < SMALLEST;
-    const spots = attempt(devices, width, height, size, last);
-    if (spots) return { size, spots };
+  for (let size = Math.min(LARGEST, most, width * 0.4); size > crowd.size; size *= 0.94) {
+    const cell = { w: size + GAP, h: size + LABEL + GAP };
+    const items = anchors(devices, width, height, cell);
+    relax(items, width, height, cell);
+    if (!overlaps(items, cell)) return placed(items, size, size);
   }
+  const items = anchors(devices, width, height, { w: crowd.w, h: crowd.h });
+  settle(items, crowd);
+  return placed(items, crowd.size, crowd.w - GAP);
 }
+
+// The figure stands above its label.
+const placed = (items, size, wide) => ({ size, wide, spots: new Map(items.map((item) => [item.name, { x: item.x, y: item.y - LABEL / 2 }])) });
 
 // How high the room has to be so that `count` devices can be read at this width.
 export function heightFor(count, width) {
-  const columns = Math.max(1, Math.floor(width / 84));
-  return Math.ceil(count / columns) * (64 + LABEL) + 70;
+  const columns = Math.max(1, Math.floor(width / 72));
+  return Math.ceil(count / columns) * (48 + LABEL + GAP) + 90;
 }
 
-function attempt(devices, width, height, size, last) {
-  const cell = { w: size + GAP, h: size + LABEL + GAP };
-  const items = anchors(devices, width, height, cell);
-  relax(items, width, height, cell);
-  if (!last && overlaps(items, cell)) return null;
-  // the figure stands above its label
-  return new Map(items.map((item) => [item.name, { x: item.x, y: item.y - LABEL / 2 }]));
+// The columns and rows in which `count` can be largest: {size, w, h, slots}
+function lattice(count, width, height) {
+  let best = { size: 0 };
+  for (let columns = 1; columns <= Math.max(count, 1); columns++) {
+    const rows = Math.ceil(count / columns) || 1;
+    const w = width / columns, h = height / rows;
+    const size = Math.max(SMALLEST, Math.min(LARGEST, w - GAP, h - LABEL - GAP));
+    if (size > best.size) best = { size, w, h, columns, rows };
+  }
+  const { w, h, columns, rows } = best;
+  const slots = Array.from({ length: columns * rows }, (_, n) => ({ x: ((n % columns) + 0.5) * w, y: (Math.floor(n / columns) + 0.5) * h }));
+  return { ...best, slots };
+}
+
+// Gives each its slot: the nearest first for those whose place is known, then pairs change while that brings both nearer.
+function settle(items, { slots, h, w }) {
+  const free = new Set(slots.keys());
+  const far = (item, slot) => item.weight * (((item.ax - slots[slot].x) / w) ** 2 + ((item.ay - slots[slot].y) / h) ** 2);
+  for (const item of items) item.weight = 1.2 - item.m;
+  for (const item of [...items].sort((a, b) => a.m - b.m)) {
+    item.slot = [...free].reduce((best, slot) => (far(item, slot) < far(item, best) ? slot : best));
+    free.delete(item.slot);
+  }
+  for (let pass = 0; pass < 12; pass++) {
+    for (const a of items) {
+      for (const slot of free) {
+        if (far(a, slot) < far(a, a.slot)) {
+          free.delete(slot);
+          free.add(a.slot);
+          a.slot = slot;
+        }
+      }
+      for (const b of items) {
+        if (far(a, b.slot) + far(b, a.slot) < far(a, a.slot) + far(b, b.slot) - 1e-9) [a.slot, b.slot] = [b.slot, a.slot];
+      }
+    }
+  }
+  for (const item of items) ({ x: item.x, y: item.y } = slots[item.slot]);
 }
 
 function anchors(devices, width, height, cell) {

@@ -8,6 +8,7 @@ import { running } from "./model.js";
 import { arrange, heightFor } from "./place.js";
 import { drawThing } from "./things.js";
 import { theme } from "./theme.js";
+import { fitted } from "./fitted.js";
 import { words } from "./words.js";
 
 const TURNS = 9; // rad/s of a fan at 100 %
@@ -103,19 +104,19 @@ export class Stage {
     });
     const devices = [...this.model.devices.values()];
     const inner = { width: width - 2 * MARGIN.x, height: height - MARGIN.top - MARGIN.bottom };
-    const { size, spots } = arrange(devices, inner.width, inner.height);
+    const { size, wide, spots } = arrange(devices, inner.width, inner.height);
     this.radius = size * 0.39;
     this.room.style.setProperty("--size", `${size}px`);
-    this.small = size < 96;
+    this.room.style.setProperty("--wide", `${wide}px`);
+    this.small = wide < 96;
     this.list.classList.toggle("small", this.small);
-    const letters = Math.floor(size / (this.small ? 8.2 : 9.2));
     for (const [name, spot] of spots) {
       const node = this.nodes.get(name);
       node.x = spot.x + MARGIN.x;
       node.y = spot.y + MARGIN.top;
-      setText(node.label, short(name, letters));
+      setText(node.label, fitted(name, wide - 8, this.small));
       setAttribute(node.label, "aria-label", node.label.textContent === name ? null : name);
-      node.button.style.transform = `translate(${(node.x - size / 2).toFixed(1)}px, ${(node.y - size / 2).toFixed(1)}px)`;
+      node.button.style.transform = `translate(${(node.x - wide / 2).toFixed(1)}px, ${(node.y - size / 2).toFixed(1)}px)`;
     }
     this.paintFloor();
     this.wake();
@@ -230,13 +231,6 @@ export class Stage {
     const left = this.model.left(device);
     return words.percent(device.intensity) + (left === null || this.small ? "" : ` · ${words.seconds(left)}`);
   }
-}
-
-// What tells `vibration-17` from `vibration-18` is its end.
-function short(name, letters) {
-  if (name.length <= letters) return name;
-  const tail = Math.min(4, letters - 2);
-  return `${name.slice(0, letters - tail - 1)}…${name.slice(-tail)}`;
 }
 
 // 0..1, the same for the same name

@@ -4,8 +4,9 @@ import { css } from "./look.js";
 
 const TAU = Math.PI * 2;
 const TOP = -Math.PI / 2;
+const ARCS = 8; // of air around a fan
 
-// `it`: {x, y, r, shape, colour, level, turn, t, state: "on" | "off" | "offline" | "unknown" | "held", theme}
+// `it`: {x, y, r, shape, colour, level, turn, t, seed, calm, state: "on" | "off" | "offline" | "unknown" | "held", theme}
 export function drawThing(ctx, it) {
   ctx.save();
   ctx.translate(it.x, it.y);
@@ -60,8 +61,24 @@ function lamp(ctx, { r, colour, level, theme }) {
   }
 }
 
-function fan(ctx, { r, colour, level, turn, theme }) {
+// Arcs of moving air run out from it.
+function gusts(ctx, { r, colour, level, turn, seed, theme, calm }) {
+  for (let n = 0; n < ARCS; n++) {
+    const out = ((calm ? 0.3 : turn * 0.03) + n / ARCS + seed) % 1;
+    const start = turn * 0.18 + n * 2.4 + seed * 5;
+    ctx.strokeStyle = css(colour, (theme.dark ? 0.3 : 0.34) * (0.25 + 0.75 * level) * Math.sin(Math.PI * out));
+    ctx.lineWidth = r * (0.025 + 0.035 * out);
+    ctx.beginPath();
+    ctx.arc(0, 0, r * (1.25 + 1.15 * out), start, start + 1.1 + 0.9 * level);
+    ctx.stroke();
+  }
+}
+
+function fan(ctx, it) {
+  const { r, colour, level, turn, theme } = it;
   const on = level > 0.003;
+  ctx.lineCap = "round";
+  if (on) gusts(ctx, it);
   ctx.save();
   ctx.rotate(turn);
   const ghosts = Math.min(3, Math.floor(level * 4)); // what a turning blade leaves in the eye
