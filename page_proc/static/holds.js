@@ -8,7 +8,12 @@ export class Holds {
     Object.assign(this, { model, emergency });
     this.dialog = $("hold-dialog");
     $("hold").addEventListener("click", () => this.open());
-    this.dialog.addEventListener("close", () => this.dialog.returnValue === "hold" && this.hold());
+    $("hold-cancel").addEventListener("click", () => this.dialog.close());
+    $("hold-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.dialog.close();
+      this.hold();
+    });
   }
 
   open() {
@@ -18,7 +23,6 @@ export class Holds {
     $("hold-target").replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
     $("hold-name").value = this.model.me.user ?? "page";
     $("hold-reason").value = "";
-    this.dialog.returnValue = "";
     this.dialog.showModal();
     $("hold-reason").focus();
   }

@@ -13,7 +13,8 @@ export const words = {
 
   labels: {
     figures: "Latency and load",
-    holds: "Who holds the room",
+    banners: "What concerns everything",
+    holds: "Who holds",
     room: "The room from above",
     devices: "Devices in the room",
     smooth: "How smoothly this page is drawn",
