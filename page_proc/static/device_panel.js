@@ -1,6 +1,6 @@
 // One device: what it does, its process, its limits; and a slider and a colour to try it.
 
-import { $, el, setHidden, setText } from "./dom.js";
+import { $, el, setHidden, setShare, setText } from "./dom.js";
 import { post } from "./api.js";
 import { running } from "./model.js";
 import { words } from "./words.js";
@@ -72,6 +72,7 @@ export class DevicePanel {
   }
 
   shown() {
+    setShare(this.intensity);
     setText(this.number, words.percent(Number(this.intensity.value)));
   }
 

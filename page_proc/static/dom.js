@@ -27,6 +27,12 @@ export function setAttribute(node, name, value) {
   } else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
+// How far a slider is coloured.
+export function setShare(slider) {
+  const share = `${((100 * (slider.value - slider.min)) / Math.max(slider.max - slider.min, 1)).toFixed(1)}%`;
+  if (slider.style.getPropertyValue("--share") !== share) slider.style.setProperty("--share", share);
+}
+
 export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }

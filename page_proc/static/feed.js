@@ -10,7 +10,7 @@ export class Feed {
     Object.assign(this, { url, onMessage, onChange });
     this.alive = false;
     this.heardAt = null; // Date.now() of the last word
-    this.ever = false;
+    this.whole = false; // since this connection began
     setInterval(() => this.watch(), 500);
     document.addEventListener("visibilitychange", () => this.watch());
     window.addEventListener("pagehide", () => this.source?.close()); // a page kept for "back" must not keep its stream
@@ -19,6 +19,7 @@ export class Feed {
 
   open() {
     this.source?.close();
+    this.whole = false;
     this.openedAt = performance.now();
     this.source = new EventSource(this.url);
     for (const kind of KINDS) this.source.addEventListener(kind, (event) => this.hear(kind, event));
@@ -30,11 +31,12 @@ export class Feed {
     this.heard = performance.now();
     if (kind !== "beat") this.onMessage(kind, JSON.parse(event.data));
     else this.onMessage(kind, { at: JSON.parse(event.data).at });
-    if (kind === "room" || (this.ever && this.alive)) this.set(true);
-    this.ever = true;
+    this.whole ||= kind === "room"; // a change means nothing without what it changes
+    this.set(this.whole);
   }
 
   async error() {
+    this.whole = false;
     this.set(false);
     const me = await fetch("/api/me", { cache: "no-store" }).catch(() => null);
     if (me?.status === 401) location.assign("/login");

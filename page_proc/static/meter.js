@@ -52,7 +52,7 @@ export class Meter {
   tell() {
     if (document.hidden) return;
     const { pictures, wait99, longTasks } = this.figures;
-    const moves = this.last !== null && performance.now() - this.last < 1000;
+    const moves = this.gaps.length > 5 && this.last !== null && performance.now() - this.last < 1000;
     setText($("smooth"), moves ? words.smooth(Math.round(pictures), Math.ceil(wait99), longTasks) : words.smooth_idle(longTasks));
   }
 }

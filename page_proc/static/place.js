@@ -4,6 +4,8 @@ const LABEL = 42; // px below the figure
 const GAP = 6;
 const LARGEST = 196;
 const SMALLEST = 24;
+const LOOSE = 0.8; // so much smaller they may be, to stand at their place and not in columns
+const WIDEST = 130; // of a name
 const MOBILITY = [0.3, 0.6, 1]; // by how many of X and Z are free
 
 // devices: [{name, place: [x, y, z], zones}] -> {size, wide, spots: Map name -> {x, y}}: the middle of each figure, and what
@@ -11,7 +13,7 @@ const MOBILITY = [0.3, 0.6, 1]; // by how many of X and Z are free
 export function arrange(devices, width, height) {
   const crowd = lattice(devices.length, width, height);
   const most = Math.sqrt((0.74 * width * height) / Math.max(devices.length, 1));
-  for (let size = Math.min(LARGEST, most, width * 0.4); size > crowd.size; size *= 0.94) {
+  for (let size = Math.min(LARGEST, most, width * 0.4); size >= LOOSE * crowd.size; size *= 0.94) {
     const cell = { w: size + GAP, h: size + LABEL + GAP };
     const items = anchors(devices, width, height, cell);
     relax(items, width, height, cell);
@@ -19,7 +21,7 @@ export function arrange(devices, width, height) {
   }
   const items = anchors(devices, width, height, { w: crowd.w, h: crowd.h });
   settle(items, crowd);
-  return placed(items, crowd.size, crowd.w - GAP);
+  return placed(items, crowd.size, Math.min(crowd.w - GAP, Math.max(crowd.size, WIDEST)));
 }
 
 // The figure stands above its label.

@@ -1,6 +1,6 @@
 // The timelines: bring a file, its report, play, pause, seek, loop; the short ones are large buttons below the room.
 
-import { $, el, keyed, setAttribute, setHidden, setText } from "./dom.js";
+import { $, el, keyed, setAttribute, setHidden, setShare, setText } from "./dom.js";
 import { post } from "./api.js";
 import { words } from "./words.js";
 
@@ -82,7 +82,10 @@ export class TimelinesPanel {
     row.title = el("strong");
     row.state = el("span", { class: "state" });
     row.seek = el("input", { type: "range", min: 0, step: 100, "aria-label": words.position(name),
-      oninput: () => (row.dragging = true),
+      oninput: () => {
+        row.dragging = true;
+        setShare(row.seek);
+      },
       onchange: () => {
         row.dragging = false;
         this.order(name, "seek", { position_ms: Number(row.seek.value) });
@@ -128,6 +131,7 @@ export class TimelinesPanel {
   progress(row, timeline) {
     const at = this.model.position(timeline);
     if (!row.dragging) row.seek.value = at;
+    setShare(row.seek);
     setAttribute(row.seek, "aria-valuetext", clock(at));
     setText(row.clock, `${clock(row.dragging ? Number(row.seek.value) : at)} / ${clock(timeline.duration_ms)}`);
   }
