@@ -18,10 +18,11 @@ from broker_proc import homes
 from broker_proc.broker import Broker
 from broker_proc.door import Door
 from broker_proc.home_files import HomeFiles, warn_of_users
-from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
+from broker_proc.listeners import SocketFile, listen_tcp, listen_web
 from broker_proc.selfcheck import SelfCheck
 from effectd.access import passwords
 from effectd.access.access import Access
+from effectd.access.tls import tls_context
 from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
 from effectd.program.process import Process

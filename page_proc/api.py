@@ -40,6 +40,22 @@ class Api:
     async def static(self, request: Request) -> Response:
         return self._page.files.answer(request, request.path_params["name"])
 
+    async def login_page(self, request: Request) -> Response:
+        return self._page.files.answer(request, "login.html")
+
+    async def log_in(self, request: Request) -> Response:
+        fields = await bodies.fields(request)
+        bodies.known(fields, "name", "password")
+        name, password = fields.get("name"), fields.get("password")
+        if not isinstance(name, str) or not isinstance(password, str):
+            raise Refused(400, "name and password are needed, both are texts")
+        cookie = await self._page.users.log_in(request, name, password)
+        return replies.json({"user": name}, headers={"Set-Cookie": cookie})
+
+    async def log_out(self, request: Request) -> Response:
+        await bodies.read(request, kinds=())
+        return replies.json({"user": None}, headers={"Set-Cookie": self._page.users.log_out(request)})
+
     async def me(self, request: Request) -> Response:
         return replies.json(self._me(request))
 
@@ -67,7 +83,10 @@ class Api:
         return events.begin(None if who.sees_all else who.sees)
 
     async def fire(self, request: Request) -> Response:
-        guest.of(request).need(self._page.topics.effect(request.path_params["type"]))
+        effect_type = request.path_params["type"]
+        if len(effect_type) > 64 or set(effect_type) & set("+#\0"):
+            raise Refused(404, f"{effect_type[:64]!r} cannot be an effect type")
+        guest.of(request).need(self._page.topics.effect(effect_type))
         return await self._page.effects.post(request)
 
     async def stop(self, request: Request) -> Response:

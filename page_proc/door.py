@@ -1,15 +1,17 @@
 """Who may come in, before anything else is looked at: by which name, from which page, how often, as whom."""
 
-import logging
+import asyncio
 from typing import Any
 
-from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 
+from effectd.config import exposure
 from effectd.config.schema import Page
 from page_proc import hosts
-from page_proc.guest import Guest
+from page_proc.rates import Rates
 from page_proc.replies import Refused
+from page_proc.users import CHALLENGE, Users
 
 POLICY = "; ".join(
     (
@@ -24,20 +26,21 @@ SECURE = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-
-log = logging.getLogger(__name__)
+LOGIN = "/login"
+OPEN = (LOGIN, "/logout")  # to whoever has not logged in, with what lies in /static/
+NEVER_TOO_OFTEN = ("/api/stop", "/api/hold")  # what keeps people safe
 
 
 class Door:
     """An ASGI application around the page's own."""
 
-    def __init__(self, app: Any, page: Page) -> None:
-        self._app = app
-        self._names = hosts.own_names() | {name.lower() for name in page.names}
+    def __init__(self, app: Any, page: Page, users: Users) -> None:
+        self._app, self._users = app, users
+        self._names = exposure.own_names() | {name.lower() for name in page.names}
+        self._rates = Rates(asyncio.get_running_loop().time)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope["effectd.headers"] = SECURE
-        scope["effectd.guest"] = Guest(None, None, operate=True)
+        scope["effectd.headers"] = SECURE  # of a stream, which begins its answer itself
 
         async def say(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -45,15 +48,30 @@ class Door:
                 message["headers"] = [*message["headers"], *(one for one in SECURE if one[0] not in given)]
             await send(message)
 
-        response: Response | None = None
         try:
-            self._look(Headers(scope=scope), scope["method"])
+            response = await self._look(HTTPConnection(scope), scope["method"])
         except Refused as refused:
             response = refused.response()
         await (response or self._app)(scope, receive, say)
 
-    def _look(self, headers: Headers, method: str) -> None:
-        """Raises Refused."""
+    async def _look(self, request: HTTPConnection, method: str) -> Response | None:
+        """An answer of the door's own; None: whoever asks may come in, as the scope says. Raises Refused."""
+        self._look_at_names(request, method)
+        path, client = request.url.path, request.client.host if request.client is not None else ""
+        if not path.startswith(NEVER_TOO_OFTEN) and not self._rates.take(client):
+            raise Refused(429, "too many requests: at most 200 a second", {"Retry-After": "1"})
+        guest = None if path in OPEN or path.startswith("/static/") else await self._users.guest(request)
+        request.scope["effectd.guest"] = guest
+        if guest is not None or path in OPEN or path.startswith("/static/"):
+            return None
+        if method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse(LOGIN, 303, {"Cache-Control": "no-store"})
+        # a browser would ask for the password in a window of its own; the page has a better one
+        challenge = f'Session login="{LOGIN}"' if "sec-fetch-site" in request.headers else CHALLENGE
+        raise Refused(401, "a user of this home has to log in: by Basic, or at /login", {"WWW-Authenticate": challenge})
+
+    def _look_at_names(self, request: HTTPConnection, method: str) -> None:
+        headers = request.headers
         host, origin = headers.get("host", ""), headers.get("origin")
         name = hosts.name_of(host)
         if not hosts.may_be_called(name, self._names):

@@ -5,7 +5,6 @@ take the page for a part of that somebody's site.
 """
 
 import ipaddress
-import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -18,13 +17,6 @@ def name_of(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""
-
-
-def own_names() -> set[str]:
-    """What this machine calls itself."""
-    name = socket.gethostname().lower()
-    short = name.partition(".")[0]
-    return {name, short, f"{short}.local"}
 
 
 def may_be_called(name: str, own: Collection[str]) -> bool:

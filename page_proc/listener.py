@@ -25,10 +25,12 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """`trouble` is called with why nothing is listened on, and with "" when it is."""
+    """`told` gets why nothing is listened on, and whether that may pass by itself; "" when it is listened on."""
 
-    def __init__(self, app: Any, page: Page, context: ssl.SSLContext | None, trouble: Callable[[str], object]) -> None:
-        self._page, self._context, self._trouble = page, context, trouble
+    def __init__(
+        self, app: Any, page: Page, context: ssl.SSLContext | None, told: Callable[[str, bool], object]
+    ) -> None:
+        self._page, self._context, self._told = page, context, told
         self._loop = asyncio.get_running_loop()
         self._config = Config(
             app, lifespan="off", log_config=None, access_log=False, ws="none", timeout_keep_alive=KEEP_ALIVE_S
@@ -75,21 +77,21 @@ class Listener:
                     reuse_address=True,
                 )
             except OSError as error:
-                self._trouble(await self._why(error))
+                self._told(*await self._why(error))
             else:
                 scheme = "https" if self._context is not None else "http"
                 log.info("the page is at %s://%s:%d", scheme, page.host, page.port)
-                self._trouble("")
+                self._told("", True)
                 return
             await asyncio.sleep(RETRY_S)
 
-    async def _why(self, error: OSError) -> str:
+    async def _why(self, error: OSError) -> tuple[str, bool]:
         page = self._page
         if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
-            return f"port {page.port} of {page.host} is held by {await self._holds()}"
+            return f"port {page.port} of {page.host} is held by {await self._holds()}", True
         if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-            return f"the address {page.host} is not on this machine yet"
-        return f"cannot listen on {page.host}:{page.port}: {error.strerror or error}"
+            return f"the address {page.host} is not on this machine yet", True
+        return f"cannot listen on {page.host}:{page.port}: {error.strerror or error}", False
 
     async def _holds(self) -> str:
         """Who holds the port, as it was at most HOLDER_S ago."""

@@ -4,12 +4,15 @@ import asyncio
 import gc
 import logging
 import signal
+import ssl
 
 from uvloop import Loop
 
+from effectd.access.tls import tls_context
 from effectd.base.errors import ConfigError
 from effectd.config import reader
 from effectd.config.part import connection
+from effectd.config.reader import Config
 from effectd.program.broker_session import BrokerSession
 from effectd.program.holds import FILE, Holds
 from effectd.program.process import Process
@@ -28,6 +31,7 @@ from page_proc.picture import Picture
 from page_proc.programs import Programs
 from page_proc.stops import Stops
 from page_proc.timelines import Timelines
+from page_proc.users import Users
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +87,10 @@ class Page:
         self._held()
         self.files = Files()
         self._views: dict[str | None, View] = {}
-        door = Door(Paths(Api(self)), process.config.page)
-        self._listener = Listener(door, process.config.page, None, self._broker.trouble)
+        context = self._context(process.config)
+        self.users = Users(self.config, context, self._renewed)
+        door = Door(Paths(Api(self)), process.config.page, self.users)
+        self._listener = Listener(door, process.config.page, context, self._listening)
         self._broker.start()
 
     def view(self, who: Guest) -> View:
@@ -117,10 +123,29 @@ class Page:
         self.live.close()
         self.events.close()
         await self._listener.close()
+        self.users.close()
         self.programs.close()
         self.kept.close()
         self._broker.close()
         self._watcher.close()
+
+    def _context(self, config: Config) -> ssl.SSLContext | None:
+        assert config.page is not None
+        try:
+            return tls_context(config.page.tls, home=config.home, users=bool(config.broker.users))
+        except OSError as error:
+            raise config.file.error(("page", "tls"), f"no TLS with these files: {error}") from error
+
+    def _listening(self, reason: str, passes: bool) -> None:
+        """As the broker: ready, with the reason, while another program has the port."""
+        self._broker.remark(reason if passes else "")
+        self._broker.trouble("" if passes else reason)
+
+    def _renewed(self) -> None:
+        """Users have changed: whoever listens comes in again, as what he is now."""
+        self._views.clear()
+        self.live.close()
+        self.events.close()
 
     def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         levels = self.topics.split(topic)

@@ -17,6 +17,9 @@ def table(api: Api) -> list[tuple[str, str, Answer]]:
     return [
         ("GET", "/", api.index),
         ("GET", "/static/{name:path}", api.static),
+        ("GET", "/login", api.login_page),
+        ("POST", "/login", api.log_in),
+        ("POST", "/logout", api.log_out),
         ("GET", "/api/me", api.me),
         ("GET", "/api/health", api.health),
         ("GET", "/api/room", api.room),

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from effectd.base.errors import BrokerLost
 from effectd.cli import down as down_command
-from effectd.cli import storm, style, up
+from effectd.cli import page_url, storm, style, up
 from effectd.cli.client import CONNECT_S, Client, Message, Sent
 from effectd.config import programs, reader
 from effectd.config.reader import Config
@@ -213,6 +213,7 @@ def _what_next(tree: Config) -> None:
     typer.echo(f"""
 It goes on running; {own} down ends it. What to try next:
 
+{f"  {url}{chr(10)}      the room in a browser: look, and try it" if (url := page_url.of(tree)) else ""}
   {own} watch
       in another terminal: everything that happens here
   mosquitto_pub -h {address.host} -p {address.port} -t {tree.topics.effect("wind")} -m 60

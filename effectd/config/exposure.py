@@ -25,6 +25,21 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
+def own_names() -> set[str]:
+    """What this machine calls itself."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return {name, short, f"{short}.local"}
+
+
+def is_page(page: Page | None, host: str, port: int) -> bool:
+    """Whether what is at `host` and `port`, seen from this machine, is this home's own page."""
+    if page is None or port != page.port:
+        return False
+    name = host.strip("[]").lower()
+    return is_loopback(name) or name in {page.host.strip("[]").lower(), *own_names(), *map(str.lower, page.names)}
+
+
 def check(file: YamlFile, broker: Broker, devices: dict[str, Any]) -> None:
     """Raises ConfigError; `devices` as they stand in the file."""
     for name, user in broker.users.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from effectd.cli import message_lines, not_in_force
+from effectd.cli import message_lines, not_in_force, page_url
 from effectd.cli.client import Client, Message
 from effectd.cli.watch import draw, screen
 from effectd.cli.watch.freshness import Freshness
@@ -35,7 +35,8 @@ def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
 
 def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     def up() -> None:
-        typer.echo(f"watching {tree.broker.address}", err=True)
+        page = page_url.of(tree)
+        typer.echo(f"watching {tree.broker.address}{page and f'; the page: {page}'}", err=True)
         for line in not_in_force.lines(tree):
             typer.echo(line, err=True)
 
