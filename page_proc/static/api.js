@@ -22,7 +22,7 @@ export async function post(path, body, type = "application/json") {
   } catch {
     said = { reason: text || words.asked_wrong(answer.status) };
   }
-  if (answer.status === 401 && path !== "/api/login") location.assign("/login");
+  if (answer.status === 401 && path !== "/login") location.assign("/login");
   return { status: answer.status, body: said, ms: performance.now() - began };
 }
 

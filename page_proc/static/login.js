@@ -9,7 +9,7 @@ document.title = words.login_title;
 $("login").addEventListener("submit", async (event) => {
   event.preventDefault();
   setText($("told"), "");
-  const { status, body } = await post("/api/login", { name: $("name").value, password: $("password").value });
+  const { status, body } = await post("/login", { name: $("name").value, password: $("password").value });
   if (status === 200) location.assign("/");
   else {
     setText($("told"), body.reason || words.asked_wrong(status));

@@ -9,7 +9,7 @@ export class Top {
     Object.assign(this, { model, feed });
     this.since = null;
     $("logout").addEventListener("click", async () => {
-      await post("/api/logout");
+      await post("/logout");
       location.assign("/login");
     });
     setInterval(() => this.age(), 500);

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven, without a screen and without a word to anybody outside; and what tests ask of a page in it."""
+"""Debian's Chromium, driven, without a screen or a word to anybody outside; and what tests ask of a page in it."""
 
 import json
 import os
@@ -111,7 +111,8 @@ class Tab:
         if not self.js("Boolean(globalThis.axe)"):
             self.driver.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text())
         found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then((r) => done(JSON.stringify(r.violations)))"
+            "const done = arguments[0];"
+            "axe.run({resultTypes: ['violations']}).then((found) => done(JSON.stringify(found.violations)))"
         )
         return [
             f"{rule['id']}: {node['html'][:160]}: {node['failureSummary']}"

@@ -1,4 +1,4 @@
-"""Sixty devices in a real browser: each at its place, none over another, and twenty changes a second of each are drawn."""
+"""Sixty devices in a real browser: none stands over another, and twenty changes a second of each are drawn."""
 
 import random
 import threading
@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome
 
 from tests.system.chromium import PHONE, TABLET, WIDE, Tab, chromium
-from tests.system.home import Client, Home, wait_for
+from tests.system.home import Home
 
 COUNT, HZ, CHANGES = 60, 20, 60
 KINDS = ("light", "wind", "vibration", "scent", "fog", "spraying", "temperature", "flash")
-PLACES = [f"{x}:{z}" for x in ("left", "centerleft", "center", "centerright", "right") for z in ("back", "midway", "front")]
+PLACES = [
+    f"{x}:{z}" for x in ("left", "centerleft", "center", "centerright", "right") for z in ("back", "midway", "front")
+]
 
 
 def devices() -> dict[str, Any]:
@@ -73,7 +74,7 @@ def test_sixty_devices_change_twenty_times_a_second_and_all_of_it_is_drawn(home:
     tab.until("room.meter.figures.pictures > 0")
     driving.join(90)
     assert done.is_set()
-    last = f"[...room.model.devices.values()].every((device, n) => device.intensity === n + 1)"
+    last = "[...room.model.devices.values()].every((device, n) => device.intensity === n + 1)"
     tab.until(last, "the last state of each")
     tab.until("[...room.stage.nodes.values()].every((node, n) => Math.abs(node.level - (n + 1) / 100) < 1e-9)")
     tab.says('#devices [data-key="far-59"]', "60 %")
@@ -93,7 +94,9 @@ def test_none_of_sixty_stands_over_another(home: Home, tab: Tab, size: tuple[int
         assert room["left"] <= a["left"] and a["right"] <= room["right"]  # noqa: PT018
         assert room["top"] <= a["top"] and a["bottom"] <= room["bottom"]  # noqa: PT018
         for b in boxes[n + 1 :]:
-            apart = a["right"] <= b["left"] or b["right"] <= a["left"] or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]
+            apart = (
+                a["right"] <= b["left"] or b["right"] <= a["left"] or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]
+            )
             assert apart, (a, b)
     assert tab.accessible() == []
     tab.picture(f"sixty-{size[0]}")
@@ -105,7 +108,11 @@ def test_any_room_is_arranged_with_all_within_and_left_remains_left(home: Home, 
     dice = random.Random(15)
     rooms = [
         [
-            {"name": f"d{n}", "place": [dice.choice([None, 0, 1, 2, 3, 4]), None, dice.choice([None, 0, 1, 2])], "zones": []}
+            {
+                "name": f"d{n}",
+                "place": [dice.choice([None, 0, 1, 2, 3, 4]), None, dice.choice([None, 0, 1, 2])],
+                "zones": [],
+            }
             for n in range(count)
         ]
         for count in (1, 2, 3, 5, 8, 13, 21, 34, 55, 100)

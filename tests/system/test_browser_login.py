@@ -1,4 +1,4 @@
-"""Who logs in sees and does on the page what his rights are, and no more; who does not sees the login and nothing else."""
+"""Who logs in sees and does on the page what he has the right to; who does not sees the login and nothing else."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, on a real home: see an effect, fire one, stop, hold; what dies is told, and comes back."""
+"""The page in a real browser, on a real home: see an effect, fire one, stop, hold; what dies is told and comes back."""
 
 import json
 import signal
@@ -44,13 +44,15 @@ def client(home: Home) -> Client:
 
 @pytest.fixture
 def tab(home: Home, browser: Chrome, client: Client) -> Iterator[Tab]:
-    """The page, live; whatever a test has done, everything is off and released afterwards, and the browser is content."""
+    """The page, live; afterwards everything is off and released, and the browser is content."""
     home.wait_ready()
     tab = Tab(browser, f"http://127.0.0.1:{home.config['page']['port']}")
     yield tab.open().live()
     client.publish("holds/page", "")
     client.publish("stop-all", "")
-    tab.until("![...room.model.devices.values()].some((device) => device.on) && !room.model.holds.length", "everything off")
+    tab.until(
+        "![...room.model.devices.values()].some((device) => device.on) && !room.model.holds.length", "everything off"
+    )
     assert tab.complaints() == []
 
 
@@ -192,7 +194,9 @@ def test_a_hold_stands_across_the_page_until_it_is_released(tab: Tab, client: Cl
     shows(tab, "wind", "off$")
 
 
-def test_a_timeline_is_brought_played_moved_looped_and_a_short_one_is_a_cue(tab: Tab, client: Client, tmp_path: Path) -> None:
+def test_a_timeline_is_brought_played_moved_looped_and_a_short_one_is_a_cue(
+    tab: Tab, client: Client, tmp_path: Path
+) -> None:
     for name, document in (("Small Storm.json", FILM), ("gust.json", CUE)):
         (tmp_path / name).write_text(json.dumps(document))
     tab.find("#tab-timelines").click()
