@@ -163,6 +163,11 @@ class Api:
         guest.of(request).need(self._page.topics.effect(effect_type))
         return await self._page.effects.send(effect_type, payload, effect_id=effect.new_id())
 
+    async def openapi(self, _request: Request) -> Response:
+        from page_proc import openapi, paths  # made when it is asked for, which is seldom
+
+        return replies.json(openapi.document(paths.table(self)))
+
     def _timeline(self, request: Request, word: str) -> str:
         name = str(request.path_params["name"])
         if not DEVICE_ID.fullmatch(name):

@@ -92,6 +92,7 @@ class Page:
         door = Door(Paths(Api(self)), process.config.page, self.users)
         self._listener = Listener(door, process.config.page, context, self._listening)
         self._broker.start()
+        self._connection_changed()
 
     def view(self, who: Guest) -> View:
         """Those who see the same share one, and with it what is encoded for them."""

@@ -30,7 +30,7 @@ def client(room: Home) -> Client:
 
 
 def on(client: Client, device: str) -> bool:
-    return bool((client.state(device) or {}).get("on"))
+    return bool(client.state(device)["on"])
 
 
 def test_one_process_drives_both_and_each_has_its_own_topics_limits_and_receipts(room: Home, client: Client) -> None:
