@@ -78,7 +78,7 @@ export class TimelinesPanel {
 
   make(name) {
     const row = { name };
-    const button = (word, order) => el("button", { type: "button", "aria-label": words.of_timeline(words[word], name), onclick: order }, words[word]);
+    const button = (word, order) => el("button", { type: "button", "aria-label": words.of_timeline(word, name), onclick: order }, word);
     row.title = el("strong");
     row.state = el("span", { class: "state" });
     row.seek = el("input", { type: "range", min: 0, step: 100, "aria-label": words.position(name),
@@ -91,10 +91,10 @@ export class TimelinesPanel {
         this.order(name, "seek", { position_ms: Number(row.seek.value) });
       } });
     row.clock = el("span", { class: "clock" });
-    row.play = button("play", () => this.order(name, "play", { from_ms: 0, loop: row.loop.checked }));
-    row.pause = button("pause", () => this.order(name, "pause"));
-    row.resume = button("resume", () => this.order(name, "resume"));
-    row.stop = button("stop", () => this.order(name, "stop"));
+    row.play = button(words.play, () => this.order(name, "play", { from_ms: 0, loop: row.loop.checked }));
+    row.pause = button(words.pause, () => this.order(name, "pause"));
+    row.resume = button(words.resume, () => this.order(name, "resume"));
+    row.stop = button(words.stop, () => this.order(name, "stop"));
     row.loop = el("input", { type: "checkbox", "aria-label": words.of_timeline(words.loop, name) });
     row.report = el("details", {}, el("summary"), el("ul"));
     this.rows.set(name, row);

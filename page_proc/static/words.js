@@ -91,7 +91,6 @@ export const words = {
   not_told: "not told by this device",
   until_stopped: "until stopped",
   seconds: (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
-  seconds_left: (value) => (value < 10 ? `${value.toFixed(1)} s left` : `${Math.round(value)} s left`),
   at_most: (percent, seconds, rate) => `${percent} %, ${seconds} s on, ${rate} a second`,
   dry_run: "dry run: nothing is moved",
   remote: "driven elsewhere",
