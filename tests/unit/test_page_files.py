@@ -1,4 +1,4 @@
-"""The page's own files: short, of plain English in one place, with nothing from elsewhere and nothing that the policy forbids."""
+"""The page's own files: short, words in one place, nothing from elsewhere, and nothing that the policy forbids."""
 
 import re
 from pathlib import Path
