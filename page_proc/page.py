@@ -24,6 +24,7 @@ from page_proc.files import Files
 from page_proc.guest import Guest
 from page_proc.listener import Listener
 from page_proc.live import Live, View
+from page_proc.metrics import Metrics
 from page_proc.operator import Operator
 from page_proc.orders import Orders
 from page_proc.paths import Paths
@@ -72,9 +73,10 @@ class Page:
         self.live.changes = self.picture.changes
         self.programs = Programs(self.config, self._watcher, self.picture.programs_changed)
         self.programs.watched = lambda: self.live.watched
+        self.metrics = Metrics(self.config)
         self._broker = BrokerSession(process, loop, self._watcher, on_change=self._connection_changed)
         self._broker.connect(
-            process.name, subscriptions=self.topics.listened, on_message=self._take, on_up=self._connected
+            process.name, subscriptions=self._subscriptions, on_message=self._take, on_up=self._connected
         )
         link = lambda: self._broker.link  # noqa: E731
         self.orders = Orders(link, self.topics)
@@ -93,6 +95,15 @@ class Page:
         self._listener = Listener(door, process.config.page, context, self._listening)
         self._broker.start()
         self._connection_changed()
+
+    @property
+    def _subscriptions(self) -> tuple[str, ...]:
+        """The figures of another broker may be nobody's to read there, and have an exporter of their own."""
+        return (*self.topics.listened, "$SYS/broker/#") if self.config.broker.embedded else self.topics.listened
+
+    @property
+    def connected(self) -> bool:
+        return self._broker.up
 
     def view(self, who: Guest) -> View:
         """Those who see the same share one, and with it what is encoded for them."""
@@ -116,6 +127,7 @@ class Page:
         self.config = fresh
         self._views.clear()
         self.picture.configure(fresh)
+        self.metrics.configure(fresh)
         self.programs.configure(fresh)
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
@@ -149,8 +161,9 @@ class Page:
         self.events.close()
 
     def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        self.metrics.hear(topic, payload)
         levels = self.topics.split(topic)
-        if not levels:
+        if not levels or levels[0] == "$SYS":
             return
         self.events.take(topic, payload)
         self.orders.take(levels, payload)
@@ -174,3 +187,4 @@ class Page:
             reason = self._broker.missing
             if self.picture.away != reason:
                 self.picture.lost(reason)
+                self.metrics.lost()

@@ -58,6 +58,7 @@ def table(api: Api) -> list[Path]:
             *("GET", "/api/health", api.health, "Who is ready; 503: not all are. As `effectd health --json`."),
             *("Health", JSON, (503,)),
         ),
+        Path("GET", "/metrics", api.metrics, "Figures for Prometheus (docs/metrics.md).", "text", TEXT),
         Path("GET", "/api/room", api.room, "The whole picture of the room.", "Room"),
         Path(
             *("GET", "/api/live", api.live, "The picture, and then its changes, as named events.", "text", EVENTS),

@@ -163,6 +163,15 @@ class Programs:
         return Seen(supervised, restarts, stale, {pid: _weight(found) for pid, found in self._processes.items()})
 
 
+def cpu_seconds(pid: int | None) -> float | None:
+    """How long the process has been on a CPU since its start."""
+    process = _process(pid) if pid else None
+    try:
+        return sum(process.cpu_times()[:2]) if process is not None else None
+    except psutil.Error:
+        return None
+
+
 def _process(pid: int) -> psutil.Process | None:
     try:
         return psutil.Process(pid)

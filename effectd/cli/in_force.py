@@ -13,6 +13,7 @@ from effectd.config import part, programs, reader
 from effectd.config.reader import Config
 from effectd.config.schema import Address, Broker
 from effectd.messages import answers
+from effectd.messages.topics import HomeAssistantTopics
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
 from effectd.supervision.plan import Left, Plan, Runs, place_of, plan
@@ -118,6 +119,10 @@ def _forget(tree: Config, left: Left, todo: Plan) -> Done:
     kept = [topic for device in left.devices for topic in topics.kept_of_device(device)]
     if any(programs.of(name).name == programs.DISPATCHER for name in left.programs):
         kept += topics.kept_of_dispatcher()
+        here = place_of(part.of(tree, programs.BROKER))
+        if tree.home_assistant.discovery and place.broker != here.broker:  # at the same one its successor sees to it
+            announced = HomeAssistantTopics(tree.home_assistant.prefix)
+            kept += [announced.device(tree.client_id(device)) for device in left.devices]
     gone = {topics.system(name): _gone(name) for name in left.programs}
     try:
         with Client(there, "up", [*kept, *gone]) as client:

@@ -39,7 +39,8 @@ def of(tree: Config, name: str) -> Part:
         part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
-        part = {"devices": devices, "effects": tree.effects, "timelines": tree.timelines, "broker": _way(tree)}
+        told = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
+        part = {"devices": devices, "effects": tree.effects, **told, "broker": _way(tree)}
     else:  # of a program that is not named here nobody knows what it reads
         whole = {key: value for key, value in _fields(tree).items() if key not in _NO_CONTENT}
         part = {**whole, "broker": _way(tree)}

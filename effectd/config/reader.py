@@ -26,6 +26,7 @@ from effectd.config.schema import (
     Device,
     EffectType,
     HomeAddress,
+    HomeAssistant,
     Page,
     Supervision,
     Timelines,
@@ -51,6 +52,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
     page: Page | None = None
+    home_assistant: HomeAssistant = HomeAssistant()
 
 
 class Config(Struct, frozen=True):
@@ -68,6 +70,7 @@ class Config(Struct, frozen=True):
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
     page: Page | None = None  # None: this home has no page
+    home_assistant: HomeAssistant = HomeAssistant()
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -199,6 +202,10 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
+    if top.home_assistant.discovery and not top.dispatcher:
+        raise file.error(
+            ("home_assistant", "discovery"), "the dispatcher announces devices, and here is none: set it in its home"
+        )
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
     buses, devices, errors = dict[str, Bus](), dict[str, Device](), list[ConfigError]()
     for name, raw in top.buses.items():
@@ -221,6 +228,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         supervision=top.supervision,
         timelines=top.timelines,
         page=top.page,
+        home_assistant=top.home_assistant,
         dispatcher=top.dispatcher,
         buses=buses,
         buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},

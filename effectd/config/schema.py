@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from effectd.messages.topics import FIRST
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
@@ -275,6 +277,19 @@ class MpvClock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"
 
 class Timelines(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ArtNetClock | MpvClock | None = None
+
+
+class HomeAssistant(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether Home Assistant is told of each device, and under which of its discovery prefixes."""
+
+    discovery: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=100)] = "homeassistant"
+
+    def __post_init__(self) -> None:
+        if self.prefix.partition("/")[0] in FIRST:
+            raise ValueError(
+                f"prefix: {self.prefix!r} has a meaning of its own in effectd; Home Assistant's own is homeassistant"
+            )
 
 
 class Supervision(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,19 @@ FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all",
 ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
 
 
+class HomeAssistantTopics:
+    """Those of Home Assistant's MQTT integration; they are below no topic_root."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        # it says `online` there at each of its starts; where another prefix is set there, mostly at the old place
+        self.status = tuple(dict.fromkeys((f"{prefix}/status", "homeassistant/status")))
+
+    def device(self, node: str) -> str:
+        """Where a device is announced (retained; empty when there is none any more)."""
+        return f"{self._prefix}/device/{node}/config"
+
+
 class Topics:
     """The topics under one root ("" or `room1`, no slash at its ends)."""
 
