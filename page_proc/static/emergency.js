@@ -4,6 +4,10 @@ import { $, setText } from "./dom.js";
 import { post } from "./api.js";
 import { words } from "./words.js";
 
+const LIMIT_MS = 4000; // drivers confirm within 2 s, or are named
+const AGAIN_MS = 400;
+const TRIED_MS = 10_000; // what is pressed now is not to happen at some later time
+
 export class Emergency {
   constructor(model) {
     this.model = model;
@@ -25,13 +29,18 @@ export class Emergency {
     return this.ask(`/api/stop/${encodeURIComponent(name)}`, (_, ms) => words.stopped_one(name, ms));
   }
 
-  // Each press is sent: a button that waits for an answer is no stop.
+  // Each press is sent: a button that waits for an answer is no stop. Where nobody answers it is sent again for a while.
   async ask(path, off, body) {
     this.asking += 1;
     const mine = this.asking;
+    const until = performance.now() + TRIED_MS;
     this.tell(words.stopping, "asked");
-    const answer = await post(path, body);
-    if (mine === this.asking) this.answered(answer, off);
+    let answer;
+    do {
+      if (answer) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      answer = await post(path, body, undefined, LIMIT_MS);
+      if (mine === this.asking) this.answered(answer, off);
+    } while (answer.status === 0 && mine === this.asking && performance.now() < until);
     return answer;
   }
 
