@@ -5,6 +5,7 @@ import { post } from "./api.js";
 import { words } from "./words.js";
 
 const LIMIT_MS = 4000; // drivers confirm within 2 s, or are named
+const NAMED = 5;
 const AGAIN_MS = 400;
 const TRIED_MS = 10_000; // what is pressed now is not to happen at some later time
 
@@ -48,9 +49,12 @@ export class Emergency {
     const devices = Object.entries(body.devices ?? {});
     const open = devices.filter(([, word]) => word !== "off");
     if (status === 0) this.tell(words.nobody_answers, "bad");
-    else if (open.length) {
+    else if (open.length && status !== 200) {
       const named = open.map(([name]) => (body.reasons?.[name] ? `${name} (${body.reasons[name]})` : name));
       this.tell(words.not_confirmed(named.join(", ")), "bad");
+    } else if (open.length) { // driven elsewhere: they were told, and cannot confirm
+      const names = open.map(([name]) => name);
+      this.tell(words.told_only(devices.length - open.length, names.slice(0, NAMED).join(", "), Math.max(0, names.length - NAMED)), "asked");
     } else if (status === 200) this.tell(off(devices.length, Math.round(ms)), "good");
     else this.tell(body.reason || words.asked_wrong(status), "bad");
   }

@@ -60,6 +60,7 @@ export const words = {
   stopped_all: (count, ms) => `All ${count} off, confirmed in ${ms} ms`,
   stopped_one: (name, ms) => `${name} is off, confirmed in ${ms} ms`,
   not_confirmed: (names) => `NOT CONFIRMED: ${names}`,
+  told_only: (off, names, more) => `${off} off. Told, but driven elsewhere: ${names}${more ? ` and ${more} more` : ""}`,
   nobody_answers: "The page program does not answer: nothing was stopped from here so far. Use the switch in the room, or `effectd stop`.",
   stopped_by_other: (device) => (device ? `${device} was stopped` : "Everything was stopped"),
   hold: "Hold",

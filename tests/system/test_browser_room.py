@@ -152,6 +152,8 @@ def test_a_driver_that_is_killed_is_seen_to_go_and_to_come_back(home: Home, tab:
     shows(tab, "scent", "offline")
     tab.says("#tab-programs .badge", "1")
     tab.says("#announced", "scent is (stopped|gone)")
+    tab.find("#stop-all").click()
+    tab.says("#stop-told", r"NOT CONFIRMED: scent \(it does not run\)")
     tab.picture("driver-dead")
     home.order("start", "scent")
     tab.says(row, "ready")
