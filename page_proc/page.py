@@ -117,13 +117,13 @@ class Page:
         """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
         try:
             fresh = reader.load(self._process.home)
-            self._process.works_by(fresh)
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
         if connection(fresh) != connection(self.config) or fresh.page != self.config.page:
             log.error("another topic_root, broker or page is taken in only by: effectd up")
             return
+        self._process.works_by(fresh)
         self.config = fresh
         self._views.clear()
         self.picture.configure(fresh)
@@ -179,6 +179,7 @@ class Page:
     def _connected(self) -> None:
         self.picture.connected()
         self.orders.connected()
+        self.stops.connected()
 
     def _connection_changed(self) -> None:
         if not self._broker.up:

@@ -14,6 +14,7 @@ from effectd.program.link import Link
 from effectd.readiness.gate_request import ANSWERED_WITHIN_S, GateRequest
 from page_proc.device import Device
 
+_UNSAID = 500
 OFF, UNCONFIRMED = "off", "unconfirmed"
 Answer = dict[str, Any]
 
@@ -48,6 +49,12 @@ class Stops:
     def __init__(self, run: Path, link: Callable[[], Link], devices: Callable[[], Mapping[str, Device]]) -> None:
         self._run, self._link, self._devices = run, link, devices
         self._loop = asyncio.get_running_loop()
+        self._unsaid: dict[str, bytes] = {}  # holds and releases of a time without a broker, which retains them
+
+    def connected(self) -> None:
+        """The broker may not have what was held meanwhile, or still retain what was released."""
+        for topic in [topic for topic, payload in self._unsaid.items() if self._publish(topic, payload, retain=True)]:
+            del self._unsaid[topic]
 
     async def stop(self, tree: Config, device: str | None) -> Outcome:
         """Everything off, or one device."""
@@ -71,7 +78,10 @@ class Stops:
     async def hold(self, tree: Config, name: str, request: dict[str, Any], payload: bytes) -> Outcome:
         """Or release, as `request` says. `payload`: what then stands on `holds/<name>`."""
         asked = self._ask_all(tree, request, tree.devices)
-        sent = self._publish(tree.topics.hold(name), payload, retain=True)
+        topic = tree.topics.hold(name)
+        self._unsaid.pop(topic, None)
+        if not (sent := self._publish(topic, payload, retain=True)) and len(self._unsaid) < _UNSAID:
+            self._unsaid[topic] = payload
         outcome, answers = Outcome(), await asked
         hold = holds.decode(name, payload, 0)
         for device, found in tree.devices.items():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd.config.schema import Page
-from page_proc import hosts, stream
+from page_proc import hosts
 from page_proc.door import Door
 from page_proc.guest import Guest
 from page_proc.rates import Rates
@@ -178,11 +178,10 @@ def test_who_does_not_read_the_events_is_let_go():
     asyncio.run(run())
 
 
-def test_a_stream_ends_with_its_client_and_says_now_and_then_that_it_lives(monkeypatch):
-    monkeypatch.setattr(stream, "ALIVE_S", 0.01)
+def test_a_stream_ends_with_its_client_and_says_now_and_then_that_it_lives():
 
     async def run() -> list[bytes]:
-        reader, gone, said = Stream(), asyncio.Event(), []
+        reader, gone, said = Stream(0.01), asyncio.Event(), []
 
         async def send(message: Any) -> None:
             said.append(message.get("body", b""))
