@@ -46,6 +46,10 @@ class Effects(Part):
     def configure(self, config: Config) -> None:
         self._intake.types = frozenset(name for device in config.devices.values() for name in device.effects)
 
+    def __len__(self) -> int:
+        """How many wait for their turn."""
+        return len(self._intake)
+
     def stop(self) -> None:
         """What still waits for its turn has no receipt, so it was not accepted."""
         self._intake.clear()

@@ -61,7 +61,7 @@ def run(home: Path) -> int:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     for key, who in ports.held_by_others(tree):
-        typer.echo(f"{ConfigError(home / FILE, tree.file.line('broker', key), f'broker.{key}', who)} (a warning)")
+        typer.echo(f"{ConfigError(home / FILE, tree.file.line(*key.split('.')), key, who)} (a warning)")
     for line in check_users.advice(tree):
         typer.echo(line)
     for zone, light in lights.unlimited(tree.devices):
@@ -228,6 +228,9 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
             elif argument != name:
                 what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
                 found.append(conf.problem(f"program:{name}", "command", what))
+        elif name == programs.PAGE and name not in tree.programs:
+            what = f"{FILE} has no `page:`; add `page: {{}}` there, or remove this section"
+            found.append(conf.problem(f"program:{name}", "", what))
         elif name == (row := programs.of(name)).name and module != row.module:
             what = f"must run `python -m {row.module}`"
             found.append(conf.problem(f"program:{name}", "command", what))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from effectd.base.errors import BrokerLost
 from effectd.cli import down as down_command
-from effectd.cli import style, up
+from effectd.cli import page_url, style, up
 from effectd.cli.client import CONNECT_S, Client, Message
 from effectd.config import programs, reader
 from effectd.config.reader import Config
@@ -257,6 +257,7 @@ def _what_next(tree: Config) -> None:
     typer.echo(f"""
 It goes on running; {own} down ends it. What to try next:
 
+{f"  {url}{chr(10)}      the room in a browser: look, and try it" if (url := page_url.of(tree)) else ""}
   {own} watch
       in another terminal: everything that happens here
   {own} play {NAME}

@@ -16,6 +16,7 @@ from effectd.config.address import External
 from effectd.config.reader import Config
 from effectd.config.schema import Broker
 from effectd.messages import answers
+from effectd.messages.topics import HomeAssistantTopics
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
 from effectd.supervision.plan import Left, Place, Plan, Runs, plan
@@ -60,11 +61,11 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
     done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
-    if todo.reread:
-        supervisor.reread()
-        for name, keys in todo.reread.items():
-            done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
-            _await(home, name, wanted[name])
+    for name in todo.reread:
+        supervisor.reread(name)
+    for name, keys in todo.reread.items():
+        done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
+        _await(home, name, wanted[name])
     return done
 
 
@@ -136,6 +137,10 @@ def _clear(tree: Config, left: Left) -> None:
     kept = [topic for device in left.devices for topic in topics.kept_of_device(device)]
     if any(programs.of(name).name == programs.DISPATCHER for name in left.programs):
         kept += topics.kept_of_dispatcher()
+        here = places.now(tree).place.broker
+        if tree.home_assistant.discovery and left.place.broker != here:  # at the same one its successor sees to it
+            announced = HomeAssistantTopics(tree.home_assistant.prefix)
+            kept += [announced.device(tree.client_id(device)) for device in left.devices]
     gone = {topics.system(name): _gone(name) for name in left.programs}
     with Client(there, "up", [*kept, *gone]) as client:
         client.connect(_BROKER_S)

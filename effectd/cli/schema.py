@@ -16,7 +16,18 @@ from msgspec import Struct
 import effectd
 from drivers import kinds
 from effectd.config.reader import FILE
-from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions, Supervision, Timelines
+from effectd.config.schema import (
+    Broker,
+    Bus,
+    Button,
+    Device,
+    EffectType,
+    HomeAssistant,
+    Page,
+    RemoteOptions,
+    Supervision,
+    Timelines,
+)
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
 PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
@@ -36,6 +47,8 @@ class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Button] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
+    home_assistant: HomeAssistant = HomeAssistant()
 
 
 def run() -> int:

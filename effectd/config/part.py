@@ -33,9 +33,13 @@ def of(tree: Config, name: str) -> Part:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
+    elif row.name == programs.PAGE:
+        shown = {"devices": tree.devices, "effects": tree.effects, "programs": tree.programs}
+        part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
-        part = {"devices": devices, "effects": tree.effects, "timelines": tree.timelines, "broker": _way(tree)}
+        told = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
+        part = {"devices": devices, "effects": tree.effects, **told, "broker": _way(tree)}
     else:  # of a program that is not named here nobody knows what it reads
         whole = {key: value for key, value in _fields(tree).items() if key not in _NO_CONTENT}
         part = {**whole, "broker": _way(tree)}

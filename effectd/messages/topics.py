@@ -9,6 +9,19 @@ FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all",
 ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
 
 
+class HomeAssistantTopics:
+    """Those of Home Assistant's MQTT integration; they are below no topic_root."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        # it says `online` there at each of its starts; where another prefix is set there, mostly at the old place
+        self.status = tuple(dict.fromkeys((f"{prefix}/status", "homeassistant/status")))
+
+    def device(self, node: str) -> str:
+        """Where a device is announced (retained; empty when there is none any more)."""
+        return f"{self._prefix}/device/{node}/config"
+
+
 class Topics:
     """The topics under one root ("" or `room1`, no slash at its ends)."""
 
@@ -129,6 +142,20 @@ class Topics:
     def dispatched(self) -> tuple[str, ...]:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))
+
+    @property
+    def listened(self) -> tuple[str, ...]:
+        """All that the contract has a meaning for, and nothing else that goes over a shared broker."""
+        return tuple(f"{self._root}{first}/#" for first in FIRST if first != "probe")
+
+    def stays(self, topic: str) -> bool:
+        """Whether what is published there is retained: it is what stands now, and not what happens."""
+        match self.split(topic):
+            case ["devices", _, "state" | "availability" | "config" | "fence"] | ["timelines", _, "state"]:
+                return True
+            case ["system" | "holds", *_]:
+                return True
+        return False
 
     def is_own(self, topic: str) -> bool:
         """Whether the contract has a meaning for this topic, or keeps it for one."""

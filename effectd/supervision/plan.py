@@ -11,7 +11,8 @@ from typing import NamedTuple
 from effectd.config import part, programs
 from effectd.config.part import Part
 
-_CONNECTION = ("topic_root", "broker")  # keys that no program can take in while it is connected
+# keys that no program can take in while it is connected, or listens
+_CONNECTION = ("topic_root", "home_assistant", "broker", "page")
 
 
 class Runs(NamedTuple):

@@ -86,7 +86,7 @@ def test_what_has_changed_is_restarted_and_the_dispatcher_reads_again(room):
     edit(room, "{kind: virtual}", "{kind: virtual, dry_run: true}")
     supervisord = Supervisord()
     done, asked = bring(room, supervisord)
-    assert asked == [("stop", ["fan", "stage"]), ("start", ["fan", "stage"])]
+    assert asked == [("stop", ["fan", "stage"]), ("start", ["fan", "stage"]), ("reread", "dispatcher")]
     assert [order for order, *_ in supervisord.asked if order.startswith("reread")] == ["reread_supervision", "reread"]
     assert done == {
         "fan": "restarted: location",

@@ -62,7 +62,8 @@ def _header(room: Room, width: int) -> Line:
     right = [Segment(f"{room.rate():.1f}", BOLD), Segment(f" effects/s  {clock} ", DIM)]
     mark = Segment(" ● ", Style.parse("red" if room.away else "green"))
     left = [Segment(" effectd ", Style(bold=True, reverse=True)), mark, Segment(room.address)]
-    return [*fit([*left, Segment(f"  {room.home}", DIM)], width - length(right)), *right]
+    where = "  ".join(filter(None, ("", room.home, room.page)))
+    return [*fit([*left, Segment(where, DIM)], width - length(right)), *right]
 
 
 def _rule(title: str, width: int, end: str = "") -> Line:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from effectd.cli import style
+from effectd.cli import page_url, style
 from effectd.cli.watch.playing import Playing
 from effectd.config import programs
 from effectd.config.reader import Config
@@ -123,7 +123,7 @@ class Room:
         self, config: Config, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = answers.unix_ms
     ) -> None:
         self.now, self.wall = clock, wall
-        self.home, self.address = str(config.home), str(config.broker.address)
+        self.home, self.address, self.page = str(config.home), str(config.broker.address), page_url.of(config)
         self.away = "connecting"
         self.devices: dict[str, Device] = {}
         for name, known in config.devices.items():
