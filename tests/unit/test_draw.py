@@ -78,6 +78,25 @@ def test_with_twenty_devices_each_is_still_there_with_what_it_does(width: int, h
     assert "22 ready" in text or text.count("ready") >= 22
 
 
+def test_who_holds_what_and_why_is_said_and_each_device_says_why_it_is_kept_off():
+    story = Story().ready()
+    holds = [
+        {"name": "door", "reason": "open", "target": None, "since": 1},
+        {"name": "anna", "target": ["wind"], "since": 2},
+    ]
+    story.say("system/holds", holds, retained=True)
+    story.say("devices/wind/state", {"on": False, "reason": "held by door: open"}, retained=True)
+    story.say("devices/scent/state", {"on": False, "reason": "budget: free again in 50 s"}, retained=True)
+    shown = lines(story, 80, 24)
+    assert " held by door: open; held by anna (only wind)" in shown[1]
+    text = "\n".join(shown)
+    assert "held by door:" in text.replace(shown[1], "")
+    assert "budget: free" in text
+    for nonsense in (b"", b"{}", b"[1]", b"[" * 100_000):
+        story.say("system/holds", nonsense)
+        assert "door" not in lines(story, 80, 24)[1]
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_device_that_is_offline_is_said_to_be_so_and_its_program_to_be_gone(width: int, height: int):
     story = four_on()

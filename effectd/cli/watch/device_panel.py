@@ -89,7 +89,9 @@ def _texts(room: Room, device: Device, height: int, width: int) -> list[Line]:
     now = room.now()
     left, running = device.left(now), device.running(now)
     look = [Segment(device.look if running else "")]
-    lasts = [Segment("" if not running else "held" if device.held else "" if left is None else f"{left:.1f} s left")]
+    lasts = [Segment("held" if device.held else "" if left is None else f"{left:.1f} s left")]
+    if not running:
+        lasts = [Segment(device.why, _STALE)]
     effect_id = [Segment(device.effect_id if running else "", DIM)]
     latency = list[Segment]()
     if device.latency_ms is not None:
