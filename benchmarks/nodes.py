@@ -28,7 +28,7 @@ class Node(ABC):
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name, self.port = folder / name, name, free_port()
         self.folder.mkdir()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
     def command(self) -> tuple[list[str], dict[str, str]]:
@@ -37,7 +37,7 @@ class Node(ABC):
     def start(self) -> None:
         command, environment = self.command()
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -48,11 +48,11 @@ class Node(ABC):
 
     def kill(self) -> None:
         """kill -9, and whatever it has started."""
-        if self._process is not None:
+        if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
-            self._process = None
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+            self.process = None
 
     def answers(self) -> bool:
         """Whether a client is let in."""
