@@ -35,6 +35,13 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether a process listens on the port of this machine."""
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
 def answers(path: Path) -> bool:
     """Whether a process listens on the UNIX socket."""
     with socket.socket(socket.AF_UNIX) as sock:
@@ -46,14 +53,18 @@ def answers(path: Path) -> bool:
         return True
 
 
-def wait_for(condition: Callable[[], Any], limit: float = 15.0, what: str = "") -> Any:
-    """The first true answer of `condition`; fails after `limit` seconds."""
+def wait_for(condition: Callable[[], Any], limit: float = 30.0, what: str = "") -> Any:
+    """The first true answer of `condition`; fails after `limit` seconds. What it looks into may not be there yet."""
     end = time.monotonic() + limit
     while True:
-        answer = condition()
+        try:
+            answer, missing = condition(), None
+        except (LookupError, TypeError) as error:
+            answer, missing = None, error
         if answer:
             return answer
-        assert time.monotonic() < end, f"not within {limit} s: {what or condition}"
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit} s: {what or condition}") from missing
         time.sleep(0.01)
 
 
@@ -135,8 +146,8 @@ class Client:
         return wait_for(final, limit, f"a final receipt of {effect_id}")
 
     def state(self, device: str) -> Any:
-        states = self.json(f"devices/{device}/state")
-        return states[-1] if states else None
+        """The newest one; the first is waited for."""
+        return wait_for(lambda: self.json(f"devices/{device}/state"), what=f"a state of {device}")[-1]
 
     def close(self) -> None:
         self._client.disconnect()

@@ -30,7 +30,7 @@ def client(room: Home) -> Client:
 
 
 def on(client: Client, device: str) -> bool:
-    return bool((client.state(device) or {}).get("on"))
+    return bool(client.state(device)["on"])
 
 
 def test_one_process_drives_both_and_each_has_its_own_topics_limits_and_receipts(room: Home, client: Client) -> None:
@@ -78,8 +78,10 @@ def test_a_bus_that_is_killed_takes_its_devices_offline_one_by_one_and_brings_th
     for name in ("fan", "lamp"):
         # the last will says it, and the new process may say it again before its device is off: once or twice, then back
         wait_for(
-            lambda name=name: list(dict.fromkeys(client.on(f"devices/{name}/availability")[before[name] :]))
-            == [b"offline", b"online"],
+            lambda name=name: (
+                list(dict.fromkeys(client.on(f"devices/{name}/availability")[before[name] :]))
+                == [b"offline", b"online"]
+            ),
             what=f"{name} offline and online again",
         )
     room.wait_ready()

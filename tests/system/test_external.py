@@ -19,7 +19,7 @@ from effectd.base.loop import Loop
 from effectd.config import reader
 from effectd.program.process import Process
 from tests.system.conftest import need
-from tests.system.home import Client, Home, free_port, wait_for
+from tests.system.home import Client, Home, free_port, listens, wait_for
 from tests.unit.real_loop import RealLoop
 
 
@@ -36,8 +36,10 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it, and wait until it listens."""
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
+        wait_for(lambda: listens(self.port), what="mosquitto listening")
 
     def wait(self) -> None:
         """Until it listens."""

@@ -187,7 +187,7 @@ def test_until_up_it_is_said_everywhere_which_keys_are_not_in_force(home: Home) 
 def test_a_device_that_is_in_no_file_any_more_is_seen_until_it_is_off_and_gone_without_a_trace(home: Home) -> None:
     client = home.client("#")
     assert home.effectd("send", "scent", "70", "--duration", "0").returncode == 0
-    wait_for(lambda: (client.state("scent") or {}).get("on"), what="scent on")
+    wait_for(lambda: client.state("scent")["on"], what="scent on")
     without("scent")(home)
     home.write()
     health = home.effectd("health")

@@ -51,7 +51,7 @@ def test_a_dispatcher_that_has_lost_its_journals_and_a_foreign_set_make_no_devic
     client = home.client()
     foreign = {"effect_type": "wind", "intensity": 5, "duration": 5000, "id": "foreign", "seq": 2**63 - 1}
     home.program("dispatcher-2").publish("devices/wind/set", foreign | {"newest": 2**63 - 1})
-    wait_for(lambda: (client.state("wind") or {}).get("effect_id") == "foreign", what="the foreign one being on")
+    wait_for(lambda: client.state("wind").get("effect_id") == "foreign", what="the foreign one being on")
     home.order("stop", "dispatcher")
     for file in files(home, "dispatcher.journal"):
         file.unlink()

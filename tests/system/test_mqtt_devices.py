@@ -82,7 +82,7 @@ def test_a_device_that_says_what_it_does_is_done_when_it_has_said_so(room: Home)
     client.publish("effects/wind", {"id": "heard", "intensity": 60, "duration": 100})
     wait_for(answer, what="a receipt")
     assert client.receipt("heard")["status"] == "done"
-    wait_for(lambda: answer() and client.state("sure") and not client.state("sure")["on"], what="off again")
+    wait_for(lambda: answer() and not client.state("sure")["on"], what="off again")
     assert room.line("sure")["state"] == "ready"
 
 
