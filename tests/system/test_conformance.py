@@ -14,8 +14,8 @@ from benchmarks.brokers import OURS
 from benchmarks.brokers import started as ours
 from benchmarks.nodes import MosquittoNode, NatsNode, started
 from tests.system.conftest import need
-from tests.system.home import Home, free_port, wait_for
-from tests.system.test_external import FORGETFUL, broker, certificates, listens
+from tests.system.home import Home, free_port, listens, wait_for
+from tests.system.test_external import FORGETFUL, broker, certificates
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,6 @@ def test_nats_has_what_the_page_says(room: Home) -> None:
 
 def test_the_exit_code_is_0_for_one_that_has_all_1_for_one_that_lacks_something_and_69_for_none(room: Home) -> None:
     with broker() as good:
-        good.wait()
         assert room.effectd("doctor", "--broker", f"127.0.0.1:{good.port}").returncode == 0
     port = free_port()
     with subprocess.Popen([sys.executable, "-c", FORGETFUL, str(port)], stderr=subprocess.DEVNULL) as forgetful:
@@ -89,7 +88,6 @@ def test_it_logs_in_by_tls_with_a_password_from_the_environment(room: Home, monk
         (folder / "passwords").chmod(0o644)
         tls = (f"cafile {name}/ca.crt", f"certfile {name}/server.crt", f"keyfile {name}/server.key")
         with broker("allow_anonymous false", f"password_file {name}/passwords", *tls) as guarded:
-            guarded.wait()
             monkeypatch.setenv("ROOM_PASSWORD", "secret")
             login = ("--username", "room", "--password-env", "ROOM_PASSWORD", "--tls", f"{name}/ca.crt")
             done = room.effectd("doctor", "--broker", f"127.0.0.1:{guarded.port}", *login)
