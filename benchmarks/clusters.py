@@ -23,14 +23,14 @@ KINDS: dict[str, tuple[type[Node], int]] = {
     "rabbitmq": (RabbitNode, 3),
 }
 RATE = 40  # effects a second
-SECONDS = 1800.0  # at most
+SECONDS, LIMIT_S = 1800.0, 120.0  # at most: of all, and until one death is got over
 
 
 def measure(kind: str, times: int, seed: int) -> dict[str, Any]:
     node, count = KINDS[kind]
 
     def faults(_programs: list[str], _chance: random.Random) -> Iterator[Fault]:
-        yield from (NodeDies() for _ in range(times))
+        yield from (NodeDies(LIMIT_S) for _ in range(times))
 
     with started(node, count) as nodes:
         outcome = storm.run(seed, SECONDS, RATE, faults, nodes=nodes, pause_s=1.0, ttl_ms=(5000, 5000))

@@ -5,6 +5,7 @@ A node can be killed and started again; those of a NATS or RabbitMQ cluster are 
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -16,19 +17,27 @@ from pathlib import Path
 
 from benchmarks.load import enter
 from tests.broker.conftest import mosquitto
-from tests.system.home import free_port
+from tests.system.home import listens
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 STARTED_S = 120.0  # three Erlang machines on two cores
+
+
+def quiet_port() -> int:
+    """A free one that the kernel gives to no outgoing connection: a node takes seconds until it listens."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        if not listens(port):
+            return port
 
 
 class Node(ABC):
     """`port`: for MQTT."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name, self.port = folder / name, name, free_port()
+        self.folder, self.name, self.port = folder / name, name, quiet_port()
         self.folder.mkdir()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
     def command(self) -> tuple[list[str], dict[str, str]]:
@@ -37,7 +46,7 @@ class Node(ABC):
     def start(self) -> None:
         command, environment = self.command()
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -48,11 +57,11 @@ class Node(ABC):
 
     def kill(self) -> None:
         """kill -9, and whatever it has started."""
-        if self._process is not None:
+        if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
-            self._process = None
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+            self.process = None
 
     def answers(self) -> bool:
         """Whether a client is let in."""
@@ -84,12 +93,12 @@ class NatsNode(Node):
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__(folder, name)
         self.peers: Sequence[NatsNode] = (self,)
-        self.route = free_port()
+        self.route = quiet_port()
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         conf = self.folder / "nats.conf"
         text = (
-            f'listen: "127.0.0.1:{free_port()}"\nserver_name: {self.name}\n'
+            f'listen: "127.0.0.1:{quiet_port()}"\nserver_name: {self.name}\n'
             f'jetstream {{ store_dir: "{self.folder}/store" }}\nmqtt {{ host: 127.0.0.1, port: {self.port} }}\n'
         )
         if len(self.peers) > 1:
@@ -105,7 +114,7 @@ class RabbitNode(Node):
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__(folder, name)
         self.peers: Sequence[RabbitNode] = (self,)
-        self._amqp, self._distribution = free_port(), free_port()
+        self._amqp, self._distribution = quiet_port(), quiet_port()
         self.epmd = 0  # the port of Erlang's name server
 
     @property
@@ -157,7 +166,7 @@ def started(kind: type[Node], count: int = 1) -> Iterator[list[Node]]:
     """So many nodes that answer; with NATS and RabbitMQ they are one cluster."""
     with tempfile.TemporaryDirectory(prefix="n", dir="/tmp") as name:
         nodes: list[Node] = [kind(Path(name), f"n{number}") for number in range(1, count + 1)]
-        epmd = free_port()
+        epmd = quiet_port()
         for node in nodes:
             if isinstance(node, NatsNode | RabbitNode):
                 node.peers = nodes  # type: ignore[assignment]

@@ -14,17 +14,20 @@ from effectd.base.loop import Loop
 from effectd.config.reader import Config
 from effectd.program.link import Link
 
-LIMIT_S = 5.0
+LIMIT_S, PATIENT_S = 5.0, 20.0
 CLEARED_S = 1.0
 MESSAGES = 20  # in order
 WILDCARD, WILDCARD_S = "retained messages by wildcard", 0.3
 
 
 class Probe:
-    """`done` is called once with what is missing ("" = nothing)."""
+    """`done` is called once with what is missing ("" = nothing). `patient`: nobody waits for it to be ready."""
 
-    def __init__(self, config: Config, loop: Loop, done: Callable[[str], None], *, client_id: str = "") -> None:
+    def __init__(
+        self, config: Config, loop: Loop, done: Callable[[str], None], *, client_id: str = "", patient: bool = False
+    ) -> None:
         self._done, self._loop, self._config = done, loop, config
+        self._limits_s = (PATIENT_S, CLEARED_S) if patient else (LIMIT_S, WILDCARD_S)
         self.trouble = "it does not answer"  # "" once there was a connection
         self.missing = {"QoS 1": True, "order": True, "retained messages": True, "last will": True}
         self.by_wildcard = False  # whether those are heard by a filter, too
@@ -79,6 +82,8 @@ class Probe:
         self.trouble = ""
         if self._acked or self._heard:
             return  # the connection was lost on the way: what came before is not to be counted twice
+        self._timer.cancel()
+        self._timer = self._loop.call_later(self._limits_s[0], self._end)
         for number in range(MESSAGES):
             self._mortal.publish(self._numbers, b"%d" % number, qos=1, acked=self._ack)
         for topic in (self._below, self._kept):
@@ -118,7 +123,7 @@ class Probe:
             if self.by_wildcard:
                 self._end()
             else:
-                self._timer = self._loop.call_later(WILDCARD_S, self._end)
+                self._timer = self._loop.call_later(self._limits_s[1], self._end)
 
     def _end(self) -> None:
         self._timer.cancel()

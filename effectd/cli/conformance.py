@@ -29,7 +29,7 @@ EX_LACKS, EX_UNAVAILABLE = 1, 69
 OK, NOTE, WRONG = "ok", "note", "wrong"
 EFFECT_BYTES, TIMELINE_BYTES = 64 << 10, 4 << 20  # section 1 of the contract
 ROUND_TRIPS, SLOW_MS = 20, 20.0  # Nagle's algorithm and a delayed ACK cost 40 ms
-WAIT_S, LARGE_S = 3.0, 10.0
+WAIT_S, LARGE_S = 10.0, 20.0
 
 # what a link says of its attempts is said by the exit
 logging.getLogger("effectd").addHandler(logging.NullHandler())
@@ -102,7 +102,7 @@ class Report:
     def _needed(self) -> Iterator[Line]:
         """What the broker program tries as well."""
         said: list[str] = []
-        probe = Probe(self._config, self._loop, said.append, client_id=self._client_id)
+        probe = Probe(self._config, self._loop, said.append, client_id=self._client_id, patient=True)
         while not said:
             self._loop.turn()
         self.trouble = probe.trouble

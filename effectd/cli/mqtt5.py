@@ -10,7 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from effectd.config.address import Address
 from effectd.program.stream import no_delay
 
-WAIT_S = 3.0
+WAIT_S = 5.0
 MESSAGES = 5
 
 

@@ -13,6 +13,7 @@ from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.witness import Witness
 from tests.system.home import Home, wait_for
+from tests.system.namespace import Elsewhere
 from tests.system.test_external import Mosquitto
 
 HUNG_S = 25.0  # the watchdog kills after 2 s; where its budget is spent, one kill each 20 s
@@ -40,6 +41,8 @@ class Arena:
     port: int
     external: Mosquitto | None = None
     nodes: Sequence[Node] = ()  # of a broker with several
+    link: Elsewhere | None = None  # to the machine where the device `far` is
+    far: str = "wind"
     complaints: list[str] = field(default_factory=list)
     gone_on: list[float] = field(default_factory=list)  # seconds from a node's death to the next effect that ended
 

@@ -133,15 +133,18 @@ class Outage(Fault):
 
 
 class NodeDies(Fault):
-    """The node in use is killed; the home goes on at the other one, and stays there when the first is back, empty."""
+    """The node in use is killed; the home goes on at another one, and stays there when the first is back, empty."""
+
+    def __init__(self, limit_s: float = 20.0) -> None:
+        self._limit_s = limit_s
 
     def strike(self, arena: Arena) -> None:
         node = arena.node_in_use()
         began = time.monotonic()
         node.kill()
         arena.gates.wait(lambda: not arena.gates.is_ready("broker"), 10, "the death noticed")
-        arena.gates.wait_ready(20)
-        arena.more(1)
+        arena.gates.wait_ready(self._limit_s)
+        arena.more(1, self._limit_s)
         arena.gone_on.append(time.monotonic() - began)
         node.start()
         node.wait()

@@ -7,6 +7,7 @@ from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, S
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
 from tests.chaos.holds import HeldAmidKill
+from tests.chaos.links import LinkCut, StopAmidCut
 from tests.chaos.misc_faults import (
     AnyOrder,
     Descriptors,
@@ -27,7 +28,7 @@ SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")
 
 
 def everything(
-    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False
+    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
 ) -> list[Fault]:
     """Each fault once, in a random order; which device it hits is chance."""
     devices = [name for name in programs if name not in ("broker", "dispatcher")]
@@ -59,6 +60,8 @@ def everything(
         Malformed(),
         Packets(),
     ]
+    if remote:
+        faults += [LinkCut(0.3), LinkCut(3), LinkCut(20), StopAmidCut(1), StopAmidCut(20)]
     if pair:
         faults += [*(NodeDies() for _ in range(4)), NodeDiesToo(), NodeStandsStill()]
     else:
@@ -68,7 +71,7 @@ def everything(
 
 
 def forever(
-    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False
+    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
 ) -> Iterator[Fault]:
     while True:
-        yield from everything(programs, chance, external=external, pair=pair)
+        yield from everything(programs, chance, external=external, pair=pair, remote=remote)

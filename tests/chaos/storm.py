@@ -33,10 +33,12 @@ from tests.chaos.over_time import Bounds
 from tests.chaos.pulse import Pulse
 from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
-from tests.system.home import Home, wait_for
+from tests.system import namespace
+from tests.system.home import Home, free_port, wait_for
+from tests.system.namespace import Elsewhere, FarHome
 from tests.system.test_external import at_nodes, broker, on
 
-READY_S = 30.0
+START_S, READY_S = 120.0, 30.0  # a cluster takes its time for each subscription
 END_S = 40.0  # for the last ends to be told, everything being ready
 DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"], "lamp": ["light"]}
 BUSES = {"fan": "stage", "lamp": "stage", "strobe-3": "stage", "strobe-4": "stage"}
@@ -97,6 +99,7 @@ def run(
     pause_s: float = 0.3,
     external: bool = False,
     pair: bool = False,
+    remote: bool = False,
     nodes: Sequence[Node] = (),
     tell: Callable[[str], None] = print,
     timelines: bool = True,
@@ -111,8 +114,11 @@ def run(
     with contextlib.ExitStack() as stack:
         stack.callback(log.close)
         stack.enter_context(Pulse(log))
-        seen_at = stack.enter_context(broker())
-        elsewhere = stack.enter_context(broker()) if external else None
+        link = stack.enter_context(namespace.elsewhere()) if remote else None
+        far_port, aside_port = free_port(), free_port()
+        seen_at = stack.enter_context(broker(*([f"listener {aside_port} {link.aside}"] if link else [])))
+        lines = [f"listener {far_port} {link.near}"] if link else []
+        elsewhere = stack.enter_context(broker(*lines)) if external or remote else None
         if pair:
             nodes = [stack.enter_context(broker()) for _ in range(2)]
         top = {"broker": at_nodes(*nodes)} if nodes else {"broker": on(elsewhere.port)} if elsewhere else {}
@@ -123,11 +129,16 @@ def run(
         }
         for name in set(wanted) & set(BOUNDED):
             devices[name]["zones"] = [zone for zone, lights in ZONES.items() if name in lights]
+        if link is not None:
+            there = witness.device(DEVICES["wind"], aside_port, "wind", None, {}, host=link.aside)
+            devices["wind"] = {"kind": "remote", "effects": DEVICES["wind"]}
+            _far_home(stack, link, far_port, there)
         home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
         home.config["effects"]["flash"] = {}
         home.write()
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
-        home.start_ready()
+        home.start()
+        home.wait_ready(START_S)
         watching = Witness(seen_at.port, log)
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))
@@ -142,6 +153,7 @@ def run(
         stack.callback(gates.close)
         arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere)
         arena.complaints, arena.gone_on, arena.nodes = outcome.complaints, outcome.gone_on, nodes
+        arena.link = link
         began = time.monotonic()
         try:
             gates.wait_ready(READY_S)
@@ -211,6 +223,15 @@ def _recorder(home: Home, path: Path) -> Iterator[None]:
             process.wait(10)
 
 
+def _far_home(stack: contextlib.ExitStack, link: Elsewhere, port: int, wind: dict[str, object]) -> None:
+    """The home on the other machine, which drives `wind`."""
+    devices = dict.fromkeys(("light", "vibration", "scent")) | {"wind": wind}
+    external = {"host": link.near, "port": port}
+    far = stack.enter_context(FarHome(link, devices, broker={"embedded": False, "external": external}))
+    shutil.copy(Path(__file__).with_name("faulty.py"), far.path)
+    far.start_ready()
+
+
 def _where(home: Home, first: int) -> Callable[[], int]:
     """Where the home's broker program says that it is."""
     port = [first]
@@ -223,8 +244,8 @@ def _where(home: Home, first: int) -> Callable[[], int]:
     return ask
 
 
-def mixed(*, external: bool = False, pair: bool = False) -> Faults:
-    return lambda programs, chance: nemesis.forever(programs, chance, external=external, pair=pair)
+def mixed(**which: bool) -> Faults:
+    return lambda programs, chance: nemesis.forever(programs, chance, **which)
 
 
 def only_kills(programs: list[str], chance: random.Random) -> Iterator[Fault]:
@@ -245,11 +266,12 @@ def main() -> int:
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
     parser.add_argument("--no-timelines", action="store_true", help="nothing but live effects, for a comparison")
     parser.add_argument("--pair", action="store_true", help="two mosquittos as the nodes of one broker")
+    parser.add_argument("--remote", action="store_true", help="a device on another machine, by a link that is cut")
     given = parser.parse_args()
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
-        which = {"external": given.external, "pair": given.pair}
+        which = {"external": given.external, "pair": given.pair, "remote": given.remote}
         faults = mixed(**which)
         outcome = run(given.seed, given.minutes * 60, given.rate, faults, timelines=not given.no_timelines, **which)
     print(outcome)

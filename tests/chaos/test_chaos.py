@@ -13,6 +13,7 @@ from tests.chaos import nemesis, storm
 from tests.chaos.deaths import Kill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord
+from tests.chaos.links import LinkCut, StopAmidCut
 from tests.chaos.misc_faults import NodeDies, NodeDiesToo, NodeStandsStill, StopAll
 from tests.chaos.pairs import PausedTogether, PauseSupervisordAndKill
 from tests.chaos.storm import STEADY, Outcome
@@ -69,3 +70,15 @@ def test_while_the_nodes_of_its_broker_die_one_after_the_other_nothing_is_lost_o
     outcome = storm.run(SEED, 60, 40, nodes_die, pair=True, pause_s=0.6)
     judged(outcome)
     assert len(outcome.gone_on) == 3
+
+
+def links_are_cut(programs: list[str], chance: random.Random) -> Iterator[Fault]:
+    yield from [LinkCut(0.3), StopAll(), LinkCut(3), StopAmidCut(1), Kill("dispatcher"), StopAmidCut(20)]
+
+
+def test_while_the_link_to_another_machine_is_cut_and_healed_nothing_is_lost_driven_twice_endless_or_after_a_stop() -> (
+    None
+):
+    outcome = storm.run(SEED, 90, 40, links_are_cut, remote=True)
+    judged(outcome)
+    assert sum(outcome.verdict.faults.values()) == 6

@@ -41,6 +41,7 @@ class Mosquitto:
         self.wait()
 
     def wait(self) -> None:
+        """Until it listens."""
         wait_for(lambda: listens(self.port), what="mosquitto listening")
 
     def send(self, sig: int) -> None:

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.deadline import left
-from effectd.messages.effect import Effect
+from effectd.messages import answers
+from effectd.messages.effect import Deadline, Effect
 from effectd.messages.topics import Topics
 from effectd.program.far_clock import ANSWERS, FarClock
 from effectd.testing.fake_link import FakeLink
 from effectd.testing.fake_loop import FakeLoop
+from tests.unit import test_host
 
 TOPICS = Topics("hall")
 ASK = "hall/probe/far-fan/clock"
@@ -83,3 +85,29 @@ def test_what_is_no_answer_is_left_alone():
     for payload in (b"", b"[]", b'{"n": 77, "at": 5}', b'{"n": []}', b"x" * 10, b'{"n": 1}'):
         there.clock.hear(payload)
     assert not there.clock.known
+
+
+@pytest.mark.usefixtures("no_inotify")
+@pytest.mark.parametrize("ahead_s", [-2, 2])
+def test_a_driver_whose_machines_clock_is_two_seconds_wrong_drives_what_is_in_time_and_nothing_late(
+    home, loop, monkeypatch, ahead_s
+):
+    right = answers.unix_ms
+    monkeypatch.setattr(answers, "unix_ms", lambda: right() + 1000 * ahead_s)
+    monkeypatch.setattr(test_host, "HOME", "dispatcher: false\n" + test_host.HOME)
+    stage = test_host.Stage(home, loop, "max_rate_hz: 1000", lambda _fan: None)
+    try:
+        stage.member._link = stage.wire
+        stage.member.connected()
+        assert b"online" not in stage.wire.payloads("devices/fan/availability"), "not before it knows the time there"
+        ask, answer = stage.member._clock._topic, stage.member._clock.topic_answer
+        number = json.loads(stage.wire.payloads(ask)[-1])["n"]
+        stage.send(answer, json.dumps({"n": number, "at": right()}).encode())
+        loop.until(lambda: b"online" in stage.wire.payloads("devices/fan/availability"))
+        elsewhere = {"deadline": Deadline("another boot", 1)}
+        stage.set("late", expires_at=right() - 300, **elsewhere)
+        stage.until_acked("late", "expired")
+        stage.set("in-time", expires_at=right() + 1500, **elsewhere)
+        stage.until_acked("in-time", "done")
+    finally:
+        stage.close()
