@@ -34,7 +34,10 @@ def may_be_called(name: str, own: Collection[str]) -> bool:
 
 def is_own_page(origin: str, host: str) -> bool:
     """Whether the page with this Origin is the one that was served at this Host."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https"):
         return False  # `null`: a page without an origin
     default = {"http": ":80", "https": ":443"}[parts.scheme]

@@ -13,6 +13,7 @@ from page_proc.programs import Programs
 from page_proc.stream import Stream, event
 
 FRAMES_HZ = 25
+BEAT_S = 1.0  # a browser sees no comments: without a word it could not tell a page that hangs from a quiet room
 STREAMS = 50
 _BEGIN = b"retry: 1000\n\n"
 
@@ -95,6 +96,9 @@ class View:
         events += [("stopped", {"at": at, "device": device}) for device in changes.stopped]
         return b"".join(event(name, msgspec.json.encode(fields)) for name, fields in events)
 
+    def beat(self) -> bytes:
+        return event("beat", msgspec.json.encode({"at": self._picture.clock()}))
+
     def whole(self) -> bytes:
         return event("room", msgspec.json.encode(self.room()))
 
@@ -125,7 +129,7 @@ class Live:
         return self.watched and len(self._streams) >= STREAMS
 
     def begin(self, view: View) -> Stream:
-        stream = Stream()
+        stream = Stream(BEAT_S, view.beat)
         stream.write(_BEGIN + view.whole())
         self._streams[stream] = view
         return stream

@@ -94,6 +94,7 @@ class Page:
         door = Door(Paths(Api(self)), process.config.page, self.users)
         self._listener = Listener(door, process.config.page, context, self._listening)
         self._broker.start()
+        self._connection_changed()
 
     @property
     def _subscriptions(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from page_proc.visitor import Visitor
@@ -17,9 +18,13 @@ _ALIVE = b": \n\n"
 
 
 class Stream:
-    """`write` never waits. An ASGI application: it ends when its client, or this program, is gone."""
+    """`write` never waits; after `quiet_s` without a word `alive` says that it lives.
 
-    def __init__(self) -> None:
+    An ASGI application: it ends when its client, or this program, is gone.
+    """
+
+    def __init__(self, quiet_s: float = ALIVE_S, alive: Callable[[], bytes] = lambda: _ALIVE) -> None:
+        self._quiet_s, self._alive = quiet_s, alive
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -50,9 +55,9 @@ class Stream:
                 if not self._queue:
                     self._wake.clear()
                     try:
-                        await asyncio.wait_for(self._wake.wait(), ALIVE_S)
+                        await asyncio.wait_for(self._wake.wait(), self._quiet_s)
                     except TimeoutError:
-                        self.write(_ALIVE)
+                        self.write(self._alive())
                     continue
                 data = b"".join(self._queue)
                 self._queue.clear()

@@ -1,12 +1,18 @@
-// Log in: by fetch, for the page takes no forms from anywhere.
-const form = document.getElementById("login");
-form.addEventListener("submit", async (event) => {
+// The login: name and password go by fetch, as everything here does; the cookie that comes back is out of a script's reach.
+
+import { $, fillWords, setText } from "./dom.js";
+import { words } from "./words.js";
+import { post } from "./api.js";
+
+fillWords();
+document.title = words.login_title;
+$("login").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const answer = await fetch("/login", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(Object.fromEntries(new FormData(form))),
-  });
-  if (answer.ok) location.replace("/");
-  else document.getElementById("why").textContent = (await answer.json()).reason;
+  setText($("told"), "");
+  const { status, body } = await post("/login", { name: $("name").value, password: $("password").value });
+  if (status === 200) location.assign("/");
+  else {
+    setText($("told"), body.reason || words.asked_wrong(status));
+    $("password").select();
+  }
 });
