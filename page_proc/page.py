@@ -117,8 +117,9 @@ class Page:
         """Those who see the same share one, and with it what is encoded for them."""
         if who.user not in self._views:
             sees = None if who.sees_all else who.sees
-            me = who.shown(self.topics, self.config.effects)
-            self._views[who.user] = View(self.picture, self.programs, self.topics, sees, me)
+            self._views[who.user] = View(
+                self.picture, self.programs, self.topics, sees, lambda: who.shown(self.topics, self.config.effects)
+            )
         return self._views[who.user]
 
     def reload(self) -> None:
