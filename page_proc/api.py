@@ -57,7 +57,7 @@ class Api:
         return replies.json({"user": name}, headers={"Set-Cookie": cookie})
 
     async def log_out(self, request: Request) -> Response:
-        await bodies.read(request, kinds=())
+        await bodies.read(request)
         return replies.json({"user": None}, headers={"Set-Cookie": self._page.users.log_out(request)})
 
     async def me(self, request: Request) -> Response:
@@ -106,11 +106,11 @@ class Api:
         return await self._page.effects.post(request)
 
     async def stop(self, request: Request) -> Response:
-        await bodies.read(request, kinds=())
+        await bodies.read(request)
         return await self._stop(None)
 
     async def stop_one(self, request: Request) -> Response:
-        await bodies.read(request, kinds=())
+        await bodies.read(request)
         device, known = request.path_params["device"], self._page.config.devices
         if device not in known:
             raise Refused(404, f"no device {device[:40]!r}{did_you_mean(device, known)}")
@@ -157,7 +157,7 @@ class Api:
 
     async def restart(self, request: Request) -> Response:
         guest.of(request).need_to_operate()
-        await bodies.read(request, kinds=())
+        await bodies.read(request)
         return replies.json(await self._page.operator.restart(self._page.config, request.path_params["program"]))
 
     async def logs(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ class Api:
 
     async def send_again(self, request: Request) -> Response:
         guest.of(request).need_to_operate()
-        await bodies.read(request, kinds=())
+        await bodies.read(request)
         n = request.path_params["n"]
         found = self._page.picture.dead_letters.effect(int(n)) if n.isascii() and n.isdigit() and len(n) < 16 else None
         if found is None:

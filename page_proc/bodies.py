@@ -17,7 +17,7 @@ DOCUMENT = (*JSON, "application/xml", "text/xml")
 async def read(
     request: Request, *, limit: int = SMALL_BYTES, kinds: tuple[str, ...] = JSON, within_s: float = WITHIN_S
 ) -> bytes:
-    """The body; empty where none was sent. Raises Refused: 400, 408, 413, 415."""
+    """The body; empty where none was sent. Raises Refused: 400, 413, 415."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
@@ -29,13 +29,12 @@ async def read(
                 if len(data) > limit:
                     raise _too_large(limit)
     except TimeoutError:
-        raise Refused(408, f"the body did not come within {within_s:g} s", {"Connection": "close"}) from None
+        raise Refused(400, f"the body did not come within {within_s:g} s", {"Connection": "close"}) from None
     except ClientDisconnect:
         raise Refused(400, "the body ended too early") from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if (data or kind) and kind not in kinds and not (kind.endswith("+json") and JSON[0] in kinds):
-        wanted = f"Content-Type: {' or '.join(kinds)}" if kinds else "no body"
-        raise Refused(415, f"{wanted} is wanted here, not {kind[:60] or 'a body without a type'}")
+        raise Refused(415, f"Content-Type: {' or '.join(kinds)} is wanted here, not {kind[:60] or 'none'}")
     return bytes(data)
 
 

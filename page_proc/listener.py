@@ -36,6 +36,7 @@ class Listener:
             app, lifespan="off", log_config=None, access_log=False, ws="none", timeout_keep_alive=KEEP_ALIVE_S
         )
         self._config.load()
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is answered, and no line
         self._state = ServerState()
         self._server: asyncio.Server | None = None
         self._holder = (-HOLDER_S, "")

@@ -1,6 +1,7 @@
 """The program: its parts, the way of a message to them, its start and its end."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -50,6 +51,13 @@ async def _serve(process: Process) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
+    if process.wait_s:
+        process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), process.wait_s)
+        if stopping.is_set():
+            return
+        process.wait_s = 0.0
     page = Page(process, loop, stopping)
     loop.add_signal_handler(signal.SIGHUP, page.reload)
     if process.hung_up:
@@ -109,21 +117,22 @@ class Page:
         """Those who see the same share one, and with it what is encoded for them."""
         if who.user not in self._views:
             sees = None if who.sees_all else who.sees
-            me = who.shown(self.topics, self.config.effects)
-            self._views[who.user] = View(self.picture, self.programs, self.topics, sees, me)
+            self._views[who.user] = View(
+                self.picture, self.programs, self.topics, sees, lambda: who.shown(self.topics, self.config.effects)
+            )
         return self._views[who.user]
 
     def reload(self) -> None:
         """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
         try:
             fresh = reader.load(self._process.home)
-            self._process.works_by(fresh)
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
         if connection(fresh) != connection(self.config) or fresh.page != self.config.page:
             log.error("another topic_root, broker or page is taken in only by: effectd up")
             return
+        self._process.works_by(fresh)
         self.config = fresh
         self._views.clear()
         self.picture.configure(fresh)
@@ -179,6 +188,7 @@ class Page:
     def _connected(self) -> None:
         self.picture.connected()
         self.orders.connected()
+        self.stops.connected()
 
     def _connection_changed(self) -> None:
         if not self._broker.up:

@@ -14,6 +14,7 @@ from effectd.program.link import Link
 from effectd.readiness.gate_request import ANSWERED_WITHIN_S, GateRequest
 from page_proc.device import Device
 
+_UNSAID = 500
 OFF, UNCONFIRMED = "off", "unconfirmed"
 Answer = dict[str, Any]
 
@@ -48,6 +49,12 @@ class Stops:
     def __init__(self, run: Path, link: Callable[[], Link], devices: Callable[[], Mapping[str, Device]]) -> None:
         self._run, self._link, self._devices = run, link, devices
         self._loop = asyncio.get_running_loop()
+        self._unsaid: dict[str, bytes] = {}  # holds and releases of a time without a broker, which retains them
+
+    def connected(self) -> None:
+        """The broker may not have what was held meanwhile, or still retain what was released."""
+        for topic in [topic for topic, payload in self._unsaid.items() if self._publish(topic, payload, retain=True)]:
+            del self._unsaid[topic]
 
     async def stop(self, tree: Config, device: str | None) -> Outcome:
         """Everything off, or one device."""
@@ -71,7 +78,10 @@ class Stops:
     async def hold(self, tree: Config, name: str, request: dict[str, Any], payload: bytes) -> Outcome:
         """Or release, as `request` says. `payload`: what then stands on `holds/<name>`."""
         asked = self._ask_all(tree, request, tree.devices)
-        sent = self._publish(tree.topics.hold(name), payload, retain=True)
+        topic = tree.topics.hold(name)
+        self._unsaid.pop(topic, None)
+        if not (sent := self._publish(topic, payload, retain=True)) and len(self._unsaid) < _UNSAID:
+            self._unsaid[topic] = payload
         outcome, answers = Outcome(), await asked
         hold = holds.decode(name, payload, 0)
         for device, found in tree.devices.items():
@@ -103,11 +113,14 @@ class Stops:
     def _ask_all(
         self, tree: Config, request: Mapping[str, Any], devices: Iterable[str]
     ) -> "asyncio.Task[dict[str, Answer]]":
-        """The dispatcher first, so that what it holds does not follow; all have been asked when this returns."""
+        """The dispatcher first, so that what it holds does not follow; all have been asked when this returns.
+
+        Only the drivers are waited for: a dispatcher that hangs must not make a stop slow.
+        """
         drivers = {found.bus or name for name in devices if not (found := tree.devices[name]).remote}
         wrong = {error.device for error in tree.errors if error.device}  # it may still run as it was started
         asked = {name: self._ask(name, request) for name in (programs.DISPATCHER, *sorted(drivers | wrong))}
-        return self._loop.create_task(self._gather(asked))
+        return self._loop.create_task(self._gather({name: asked[name] for name in drivers}))
 
     def _ask(self, program: str, request: Mapping[str, Any]) -> "asyncio.Future[Answer]":
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -120,5 +133,6 @@ class Stops:
         return answer
 
     async def _gather(self, asked: "dict[str, asyncio.Future[Answer]]") -> dict[str, Answer]:
-        await asyncio.wait(list(asked.values()), timeout=ANSWERED_WITHIN_S + 0.1)
+        if asked:
+            await asyncio.wait(list(asked.values()), timeout=ANSWERED_WITHIN_S + 0.1)
         return {name: answer.result() if answer.done() else {} for name, answer in asked.items()}

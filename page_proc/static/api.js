@@ -2,20 +2,22 @@
 
 import { words } from "./words.js";
 
-export async function post(path, body, type = "application/json") {
+const LIMIT_MS = 15_000; // an effect is answered within 5 s, and a large timeline takes a while to be read
+
+export async function post(path, body, type = "application/json", limit = LIMIT_MS) {
   const began = performance.now();
-  const asked = { method: "POST", cache: "no-store" };
+  const asked = { method: "POST", cache: "no-store", signal: AbortSignal.timeout(limit) };
   if (body !== undefined) {
     asked.headers = { "Content-Type": type };
     asked.body = type === "application/json" && typeof body !== "string" ? JSON.stringify(body) : body;
   }
-  let answer;
+  let answer, text;
   try {
     answer = await fetch(path, asked);
+    text = await answer.text();
   } catch {
     return { status: 0, body: { reason: words.no_answer }, ms: performance.now() - began };
   }
-  const text = await answer.text();
   let said;
   try {
     said = JSON.parse(text);

@@ -4,6 +4,11 @@ import { $, setText } from "./dom.js";
 import { post } from "./api.js";
 import { words } from "./words.js";
 
+const LIMIT_MS = 4000; // drivers confirm within 2 s, or are named
+const NAMED = 5;
+const AGAIN_MS = 400;
+const TRIED_MS = 10_000; // what is pressed now is not to happen at some later time
+
 export class Emergency {
   constructor(model) {
     this.model = model;
@@ -25,13 +30,18 @@ export class Emergency {
     return this.ask(`/api/stop/${encodeURIComponent(name)}`, (_, ms) => words.stopped_one(name, ms));
   }
 
-  // Each press is sent: a button that waits for an answer is no stop.
+  // Each press is sent: a button that waits for an answer is no stop. Where nobody answers it is sent again for a while.
   async ask(path, off, body) {
     this.asking += 1;
     const mine = this.asking;
+    const until = performance.now() + TRIED_MS;
     this.tell(words.stopping, "asked");
-    const answer = await post(path, body);
-    if (mine === this.asking) this.answered(answer, off);
+    let answer;
+    do {
+      if (answer) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      answer = await post(path, body, undefined, LIMIT_MS);
+      if (mine === this.asking) this.answered(answer, off);
+    } while (answer.status === 0 && mine === this.asking && performance.now() < until);
     return answer;
   }
 
@@ -39,9 +49,12 @@ export class Emergency {
     const devices = Object.entries(body.devices ?? {});
     const open = devices.filter(([, word]) => word !== "off");
     if (status === 0) this.tell(words.nobody_answers, "bad");
-    else if (open.length) {
+    else if (open.length && status !== 200) {
       const named = open.map(([name]) => (body.reasons?.[name] ? `${name} (${body.reasons[name]})` : name));
       this.tell(words.not_confirmed(named.join(", ")), "bad");
+    } else if (open.length) { // driven elsewhere: they were told, and cannot confirm
+      const names = open.map(([name]) => name);
+      this.tell(words.told_only(devices.length - open.length, names.slice(0, NAMED).join(", "), Math.max(0, names.length - NAMED)), "asked");
     } else if (status === 200) this.tell(off(devices.length, Math.round(ms)), "good");
     else this.tell(body.reason || words.asked_wrong(status), "bad");
   }

@@ -4,7 +4,6 @@ const LABEL = 42; // px below the figure
 const GAP = 6;
 const LARGEST = 196;
 const SMALLEST = 24;
-const LOOSE = 0.8; // so much smaller they may be, to stand at their place and not in columns
 const WIDEST = 130; // of a name
 const MOBILITY = [0.3, 0.6, 1]; // by how many of X and Z are free
 
@@ -13,7 +12,7 @@ const MOBILITY = [0.3, 0.6, 1]; // by how many of X and Z are free
 export function arrange(devices, width, height) {
   const crowd = lattice(devices.length, width, height);
   const most = Math.sqrt((0.74 * width * height) / Math.max(devices.length, 1));
-  for (let size = Math.min(LARGEST, most, width * 0.4); size >= LOOSE * crowd.size; size *= 0.94) {
+  for (let size = Math.min(LARGEST, most, width * 0.4); size >= loosely(crowd.size); size *= 0.94) {
     const cell = { w: size + GAP, h: size + LABEL + GAP };
     const items = anchors(devices, width, height, cell);
     relax(items, width, height, cell);
@@ -23,6 +22,9 @@ export function arrange(devices, width, height) {
   settle(items, crowd);
   return placed(items, crowd.size, Math.min(crowd.w - GAP, Math.max(crowd.size, WIDEST)));
 }
+
+// How small they may be to stand at their place, and not in columns: as long as they are seen well, a good deal smaller.
+const loosely = (size) => Math.min(0.8 * size, Math.max(84, 0.6 * size));
 
 // The figure stands above its label.
 const placed = (items, size, wide) => ({ size, wide, spots: new Map(items.map((item) => [item.name, { x: item.x, y: item.y - LABEL / 2 }])) });

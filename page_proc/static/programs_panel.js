@@ -4,6 +4,8 @@ import { $, el, keyed, setHidden, setText } from "./dom.js";
 import { post, text } from "./api.js";
 import { words } from "./words.js";
 
+const LOG_MS = 2000;
+
 export class ProgramsPanel {
   constructor(model) {
     this.model = model;
@@ -11,6 +13,7 @@ export class ProgramsPanel {
     this.list = el("ul", { class: "programs" });
     $("panel-programs").append(this.note, this.list);
     this.log = { dialog: $("log-dialog"), title: $("log-title"), text: $("log-text"), name: null };
+    setInterval(() => this.log.dialog.open && this.atEnd() && this.read(), LOG_MS);
     $("log-again").addEventListener("click", () => this.read());
     $("log-close").addEventListener("click", () => this.log.dialog.close());
   }
@@ -56,6 +59,12 @@ export class ProgramsPanel {
     setText(this.log.text, "");
     this.log.dialog.showModal();
     this.read();
+  }
+
+  // Whoever has scrolled up is reading: nothing is moved away under his eyes.
+  atEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.log.text;
+    return scrollTop + clientHeight >= scrollHeight - 4;
   }
 
   async read() {

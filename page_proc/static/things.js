@@ -5,6 +5,7 @@ import { css } from "./look.js";
 const TAU = Math.PI * 2;
 const TOP = -Math.PI / 2;
 const ARCS = 8; // of air around a fan
+const SMALL = 45; // px; below, and so in a crowd, what nobody would see is not drawn
 
 // `it`: {x, y, r, shape, colour, level, turn, t, seed, calm, state: "on" | "off" | "offline" | "unknown" | "held", theme}
 export function drawThing(ctx, it) {
@@ -63,8 +64,9 @@ function lamp(ctx, { r, colour, level, theme }) {
 
 // Arcs of moving air run out from it.
 function gusts(ctx, { r, colour, level, turn, seed, theme, calm }) {
-  for (let n = 0; n < ARCS; n++) {
-    const out = ((calm ? 0.3 : turn * 0.03) + n / ARCS + seed) % 1;
+  const arcs = r < SMALL ? ARCS / 2 : ARCS;
+  for (let n = 0; n < arcs; n++) {
+    const out = ((calm ? 0.3 : turn * 0.03) + n / arcs + seed) % 1;
     const start = turn * 0.18 + n * 2.4 + seed * 5;
     ctx.strokeStyle = css(colour, (theme.dark ? 0.3 : 0.34) * (0.25 + 0.75 * level) * Math.sin(Math.PI * out));
     ctx.lineWidth = r * (0.025 + 0.035 * out);
@@ -81,7 +83,7 @@ function fan(ctx, it) {
   if (on) gusts(ctx, it);
   ctx.save();
   ctx.rotate(turn);
-  const ghosts = Math.min(3, Math.floor(level * 4)); // what a turning blade leaves in the eye
+  const ghosts = Math.min(r < SMALL ? 1 : 3, Math.floor(level * 4)); // what a turning blade leaves in the eye
   for (let ghost = ghosts; ghost >= 0; ghost--) {
     ctx.save();
     ctx.rotate(-ghost * 0.2 * level);
@@ -110,7 +112,7 @@ function seat(ctx, { r, colour, level, t, theme, calm }) {
   ctx.lineWidth = Math.max(1.2, r * 0.05);
   ctx.lineCap = "round";
   if (on) {
-    for (let ring = 0; ring < 2; ring++) { // the shaking runs out through the floor
+    for (let ring = 0; ring < (r < SMALL ? 1 : 2); ring++) { // the shaking runs out through the floor
       const out = calm ? 0.4 + ring * 0.3 : (t * 1.6 + ring / 2) % 1;
       ctx.strokeStyle = css(colour, 0.5 * level * (1 - out));
       ctx.beginPath();

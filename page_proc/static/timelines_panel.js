@@ -96,10 +96,11 @@ export class TimelinesPanel {
     row.resume = button(words.resume, () => this.order(name, "resume"));
     row.stop = button(words.stop, () => this.order(name, "stop"));
     row.loop = el("input", { type: "checkbox", "aria-label": words.of_timeline(words.loop, name) });
+    row.next = el("p", { class: "next" });
     row.report = el("details", {}, el("summary"), el("ul"));
     this.rows.set(name, row);
     return el("li", {}, row.title, row.state, row.seek, row.clock,
-      el("menu", {}, row.play, row.pause, row.resume, row.stop, el("label", { class: "loop" }, row.loop, words.loop)), row.report);
+      el("menu", {}, row.play, row.pause, row.resume, row.stop, el("label", { class: "loop" }, row.loop, words.loop)), row.next, row.report);
   }
 
   write(node, timeline) {
@@ -118,6 +119,9 @@ export class TimelinesPanel {
     row.was = `${status}${timeline.loop}`;
     setHidden(node.querySelector("menu"), !this.model.me.may.timelines);
     this.report(row, timeline.problems ?? []);
+    const next = timeline.next ? words.next(timeline.next.title || row.name, count(timeline.next)) : "";
+    setText(row.next, next);
+    setHidden(row.next, !next);
     this.progress(row, timeline);
   }
 

@@ -58,6 +58,8 @@ def test_a_stop_names_every_device_and_that_it_is_off(home, browser):
     status, said = browser.post("/api/stop")
     assert (status, said) == (200, {"devices": dict.fromkeys(home.config["devices"], "off")})
     assert browser.post("/api/stop/light") == (200, {"devices": {"light": "off"}})
+    assert browser.post("/api/stop", {})[0] == 200  # some tools cannot send nothing
+    assert browser.post("/api/stop", b"", Content_Type="application/json")[0] == 200
     status, said = browser.post("/api/stop/nobody")
     assert (status, said["status"]) == (404, "refused")
 
