@@ -5,12 +5,12 @@ docs/brokers.md shows the same as a table and as a mosquitto ACL; tests/system/t
 
 from collections.abc import Iterable
 
-from effectd.messages.topics import ACTED, Topics
+from effectd.messages.topics import Topics
 
 # no device, program, hold or timeline is called so, and an empty message on it says nothing to anybody
 NOBODY = "_probe"
 # an ACL of before there were holds and timelines: the home works as it did, and says what is missing
-ADDED = ("holds/#", "timelines/#")
+ADDED = ("holds", "timelines")
 
 
 def tried(topics: Topics) -> dict[str, str]:
@@ -18,31 +18,26 @@ def tried(topics: Topics) -> dict[str, str]:
 
     `stop-all` is not among them: whatever comes there stops everything.
     """
-    root = topics.everything.removesuffix("#")
-    words = ("set", "resume", "stop", *ACTED)
-    found = {f"{root}devices/{NOBODY}/{word}": "devices/#" for word in words}
-    found |= {
-        topics.effect(NOBODY): "effects/#",
-        topics.receipt(NOBODY): "receipts/#",
-        topics.dead_letter(NOBODY): "dead-letters/#",
-        topics.hold(NOBODY): "holds/#",
-        topics.system(NOBODY): "system/#",
-        topics.timeline(NOBODY, "state"): "timelines/#",
+    of_one = (topics.set(NOBODY), topics.resume(NOBODY), topics.stop(NOBODY), *topics.acted(NOBODY))
+    return dict.fromkeys(of_one, topics.below("devices")) | {
+        topics.effect(NOBODY): topics.effects,
+        topics.receipt(NOBODY): topics.below("receipts"),
+        topics.dead_letter(NOBODY): topics.below("dead-letters"),
+        topics.hold(NOBODY): topics.every_hold,
+        topics.system(NOBODY): topics.below("system"),
+        topics.timeline(NOBODY, "state"): topics.below("timelines"),
     }
-    return {topic: root + missing for topic, missing in found.items()}
 
 
 def listened(topics: Topics) -> tuple[str, ...]:
     """The filters by which they are heard."""
-    root = topics.everything.removesuffix("#")
-    one_by_one = (topic for topic in tried(topics) if not topic.startswith(f"{root}devices/"))
-    return f"{root}devices/{NOBODY}/+", *one_by_one
+    one_by_one = (topic for topic in tried(topics) if topics.split(topic)[0] != "devices")
+    return topics.of_device(NOBODY), *one_by_one
 
 
 def missing(topics: Topics, unheard: Iterable[str]) -> tuple[list[str], list[str]]:
     """The filters that are missing: those without which no effect comes through, and the others."""
-    table = tried(topics)
-    found = list(dict.fromkeys(table[topic] for topic in table if topic in set(unheard)))
-    root = topics.everything.removesuffix("#")
-    added = [one for one in found if one.removeprefix(root) in ADDED]
+    table, silent = tried(topics), set(unheard)
+    found = list(dict.fromkeys(table[topic] for topic in table if topic in silent))
+    added = [one for one in found if topics.split(one)[0] in ADDED]
     return [one for one in found if one not in added], added

@@ -20,8 +20,8 @@ from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import answers, effect
 from effectd.messages.effect import Effect
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateWatcher
+from effectd.readiness.line import Line
 from effectd.supervision import health
 from effectd.supervision.health import Health
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd.messages.answers import FINAL
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 from tests.unit.house import House
 
 pytestmark = pytest.mark.usefixtures("no_inotify")

@@ -9,8 +9,8 @@ import pytest
 from effectd.cli import check, confirmed
 from effectd.config import part, programs, reader
 from effectd.config.programs import BROKER, Program
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
+from effectd.readiness.line import Line
 from effectd.supervision import living
 from effectd.supervision.health import row
 from effectd.supervision.watchdog import Watchdog

@@ -6,7 +6,7 @@ from pathlib import Path
 from effectd.base.errors import ConfigError
 from effectd.cli.watch.room import Room
 from effectd.config import reader
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 from effectd.supervision.stale import Stale
 
 EVERY_S = 1.0
