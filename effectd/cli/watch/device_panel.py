@@ -96,7 +96,7 @@ def _texts(room: Room, device: Device, height: int, width: int) -> list[Line]:
     latency = list[Segment]()
     if device.latency_ms is not None:
         latency = [
-            Segment("latency " if height > 1 and width >= 28 else "", DIM),
+            Segment("latency " if height > 1 and width >= 20 else "", DIM),
             Segment(f"{device.latency_ms:.1f} ms"),
         ]
     program = room.programs.get(device.program)
@@ -106,7 +106,7 @@ def _texts(room: Room, device: Device, height: int, width: int) -> list[Line]:
         full = round(device.intensity / 100 * min(width, 24)) if running else 0
         meter = [Segment("━" * full, pictures.style(device)), Segment("─" * (min(width, 24) - full), DIM)]
         what = [Segment("  ".join(filter(None, (device.kind, device.where))), DIM)]
-        return [_join([does, look], width), meter, _join([lasts, latency], width), effect_id, state, what]
+        return [_join([does, look], width), meter, lasts, effect_id, latency, _join([state, what], width)]
     if height == 4:
         return [_join([does, look], width), lasts, _join([latency, effect_id], width), state]
     name = fit([Segment(device.name, BOLD)], min(max(map(len, room.devices)), width // 3))
