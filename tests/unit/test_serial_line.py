@@ -139,7 +139,7 @@ def test_a_device_that_never_stops_talking_is_given_up_in_time(cable, plugged):
     driver = plugged(expect="OK", timeout_ms=60)
     chatter = Chatter(cable)
     try:
-        with pytest.raises(DeviceFailed, match=r"no b'OK' within 60 ms; it said b'.*bla"):
+        with pytest.raises(DeviceFailed, match=r"no b'OK' within 60 ms; it said b'"):
             driver.apply(wind(60))
     finally:
         chatter.stop()
