@@ -83,6 +83,8 @@ class _Judge:
             case Ended(id=id_):
                 effect = self._effects[id_]
                 effect.receipted = effect.receipted or event.mono_ms
+                # what was refused for overload may be tried again, and then its answer is another one
+                effect.ended = [other for other in effect.ended if not _overload(other)]
                 if not any(_same(event, other) for other in effect.ended):
                     effect.ended.append(event)
             case Acked():
@@ -256,6 +258,10 @@ class _Judge:
     def _ready_spans(self, device: str) -> list[Span]:
         names = ("broker", "dispatcher", self._buses.get(device, device))
         return readiness.spans(self._programs, names, self._end, self._hung("broker", "dispatcher", device))
+
+
+def _overload(end: Ended) -> bool:
+    return end.status == "refused" and end.reason.startswith("overload:")
 
 
 def _same(one: Ended, other: Ended) -> bool:

@@ -53,6 +53,10 @@ def ended(mono: float, id_: str = "a", status: str = "done", *, latency_ms: floa
     )
 
 
+def overloaded(mono: float, id_: str = "a") -> Event:
+    return msgspec.structs.replace(ended(mono, id_, "refused"), devices={}, reason="overload: 900 effects wait")
+
+
 def seen(mono: float, id_: str | None, device: str = "fan", level: float = 0) -> Event:
     on = {"on": id_ is not None, "id": id_, "intensity": level}
     return Actuated(**(at(mono) | {"source": "witness"}), device=device, **on)
@@ -164,6 +168,7 @@ GOOD = {
         seen(500, None),
     ],
     "the driver's call to the device was slow": [published(0), seen(4, "a"), acked(600), ended(605), seen(720, None)],
+    "asked again after a refusal for overload": [published(0), overloaded(1), overloaded(20), *whole("a", 100)],
     "asked again and told again": [*whole("a", 0), published(600), published(1100)],
     "told otherwise": [published(0), accepted(100), ended(1000, status="expired", latency_ms=1000)],
     "received long after it was first published": [
@@ -325,6 +330,7 @@ BAD = {
     "contradicted": {
         "expired, but driven": [published(0), seen(4, "a"), ended(50, status="expired"), seen(104, None)],
         "two ends": [*whole("a", 0), ended(900, status="failed")],
+        "refused for overload after its end": [*whole("a", 0), overloaded(900)],
     },
     "unexcused": {
         "everything was ready": [*ALL_READY, published(10), ended(1020, status="expired", latency_ms=1010)],
