@@ -310,6 +310,25 @@ def test_nothing_moves_for_whoever_wants_no_motion(tab: Tab, client: Client) -> 
         tab.cdp("Emulation.setEmulatedMedia", features=[])
 
 
+def test_eight_open_tabs_do_not_keep_a_stop_from_being_sent(tab: Tab, client: Client) -> None:
+    first = tab.driver.current_window_handle
+    try:
+        for _ in range(7):
+            tab.driver.switch_to.new_window("tab")
+            tab.open().live()
+        client.publish("effects/wind", {"intensity": 50, "duration": 0})
+        shows(tab, "wind", "50 %")
+        tab.find("#stop-all").click()
+        tab.says("#stop-told", "All 4 off")
+    finally:
+        for handle in set(tab.driver.window_handles) - {first}:
+            tab.driver.switch_to.window(handle)
+            tab.driver.close()
+        tab.driver.switch_to.window(first)
+    tab.live()
+    shows(tab, "wind", "off$")
+
+
 def test_a_page_that_hangs_or_dies_leaves_no_picture_that_looks_alive(home: Home, tab: Tab, client: Client) -> None:
     client.publish("effects/wind", {"intensity": 50, "duration": 0})
     shows(tab, "wind", "50 %")
