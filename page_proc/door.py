@@ -57,7 +57,7 @@ class Door:
     async def _look(self, request: HTTPConnection, method: str) -> Response | None:
         """An answer of the door's own; None: whoever asks may come in, as the scope says. Raises Refused."""
         self._look_at_names(request, method)
-        path, client = request.url.path, request.client.host if request.client is not None else ""
+        path, client = request.scope["path"], request.client.host if request.client is not None else ""
         if not path.startswith(NEVER_TOO_OFTEN) and not self._rates.take(client):
             raise Refused(429, "too many requests: at most 200 a second", {"Retry-After": "1"})
         guest = None if path in OPEN or path.startswith("/static/") else await self._users.guest(request)

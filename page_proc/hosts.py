@@ -5,13 +5,14 @@ take the page for a part of that somebody's site.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 
 def name_of(host: str) -> str:
     """The name or address of a Host header, without its port, in small letters; "" for none, or nonsense."""
-    if "@" in host or "/" in host or any(c.isspace() for c in host):
+    if not re.fullmatch(r"[A-Za-z0-9._:%\[\]-]+", host):
         return ""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")

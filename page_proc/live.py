@@ -24,7 +24,7 @@ class View:
     """What one visitor may see of the picture: `sees` a topic, or all of them (None)."""
 
     def __init__(
-        self, picture: Picture, programs: Programs, topics: Topics, sees: Sees | None, me: dict[str, Any]
+        self, picture: Picture, programs: Programs, topics: Topics, sees: Sees | None, me: Callable[[], dict[str, Any]]
     ) -> None:
         self._picture, self._programs, self._topics, self._sees, self._me = picture, programs, topics, sees, me
 
@@ -55,7 +55,7 @@ class View:
                 for name, found in config.effects.items()
             },
             "zones": zones,
-            "me": self._me,
+            "me": self._me(),
         }
 
     def broker(self) -> dict[str, Any]:

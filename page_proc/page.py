@@ -1,6 +1,7 @@
 """The program: its parts, the way of a message to them, its start and its end."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -50,6 +51,13 @@ async def _serve(process: Process) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
+    if process.wait_s:
+        process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), process.wait_s)
+        if stopping.is_set():
+            return
+        process.wait_s = 0.0
     page = Page(process, loop, stopping)
     loop.add_signal_handler(signal.SIGHUP, page.reload)
     if process.hung_up:
@@ -109,8 +117,9 @@ class Page:
         """Those who see the same share one, and with it what is encoded for them."""
         if who.user not in self._views:
             sees = None if who.sees_all else who.sees
-            me = who.shown(self.topics, self.config.effects)
-            self._views[who.user] = View(self.picture, self.programs, self.topics, sees, me)
+            self._views[who.user] = View(
+                self.picture, self.programs, self.topics, sees, lambda: who.shown(self.topics, self.config.effects)
+            )
         return self._views[who.user]
 
     def reload(self) -> None:

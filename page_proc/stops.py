@@ -113,11 +113,14 @@ class Stops:
     def _ask_all(
         self, tree: Config, request: Mapping[str, Any], devices: Iterable[str]
     ) -> "asyncio.Task[dict[str, Answer]]":
-        """The dispatcher first, so that what it holds does not follow; all have been asked when this returns."""
+        """The dispatcher first, so that what it holds does not follow; all have been asked when this returns.
+
+        Only the drivers are waited for: a dispatcher that hangs must not make a stop slow.
+        """
         drivers = {found.bus or name for name in devices if not (found := tree.devices[name]).remote}
         wrong = {error.device for error in tree.errors if error.device}  # it may still run as it was started
         asked = {name: self._ask(name, request) for name in (programs.DISPATCHER, *sorted(drivers | wrong))}
-        return self._loop.create_task(self._gather(asked))
+        return self._loop.create_task(self._gather({name: asked[name] for name in drivers}))
 
     def _ask(self, program: str, request: Mapping[str, Any]) -> "asyncio.Future[Answer]":
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -130,5 +133,6 @@ class Stops:
         return answer
 
     async def _gather(self, asked: "dict[str, asyncio.Future[Answer]]") -> dict[str, Answer]:
-        await asyncio.wait(list(asked.values()), timeout=ANSWERED_WITHIN_S + 0.1)
+        if asked:
+            await asyncio.wait(list(asked.values()), timeout=ANSWERED_WITHIN_S + 0.1)
         return {name: answer.result() if answer.done() else {} for name, answer in asked.items()}

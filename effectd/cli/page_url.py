@@ -8,6 +8,7 @@ import typer
 
 from effectd.cli import style
 from effectd.config import programs, reader
+from effectd.config.exposure import has_tls
 from effectd.config.reader import Config
 from effectd.readiness import glance
 
@@ -21,7 +22,7 @@ def of(tree: Config) -> str:
         return ""
     host = _ANY.get(tree.page.host.strip("[]"), tree.page.host)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    scheme = "https" if tree.page.tls is not None and tree.page.tls.certfile is not None else "http"
+    scheme = "https" if has_tls(tree.page) else "http"
     return f"{scheme}://{host}:{tree.page.port}"
 
 

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Any
 
-from effectd.config.schema import Broker, Page, Tls
+from effectd.config.schema import Broker, Page
 from effectd.config.yamlfile import YamlFile
 
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -80,7 +80,7 @@ def check_page(file: YamlFile, page: Page | None, broker: Broker) -> None:
         if page.port == port:
             raise file.error(("page", "port"), f"{port} is {key} as well; give it another one")
     if not is_loopback(page.host):
-        require(file, ("page", "host"), page.host, broker, safe=page.insecure or _has(page.tls))
+        require(file, ("page", "host"), page.host, broker, safe=page.insecure or has_tls(page))
 
 
 def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *, safe: bool) -> None:
@@ -93,12 +93,8 @@ def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *,
         raise file.error(path, f"{host} without TLS sends passwords in the clear over the network: {secure}")
 
 
-def has_tls(broker: Broker) -> bool:
-    return _has(broker.tls)
-
-
-def _has(tls: Tls | None) -> bool:
-    return tls is not None and tls.certfile is not None
+def has_tls(where: Broker | Page) -> bool:
+    return where.tls is not None and where.tls.certfile is not None
 
 
 def is_filter(text: str) -> bool:

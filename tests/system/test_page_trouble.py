@@ -1,5 +1,7 @@
 """The page while others are dead, hung or in its way; and the others while the page is."""
 
+import contextlib
+import os
 import signal
 import socket
 import time
@@ -58,6 +60,16 @@ def test_a_stop_goes_past_a_dead_broker_and_a_dead_dispatcher(home, browser):
     finally:
         for program in ("broker", "dispatcher"):
             home.order("start", program)
+
+
+def test_a_dispatcher_that_hangs_is_not_waited_for(home, browser):
+    pid = home.kill("dispatcher", signal.SIGSTOP)
+    try:
+        status, said = browser.post("/api/stop")
+        assert (status, set(said["devices"].values())) == (200, {"off"})
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # the watchdog was quicker
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_stop_that_a_driver_does_not_confirm_is_504_and_says_which(home, browser):

@@ -38,7 +38,18 @@ def test_the_machines_own_names_and_any_address_may_be_called(host):
     "host",
     [
         *("", "evil.example", "evil.example:8090", "room.evil.example", "127.0.0.1.evil.example", "localhost.evil"),
-        *("user@localhost", "localhost/x", "localhost evil", "[::1", "127.1", "0x7f.1", "localhost@evil.example"),
+        *(
+            "localhost?",
+            "localhost#",
+            "localhost\\x",
+            "user@localhost",
+            "localhost/x",
+            "localhost evil",
+            "[::1",
+            "127.1",
+            "0x7f.1",
+            "localhost@evil.example",
+        ),
     ],
 )
 def test_any_other_name_may_not(host):
@@ -104,12 +115,20 @@ def test_of_too_many_sessions_the_oldest_end():
     assert sessions.find(cookies[-1]) is not None
 
 
+class Nobody:
+    async def guest(self, _request: Any) -> None:
+        return None
+
+
 class Everybody:
     async def guest(self, _request: Any) -> Guest:
         return Guest(None, None, operate=True)
 
 
-def statuses(*requests: tuple[str, str, dict[str, str]], burst: float = 100) -> list[int]:
+EVERYBODY = Everybody()
+
+
+def statuses(*requests: tuple[str, str, dict[str, str]], burst: float = 100, users: Any = EVERYBODY) -> list[int]:
     """The status of each of the door's answers; 0: it has let that one through."""
 
     async def run() -> list[int]:
@@ -122,7 +141,7 @@ def statuses(*requests: tuple[str, str, dict[str, str]], burst: float = 100) -> 
             if message["type"] == "http.response.start":
                 found.append(message["status"])
 
-        door = Door(within, Page(names=("show.example",)), Everybody())  # type: ignore[arg-type]
+        door = Door(within, Page(names=("show.example",)), users)
         door._rates = Rates(lambda: 0.0, burst=burst)
         for method, path, more in requests:
             headers = [(name.encode(), value.encode()) for name, value in ({"host": "localhost"} | more).items()]
@@ -137,6 +156,14 @@ def statuses(*requests: tuple[str, str, dict[str, str]], burst: float = 100) -> 
 def test_too_many_requests_are_429_and_a_stop_never_is():
     many = [("GET", "/api/health", {})] * 4
     assert statuses(*many, ("POST", "/api/stop", {}), ("POST", "/api/hold", {}), burst=3) == [0, 0, 0, 429, 0, 0]
+
+
+def test_only_the_path_itself_decides_what_is_open_without_a_login():
+    requests = [("GET", "/static/page.js", {}), ("GET", "/api/static/", {}), ("POST", "/login/", {})]
+    requests += [
+        ("GET", "/api/room", {"host": host}) for host in ("localhost/static/?", "localhost#/static/", "localhost?")
+    ]
+    assert statuses(*requests, users=Nobody()) == [0, 401, 401, 403, 403, 403]
 
 
 def test_a_browser_that_comes_from_another_site_may_look_but_not_ask():
