@@ -1,7 +1,8 @@
 """Tells Home Assistant of each device: announced while it is configured, taken back when it is not.
 
 What is announced somewhere is noted before it is published, so that it is taken back also where this process was dead
-while a device was removed, discovery was switched off, or another prefix was set.
+while a device was removed, discovery was switched off, or another prefix was set. Where that note is lost, what the
+broker keeps is looked at.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,23 +37,25 @@ class HomeAssistant(Part):
 
     def __init__(self, loop: AnyLoop, broker: BrokerSession, config: Config, notes: Notes) -> None:
         self._loop, self._broker, self._notes = loop, broker, notes
+        self._own = config.client_id("")  # begins the names of this home's devices
         found = config.home_assistant
-        self._status = HomeAssistantTopics(found.prefix).status if found.discovery else ()
+        self._topics = HomeAssistantTopics(found.prefix) if found.discovery else None
         self._noted = set(notes.found)
         self._wanted: dict[str, bytes] = {}  # topic -> message
         self._late: dict[str, None] = {}  # topics that wait until the connection takes more
         self._timer: Cancellable | None = None
 
     def topics(self) -> dict[str, Handler]:
-        return dict.fromkeys(self._status, self._heard)
+        if self._topics is None:
+            return {}
+        return {**dict.fromkeys(self._topics.status, self._heard), self._topics.device("+"): self._found}
 
     def configure(self, config: Config) -> None:
         before, self._wanted = self._wanted, {}
-        if config.home_assistant.discovery:
-            topics = HomeAssistantTopics(config.home_assistant.prefix)
+        if self._topics is not None:
             for name, device in config.devices.items():
                 node = config.client_id(name)
-                self._wanted[topics.device(node)] = discovery.message(device, name, node, config.topics)
+                self._wanted[self._topics.device(node)] = discovery.message(device, name, node, config.topics)
         self._say(topic for topic in {**before, **self._wanted} if before.get(topic) != self._wanted.get(topic))
 
     def connected(self) -> None:
@@ -70,6 +73,12 @@ class HomeAssistant(Part):
         """Home Assistant has started, or has said so while we were away."""
         if message.payload == b"online" and self._timer is None:
             self._timer = self._loop.call_later(_AGAIN_S, self._again)
+
+    def _found(self, message: Message) -> None:
+        """What a broker keeps of a device of ours that is none any more: what was noted of it is lost."""
+        gone = message.words[0].startswith(self._own) and message.topic not in self._wanted
+        if gone and message.retained and message.payload:
+            self._say([message.topic])
 
     def _again(self) -> None:
         self._timer = None

@@ -43,8 +43,8 @@ def test_the_page_about_home_assistant_works_as_it_stands_with_a_user_as_well() 
         assistant = HomeAssistant(clone, ("home-assistant", "geheim"))
         assert assistant.client.refused == []
         light = assistant.entity("light", "light")
-        assistant.do(light.turn_on(brightness=128))
-        wait_for(lambda: assistant.refresh(light).on and light.attributes["brightness"] == 128, what="it is on")
+        shown = lambda: assistant.refresh(light).on and light.attributes["brightness"] == 128  # noqa: E731
+        assistant.do(light.turn_on(brightness=128), shown, "it is on")
         before = len(assistant.messages("light"))
         assistant.client.publish("homeassistant/status", "online")
         wait_for(lambda: len(assistant.messages("light")) > before, what="its birth message is heard")

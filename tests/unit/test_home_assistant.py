@@ -228,6 +228,17 @@ def test_what_is_gone_while_the_dispatcher_is_dead_is_taken_back_once(tmp_path, 
     assert [where for where, payload in found if payload] == [topics[name] for name in kept]
 
 
+def test_what_a_broker_keeps_of_a_device_that_is_none_is_taken_back_and_what_is_anothers_is_not(tmp_path):
+    bench = DispatcherBench(tmp_path, CONFIG)
+    before = len(messages(bench))
+    ghost, others = topic(bench, "ghost"), "homeassistant/device/effectd-ffffffff-ghost/config"
+    for where in (ghost, others, topic(bench, "lamp")):
+        bench.message(where, b"{}", retained=True)
+    bench.message(topic(bench, "live"), b"{}")
+    assert messages(bench)[before:] == [(ghost, b"", 1, True)]
+    bench.close()
+
+
 def test_another_prefix_takes_everything_back_at_the_old_one(tmp_path):
     bench = DispatcherBench(tmp_path, CONFIG)
     old = {topic(bench, name) for name in ("lamp", "fan", "nose")}
