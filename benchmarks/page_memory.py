@@ -1,4 +1,4 @@
-"""A day with the page open, in fast motion: what a room does in 24 hours goes through it in minutes, and memory is looked at.
+"""A day with the page open, in fast motion: what a room does in 24 hours goes through it in minutes.
 
 .venv/bin/python -m benchmarks.page_memory [--effects 8640] [--json FILE]
 """
@@ -63,8 +63,8 @@ def day(effects: int) -> list[dict[str, float]]:
         with chromium(Path(profile)) as driver:
             tab = Tab(driver, f"http://127.0.0.1:{home.config['page']['port']}").open().live()
             tab.cdp("Performance.enable")
-            film = {"effects": [{"effect_type": "wind", "timestamp": at, "duration": 100} for at in range(0, 9000, 300)]}
-            client.publish("timelines/film/load", film)
+            gusts = [{"effect_type": "wind", "timestamp": at, "duration": 100} for at in range(0, 9000, 300)]
+            client.publish("timelines/film/load", {"effects": gusts})
             client.publish("timelines/film/play", {"loop": True})
             answered = 0
             for number in range(effects):
