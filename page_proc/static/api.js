@@ -2,7 +2,7 @@
 
 import { words } from "./words.js";
 
-const LIMIT_MS = 15_000; // an effect is answered within 5 s, and a large timeline takes a while to be read
+const LIMIT_MS = 20_000; // an effect is answered within 5 s, and a large timeline takes a while to be read
 
 export async function post(path, body, type = "application/json", limit = LIMIT_MS) {
   const began = performance.now();

@@ -3,6 +3,7 @@
 const KINDS = ["room", "devices", "programs", "broker", "holds", "timelines", "effects", "dead_letters", "stopped", "beat"];
 const SILENT_MS = 3000; // the server beats once a second
 const AGAIN_MS = 1000;
+const HIDDEN_MS = 2000;
 
 export class Feed {
   // `onMessage(kind, data)`; `onChange()` when `alive` changes
@@ -12,9 +13,23 @@ export class Feed {
     this.heardAt = null; // Date.now() of the last word
     this.whole = false; // since this connection began
     setInterval(() => this.watch(), 500);
-    document.addEventListener("visibilitychange", () => this.watch());
+    document.addEventListener("visibilitychange", () => this.seen());
     window.addEventListener("pagehide", () => this.source?.close()); // a page kept for "back" must not keep its stream
     window.addEventListener("pageshow", (event) => event.persisted && this.open());
+  }
+
+  // A browser has six connections to one server. Those of tabs that nobody sees would keep a stop from being sent.
+  seen() {
+    clearTimeout(this.leaving);
+    if (document.hidden) this.leaving = setTimeout(() => this.leave(), HIDDEN_MS);
+    else if (this.source) this.watch();
+    else this.open();
+  }
+
+  leave() {
+    this.source?.close();
+    this.source = null;
+    this.set(false);
   }
 
   open() {
@@ -44,6 +59,7 @@ export class Feed {
 
   // EventSource gives up for good at some answers, and waits for ever where a machine vanished: then a new one.
   watch() {
+    if (!this.source) return;
     const silent = performance.now() - Math.max(this.heard ?? 0, this.openedAt ?? 0);
     if (silent > SILENT_MS) this.set(false);
     const over = this.source?.readyState === EventSource.CLOSED ? AGAIN_MS : 2 * SILENT_MS;
