@@ -62,6 +62,7 @@ class Started:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._log.close()
 
     def _answers(self) -> bool:
         try:

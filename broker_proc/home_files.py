@@ -18,8 +18,8 @@ from effectd.access.access import Access
 from effectd.access.tls import asked_of_clients, load_certificate
 from effectd.base.errors import ConfigError
 from effectd.config import exposure, reader
+from effectd.config.address import Tls
 from effectd.config.reader import Config
-from effectd.config.schema import Tls
 
 LOOK_S, DAY_S = 0.5, 86_400.0
 

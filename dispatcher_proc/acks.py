@@ -21,6 +21,8 @@ class Acks(Part):
 
     def _ack(self, message: Message) -> None:
         (device,) = message.words
+        if not message.payload:
+            return
         try:
             self._delivery.acked(device, msgspec.json.decode(message.payload, type=Ack))
         except (msgspec.DecodeError, RecursionError) as error:

@@ -7,6 +7,7 @@ from dispatcher_proc import home_assistant, shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.clock import Clock
+from dispatcher_proc.clock_answers import ClockAnswers
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.effects import Effects
 from dispatcher_proc.holding import Holding
@@ -81,6 +82,7 @@ class Dispatcher:
         self._holding.on_all = self._timelines.hold
         self._stops = Stops(topics, self._delivery, sender, self._timelines)
         self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
+        self._presence.on_online = self._stops.online
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
         acks = Acks(topics, self._delivery)
@@ -93,12 +95,14 @@ class Dispatcher:
             self._admission,
             self._timelines,
             Clock(loop, self._timelines.conductor),
+            ClockAnswers(self._broker, topics),
             self._effects,
             near,
             *home_assistant.parts(process, loop, self._broker),
             Queues({"effects": self._effects.__len__, "open": self._delivery.__len__, **self._outbox.lengths}),
         )
         table.add(self._parts)
+        table.subscriptions += self._presence.by_name(process.config)
         self._table = table
         self._broker.start()
 

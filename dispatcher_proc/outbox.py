@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from dispatcher_proc.poison import Poison
 from effectd.base.errors import BrokerLost
 from effectd.program.link import Publisher
 
@@ -63,10 +64,15 @@ class Outbox:
         self._flying_bytes = 0
         self._numbers = itertools.count()
         self._dropped, self._say_at = 0, 0.0
+        self._poison = Poison()
 
     def put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None = None) -> None:
         """Publish it until the broker has it; then call `delivered`."""
         message = _Message(topic, payload, delivered, time.monotonic())
+        if self._poison.known(topic):
+            if delivered is not None:
+                delivered()  # it will never have more of it
+            return
         if topic.startswith(self._prefix):
             self._letters.put(message)
             while self._letters.full:
@@ -92,6 +98,11 @@ class Outbox:
 
     def resend(self) -> None:
         """The connection is back: what the broker has not confirmed is published again, byte for byte."""
+        oldest = next(iter(self._flying.values()), None)
+        if oldest is not None and self._poison.suspected(oldest.topic, alone=len(self._flying) == 1):
+            self._flying.pop(next(iter(self._flying)))
+            if oldest.delivered is not None:
+                oldest.delivered()
         for message in reversed(self._flying.values()):
             self._queue(message).put_back(message)
         self._flying.clear()
@@ -111,12 +122,14 @@ class Outbox:
             self._flying_bytes += len(message.payload)
 
     def _open(self) -> bool:
-        return len(self._flying) < WINDOW and self._flying_bytes < WINDOW_BYTES and self._link.has_room()
+        window = 1 if self._poison.one_by_one else WINDOW
+        return len(self._flying) < window and self._flying_bytes < WINDOW_BYTES and self._link.has_room()
 
     def _acked(self, number: int) -> None:
         message = self._flying.pop(number, None)
         if message is not None:
             self._flying_bytes -= len(message.payload)
+            self._poison.passed()
             if message.delivered is not None:
                 message.delivered()
             self.pump()

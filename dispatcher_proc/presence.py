@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -28,10 +29,15 @@ class Presence(Part):
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
+        self.on_online: Callable[[str], None] = lambda _device: None  # a remote device, before anything is sent to it
         self._late: set[str] = set()  # programs whose line waits until the connection takes more
 
     def topics(self) -> dict[str, Handler]:
         return {self._topics.every_availability: self._availability}
+
+    def by_name(self, config: Config) -> tuple[str, ...]:
+        """The same topics, of the remote devices one by one: there are brokers whose retained messages need that."""
+        return tuple(self._topics.availability(name) for name, device in config.devices.items() if device.remote)
 
     def configure(self, config: Config) -> None:
         """Watch the gates of exactly the programs of this configuration."""
@@ -76,6 +82,7 @@ class Presence(Part):
             if device not in self._online:
                 self._comings += 1
                 self._online[device] = self._comings
+                self.on_online(device)
         else:
             self._online.pop(device, None)
         self._look_at_remote(device)

@@ -22,6 +22,7 @@ class Stops(Part):
     def __init__(self, topics: Topics, delivery: Delivery, sender: Sender, timelines: Timelines) -> None:
         self._topics, self._delivery, self._sender, self._timelines = topics, delivery, sender, timelines
         self._devices: dict[str, Device] = {}
+        self._unheard: set[str] = set()  # devices elsewhere that have not said that they heard the last stop
 
     def topics(self) -> dict[str, Handler]:
         topics = self._topics
@@ -41,6 +42,11 @@ class Stops(Part):
         if not message.retained:
             self._stop(message.words[0])
 
+    def online(self, device: str) -> None:
+        """A device elsewhere is there again: the stop that it could not hear is said to it now."""
+        if device in self._unheard:
+            self._sender.stop(device)
+
     def _asked(self, request: Request, reply: Reply) -> None:
         device = request.get("device")
         self._stop(device if isinstance(device, str) else None)
@@ -54,12 +60,16 @@ class Stops(Part):
         else:
             self._timelines.stopped(device)
         for name, found in self._devices.items():
-            if device in (None, name) and not found.acks:  # it knows no stop, only `set`
-                self._sender.off(name, found.effects[0])
+            if device in (None, name):
+                if not found.acks:  # it knows no stop, only `set`
+                    self._sender.off(name, found.effects[0])
+                elif found.remote:
+                    self._unheard.add(name)
 
     def _fence(self, message: Message) -> None:
         """The driver went off at a stop; everything sent to it before our answer counts as before the stop."""
         if message.payload:
+            self._unheard.discard(message.words[0])
             heard = self._delivery.fenced(message.words[0])
             if not heard and message.payload.startswith(ALL):
                 self._timelines.stop_all()

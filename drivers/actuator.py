@@ -70,7 +70,8 @@ class Actuator:
         self._ack = reporter.ack
         self._order = Order(reporter.driven)
         boot = boot_id()
-        self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time())
+        self.there_ms: Callable[[], float] | None = None  # the clock of the dispatcher's machine, if that is another
+        self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time(), self.there_ms)
         self._waiting = Waiting(loop, self._left, self._expired)
         self._ending = ""  # why nothing is taken any more
         self._held = ""  # who holds it, and why
@@ -152,6 +153,7 @@ class Actuator:
         """The change is out, or failed."""
         change, self._moving = self._moving, None
         assert change is not None
+        self._envelope.driven()
         if raised is not None:
             if change.effect is not None and change.first:
                 self._ack(change.effect, "failed", in_words(raised))

@@ -9,7 +9,8 @@ from drivers.actuator_bench import ActuatorBench
 from drivers.kinds import device_options_of, options_of
 from drivers.program_bench import ProgramBench
 from drivers.scaling import shaped
-from effectd.config.schema import Address, Device
+from effectd.config.address import Address
+from effectd.config.schema import Device
 from effectd.driver import Bus
 from effectd.messages.effect import Effect
 from effectd.testing import FakeLoop

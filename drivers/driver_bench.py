@@ -8,7 +8,8 @@ from drivers.actuator_bench import ActuatorBench
 from drivers.kinds import options_of
 from drivers.program_bench import ProgramBench
 from drivers.scaling import shaped
-from effectd.config.schema import Address, Device
+from effectd.config.address import Address
+from effectd.config.schema import Device
 from effectd.driver import Driver
 from effectd.messages.effect import Effect
 

@@ -48,6 +48,11 @@ class Fence:
         """A new connection: the broker, and so the dispatcher, may know nothing of the fence."""
         self._publish(self._token)
 
+    def repeat(self) -> None:
+        """Say it again while it is up: not every broker has what is retained for a dispatcher that comes later."""
+        if self._token:
+            self._publish(self._token)
+
     def _set(self, token: bytes) -> None:
         self._token = token
         if not self._journal.put(_KEY, token):

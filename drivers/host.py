@@ -42,6 +42,7 @@ class Host:
 
     def __init__(self, process: Process, loop: AnyLoop, driver: Driver | Bus) -> None:
         self._process, self._loop = process, loop
+        self._driver = driver
         self._bus = driver if isinstance(driver, Bus) else Solo(driver)
         self.exit_code = 0
         self._worker = Worker(loop, self._too_long)
@@ -133,6 +134,7 @@ class Host:
             if self._stopping:
                 self._exit(1 if self._failures else 0)  # it could not be switched off: say so
             else:
+                self._driver.broker = self._broker.address  # of several nodes the one where the home is now
                 self._call(self._open_done, OPEN_LIMIT_S, self._bus.reopen if self._failures else self._bus.open)
         elif not self._may_show():
             return

@@ -2,21 +2,28 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from drivers.actuator import Actuator
 from drivers.envelope import Envelope
 from drivers.fence import Fence
+from drivers.flash import Flash, Zone
 from drivers.reporter import JOURNAL_BYTES, Reporter
+from drivers.rises import Rises
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.base.once import Once
-from effectd.config.lights import sharing
-from effectd.messages.effect import from_set
+from effectd.config import lights
+from effectd.messages.effect import boot_id, from_set
 from effectd.messages.holds import Hold
 from effectd.program.broker_session import BrokerSession
+from effectd.program.far_clock import FarClock
 from effectd.program.holds import Holds
 from effectd.program.process import Process
+
+FENCE_AGAIN_S = 2.0
+CLOCK_S = 1.0  # for the first answer, where the dispatcher is there
 
 log = logging.getLogger(__name__)
 
@@ -33,29 +40,67 @@ class Member:
         holds: Holds,
         wake: Callable[[], object],
     ) -> None:
-        self.name, self.device = name, process.config.device(name)
+        self.name, self.device, self._loop = name, process.config.device(name), loop
+        self._connection = self._told = 0
         topics = process.config.topics
         self._topic_set, self._topic_resume = topics.set(name), topics.resume(name)
         journal = Journal(process.run / f"{name}.seen", JOURNAL_BYTES)
         self.reporter = Reporter(loop, topics, name, self.device, journal)
         self._once = Once(60.0)
         self._fence = Fence(journal, self.reporter.fence)
-        envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
+        flash = self._flash(process, loop, known=not journal.new) if self.device.flash_hz else None
+        envelope = Envelope(loop, self.device, journal, flash)
         self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
         self._holds, self._split, self._topic_stop_all = holds, topics.split, topics.stop_all
-        self.reporter.link = broker.connect(
+        # the dispatcher is on another machine, whose clock is another one
+        self._clock = None if process.config.dispatcher else FarClock(loop, topics, process.config.client_id(name))
+        clock: tuple[str, ...] = ()
+        if self._clock is not None:
+            clock, self.actuator.there_ms = (self._clock.topic_answer,), self._clock.now_ms
+        # what is to stop comes before what is to move, also of what is retained
+        stopping = topics.stop_all, topics.stop(name), topics.any_hold
+        self._link = self.reporter.link = broker.connect(
             name,
-            # what is to stop comes before what is to move, also of what is retained
-            subscriptions=(topics.stop_all, topics.stop(name), topics.any_hold, self._topic_resume, self._topic_set),
+            subscriptions=(*clock, *stopping, self._topic_resume, self._topic_set),
             on_message=self.message,
             on_up=self.connected,
             will=(topics.availability(name), b"offline"),
         )
         journal.watch(loop, lambda reason: broker.journal_trouble(reason, name))
+        loop.call_later(FENCE_AGAIN_S, self._repeat)
+
+    def _repeat(self) -> None:
+        self._loop.call_later(FENCE_AGAIN_S, self._repeat)
+        self._fence.repeat()
+
+    def _flash(self, process: Process, loop: AnyLoop, *, known: bool) -> Flash:
+        boot = boot_id()
+        zones = [
+            Zone(Rises(process.run / f"{zone}.flashes", boot, known=known), crowded)
+            for zone, crowded in sorted(lights.zones(self.name, process.config.devices).items())
+        ]
+        return Flash(zones, self.device.flash_hz, loop.time)
 
     def connected(self) -> None:
-        self.reporter.connected()
-        self._fence.connected()
+        self._connection += 1
+        if self._clock is None or self._clock.known:
+            self._tell(self._connection)
+        else:  # whoever waits for this device sends at once when it is online: the clock should be known by then
+            self._clock.on_known = partial(self._tell, self._connection)
+            self._loop.call_later(CLOCK_S, self._tell_late, self._connection)
+        if self._clock is not None:
+            self._clock.begin(self._link)
+
+    def _tell_late(self, connection: int) -> None:
+        if self._link.up:
+            self._tell(connection)
+
+    def _tell(self, connection: int) -> None:
+        """Once a connection: that it is there, and how it is."""
+        if connection == self._connection and connection != self._told:
+            self._told = connection
+            self.reporter.connected()
+            self._fence.connected()
 
     @property
     def why_held(self) -> str:
@@ -71,7 +116,9 @@ class Member:
                 return
         if retained:
             return  # a stored command is an old one
-        if topic == self._topic_set:
+        if self._clock is not None and topic == self._clock.topic_answer:
+            self._clock.hear(payload)
+        elif topic == self._topic_set:
             self._set(payload)
         elif topic == self._topic_resume:
             self._fence.resume(payload)

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from drivers.template import CONSTANT, Scale, Template, values
 from effectd.base.errors import DeviceFailed, in_words
-from effectd.config.schema import Address, HomeAddress
+from effectd.config.address import Address, HomeAddress
 from effectd.driver import Driver, Effect, Options
 from effectd.program.dialer import connect_to
 from effectd.program.stream import no_delay

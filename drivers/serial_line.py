@@ -2,7 +2,7 @@
 
 from drivers.serial_code import BAUD, Code, CodeOptions, Protocol, reply
 from drivers.serial_port import BOOT_MS, TIMEOUT_MS, Baud, BootMs, Port, TimeoutMs
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.driver import Driver, Effect
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.driver import Bus, Driver, Effect, Options
 
 # those that the contract names: a word that no real device would know is to show here already

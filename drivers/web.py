@@ -17,7 +17,7 @@ from msgspec import Meta, field
 from drivers.digest import Digest
 from drivers.template import CONSTANT, Quote, Scale, Template, in_url, values
 from effectd.base.errors import DeviceFailed, in_words
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.driver import Driver, Effect, Options
 
 FORM = "application/x-www-form-urlencoded"

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from effectd.base.errors import DeviceFailed
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.messages.effect import Effect
 
 __all__ = ["Bus", "DeviceFailed", "Driver", "Effect", "Options"]

@@ -14,8 +14,8 @@ import psutil
 from effectd.base.loop import Cancellable
 from effectd.config import programs
 from effectd.config.reader import Config
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView, GateWatcher
+from effectd.readiness.line import Line
 from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.health import Row, Supervised

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from effectd.config.schema import Tls
+from effectd.config.address import Tls
 
 
 def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext | None:

@@ -37,15 +37,26 @@ def _certificate(
     "doctor",
     epilog="""Exit code: 0 nothing is wrong, 1 something is (each line says what to do), 69 no broker at HOST:PORT.
 
-effectd doctor             effectd doctor --broker broker.example:1883""",
+effectd doctor             effectd doctor --broker broker.example:1883 --username room --password-env ROOM_PASSWORD""",
 )
 def _doctor(
     broker: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Try out what that broker can do, instead.")
     ] = None,
+    username: Annotated[str | None, typer.Option(metavar="NAME", help="With --broker: who logs in.")] = None,
+    password_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="With --username: the environment has the password there.")
+    ] = None,
+    tls: Annotated[
+        str | None, typer.Option(metavar="CAFILE", help="With --broker: by TLS; `system`: this machine's own CAs.")
+    ] = None,
     home: Home = HOME,
 ) -> None:
     """Look this home over: what is open to whom, ports, rights, certificates, programs, devices, the clock."""
-    from effectd.cli import doctor
+    if broker is None:
+        from effectd.cli import doctor
 
-    raise typer.Exit(doctor.run(home) if broker is None else doctor.try_broker(home, broker))
+        raise typer.Exit(doctor.run(home))
+    from effectd.cli import conformance
+
+    raise typer.Exit(conformance.run(home, broker, username, password_env, tls))

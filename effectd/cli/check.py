@@ -45,8 +45,9 @@ def run(home: Path) -> int:
     found = problems(home)
     for problem in found:
         typer.echo(str(problem.error))
-        if problem.paste:
-            typer.echo(f"\n{problem.paste}")
+    if missing := [problem.paste for problem in found if problem.paste]:
+        typer.echo(f"\nto paste into {SUPERVISOR_FILE}:\n")
+        typer.echo("\n".join(missing))
     if found:
         return 78
     tree = reader.load(home)
@@ -210,7 +211,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
         if name not in conf.programs:
             key = programs.of(name).name or f"{'buses' if name in tree.buses else 'devices'}.{name}"
             line = tree.file.line(*key.split("."))
-            what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
+            what = f"no [program:{name}] in {conf.path.name} runs it"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
     return found
 

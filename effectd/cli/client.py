@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
+from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers
 from effectd.program.link import Link
+from effectd.readiness import glance
+from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 CONNECT_S = 3.0
 AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
@@ -60,8 +63,11 @@ class Client:
         self.loop = Loop()
         # run/ of another user's home cannot be entered: connect to the port like any other client
         own = os.access(tree.home / "run", os.X_OK)
-        self.address = tree.address if own else tree.broker.address
+        several = own and len(tree.broker.nodes) > 1  # then the broker program says at which one the home is
+        said = glance.last_words(tree.home / "run", programs.BROKER) if several else None
+        self.address = tree.address_at(said.address if said else None) if own else tree.broker.address
         token = f"cli-{name}-{secrets.token_hex(4)}"
+        self.client_id = tree.client_id(token) if own else f"effectd-{token}"  # the home's own ids are for its socket
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
@@ -69,18 +75,23 @@ class Client:
         self.link = Link(
             self.loop,
             self.address,
-            tree.client_id(token) if own else f"effectd-{token}",  # the home's own ids are for its socket
+            self.client_id,
             subscriptions=subscriptions,
             on_message=self._take,
             on_up=self._up,
             on_down=self._down,
         )
         self.link.on_failure = self._failed
+        self._tree, self._watcher = tree, GateWatcher(self.loop, tree.home / "run") if several else None
+        if self._watcher is not None:
+            self._watcher.watch(programs.BROKER, self._moved)
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_: Any) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
         self.link.close()
 
     @property
@@ -90,9 +101,17 @@ class Client:
 
     def connect(self, seconds: float) -> None:
         """Raises BrokerLost where no broker has answered within `seconds`."""
-        self.link.open()
+        self.open()
         if not self.until(lambda: self.link.up, seconds):
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
+
+    def listen(self, topic: str) -> None:
+        """Subscribe to this as well; before `connect`."""
+        self.link.lightly = (*self.link.lightly, topic)
+
+    def open(self) -> None:
+        """Begin to connect; `link.up` says whether it is done."""
+        self.link.open(self.address)
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Run the loop until `condition` holds; False if it does not within `seconds`."""
@@ -115,6 +134,13 @@ class Client:
         sent = self.sent[effect_id] = Sent(topic, payload)
         self._publish(sent)
         return sent
+
+    def _moved(self, broker: GateView) -> None:
+        """The broker program says where the home is: nothing is sent to another node from now on."""
+        if broker.line is not None and broker.line.address is not None:
+            self.address = self._tree.address_at(broker.line.address)
+            if self.link.wanted:
+                self.link.open(self.address)
 
     def _publish(self, sent: Sent) -> None:
         if not sent.receipt:

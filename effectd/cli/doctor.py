@@ -12,18 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import psutil
 import typer
 
-from broker_proc.probe import Probe
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
-from effectd.base.loop import Loop
-from effectd.cli import check, check_users, page_url, style
+from effectd.cli import check, check_users, far_clocks, page_url, style
 from effectd.config import exposure, programs, reader
 from effectd.config.reader import FILE, Config
-from effectd.config.schema import Address, Broker
+from effectd.config.schema import Broker
 from effectd.supervision.health import Health
 
 EX_WRONG, EX_UNAVAILABLE = 1, 69
@@ -252,7 +249,13 @@ def _kind(tree: Config, name: str) -> tuple[str, dict[str, object]]:
     return (device.kind, device.options) if bus is None else (bus.kind, bus.options)
 
 
-def _clock(tree: Config) -> Line:  # noqa: ARG001 - like the other looks
+def _clock(tree: Config) -> Line:
+    """This machine's, and how far those of others are from it."""
+    line, (far, apart) = _own_clock(), far_clocks.look(tree)
+    return Line(NOTE if far and line.word == OK else line.word, line.about, line.text + apart)
+
+
+def _own_clock() -> Line:
     """Whether it goes, is of this time, and is kept right by a time server."""
     wall, steady = time.time(), time.monotonic()
     time.sleep(0.1)
@@ -266,29 +269,3 @@ def _clock(tree: Config) -> Line:  # noqa: ARG001 - like the other looks
     if state == _UNSYNCHRONISED:
         return Line(NOTE, "clock", f"no time server keeps it right: `expires_at` may be judged wrongly; {up}")
     return Line(OK, "clock", f"it goes right; {up}")
-
-
-def try_broker(home: Path, where: str) -> int:
-    """What effectd needs of a broker, tried out: 0 it has all, 1 it lacks something, 69 it does not answer."""
-    tree = reader.load(home, reach=False)
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise typer.BadParameter("HOST:PORT, such as 192.0.2.7:1883", param_hint="--broker")
-    address = Address(host=host.strip("[]"), port=int(port))
-    known = tree.broker.external
-    if known is not None and (known.host, known.port) == (address.host, address.port):
-        address = known  # with its user and certificates
-    loop, said = Loop(), list[str]()
-    broker = Broker(embedded=False, external=address)
-    probe = Probe(msgspec.structs.replace(tree, broker=broker), loop, said.append, name="cli-doctor")
-    while not said:
-        loop.turn()
-    trouble = probe.trouble
-    probe.close()
-    loop.turn(wait=False)
-    if trouble:
-        typer.echo(trouble, err=True)
-        return EX_UNAVAILABLE
-    for what, missing in probe.missing.items():
-        typer.echo(f"{style.paint(WRONG if missing else OK, width=6)} {what}")
-    return EX_WRONG if said[0] else 0

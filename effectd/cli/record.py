@@ -29,6 +29,9 @@ class _Sent(msgspec.Struct):
     intensity: float = 0
     duration: int = 0
     seq: int = 0
+    fade: int = 0
+    parameters: dict[str, Any] = {}
+    priority: int = 5
 
 
 def run(home: Path, file: str, seconds: float | None) -> int:
@@ -72,7 +75,7 @@ class _Recorder:
             for name in (*self._tree.programs, programs.WATCHDOG):
                 if watcher.watch(name, self._program).sock is None:
                     self._write(history.Program(name=name, state="gone"))
-            client.link.open()
+            client.open()
             while not self._ended:
                 for message in client.messages(_WAIT_S, lambda: self._ended):
                     event = _event(message, self._tree.topics)
@@ -88,7 +91,7 @@ class _Recorder:
             self._broker = line.generation if watch.ready and line else None
             if self._broker and not self._client.link.up:  # do not wait for the next retry
                 self._client.link.drop()
-                self._client.link.open()
+                self._client.open()
         if line is None:
             self._write(history.Program(name=watch.name, state="gone"))
         elif watch.stale:

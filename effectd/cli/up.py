@@ -36,7 +36,10 @@ def run(home: Path, wait: float) -> int:
     run_folder.prepare(home)
     if found := check.problems(home):
         for problem in found:
-            typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
+            typer.echo(str(problem.error), err=True)
+        if any(problem.paste for problem in found):
+            cure = f"{style.tool('effectd', home)} check"
+            typer.echo(f"what {reader.SUPERVISOR_FILE} lacks, ready to paste: {cure}", err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
@@ -90,7 +93,10 @@ def _start(home: Path) -> Done | None:
     Returns what was done to those that ran; None where supervisord was started.
     """
     with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
-        return _bring_or_launch(home, Supervisor(home))
+        done = _bring_or_launch(home, Supervisor(home))
+        for line in in_force.forget_former(home):
+            typer.echo(line)
+        return done
 
 
 def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
@@ -108,7 +114,6 @@ def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
             time.sleep(0.1)
         except NotRunning:
             _launch(home, supervisor)
-            in_force.forget_former(home)
             return None
 
 

@@ -11,21 +11,20 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
+from effectd.config.address import Address, External, HomeAddress
 from effectd.config.convert import convert
 from effectd.config.schema import (
-    Address,
     Broker,
     Bus,
     Button,
     Device,
     EffectType,
-    HomeAddress,
     HomeAssistant,
     Page,
     Supervision,
@@ -80,11 +79,19 @@ class Config(Struct, frozen=True):
     @property
     def address(self) -> Address:
         """How this home's own programs reach its broker: the embedded one by its socket, so that they need no port."""
-        where = self.broker.address
+        return self.address_at(None)
+
+    def address_at(self, said: str | None) -> Address:
+        """The same, of a broker with several nodes that node which the broker program's gate names."""
+        where = self.broker.node(said)
         if not self.broker.embedded:
             return where
         path = str(self.home / "run" / BROKER_SOCKET)
         return HomeAddress(host=where.host, port=where.port, path=path, own=self.client_id(""))
+
+    def at_node(self, node: Address) -> "Config":
+        """The same, with this node as its only broker."""
+        return structs.replace(self, broker=Broker(embedded=False, external=External.of(node)))
 
     @property
     def programs(self) -> list[str]:
@@ -201,7 +208,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         exposure.check_reach(file, broker)
         exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
-        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}")
+        raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}, or {hosts}")
     if top.home_assistant.discovery and not top.dispatcher:
         raise file.error(
             ("home_assistant", "discovery"), "the dispatcher announces devices, and here is none: set it in its home"

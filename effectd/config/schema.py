@@ -1,80 +1,13 @@
 """What may stand in config.yaml, key by key: names, types, ranges and defaults (section 5 of the contract)."""
 
-import os
-import re
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from effectd.config.address import Address, External, Port, Tls, check_host
 from effectd.messages.topics import FIRST
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-
-_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "*"}  # as a client, or as a listener, names it
-
-
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    """Files for a TLS connection; `certfile` and `keyfile` are the client's own certificate."""
-
-    cafile: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-
-
-def check_host(host: str, *, brackets: bool = False) -> None:
-    """Raises ValueError where it is no name or address alone, as programs that take whole URLs have taught people.
-
-    `brackets`: [::1] is an address, too.
-    """
-    if brackets and re.fullmatch(r"\[[0-9A-Fa-f:.%a-z]+\]", host):
-        return
-    rest = host.partition("://")[2] or host
-    name = re.sub(r":[0-9]*$", "", rest.partition("/")[0].rpartition("@")[2]) if rest.count(":") < 2 else rest
-    if host != rest:
-        raise ValueError(f"host: {host!r} begins with a scheme; only the name or address belongs here, such as {name}")
-    if re.search(r"[\s\0/@\[\]]", host):
-        raise ValueError(f"host: {host!r}: only a name or an address, such as localhost, 192.168.1.5 or fe80::1")
-    if host.count(":") == 1:
-        raise ValueError(f"host: {host!r} has a port in it; write host: {name} and the number as port")
-
-
-class Address(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a client reaches a broker. The password is in the environment variable `password_env`, never in the file."""
-
-    host: Annotated[str, Meta(min_length=1)]
-    port: Port = 1883
-    username: str | None = None
-    password_env: str | None = None
-    tls: Tls | None = None
-
-    def __post_init__(self) -> None:
-        check_host(self.host)
-
-    def password(self) -> str | None:
-        """Raises ValueError where the environment does not have it: without it any broker would only refuse us."""
-        if self.password_env and self.password_env not in os.environ:
-            raise ValueError(f"the environment has no {self.password_env}, which is to hold the password for {self}")
-        return os.environ[self.password_env] if self.password_env else None
-
-    def is_at(self, other: "Address") -> bool:
-        """Whether both are known to be one broker."""
-        hosts = {self.host.lower(), other.host.lower()}
-        return self.port == other.port and (len(hosts) == 1 or hosts <= _THIS_MACHINE)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class HomeAddress(Address, frozen=True, kw_only=True):
-    """This home's own broker, by its UNIX socket `path`; `host` and `port` are where others reach the same broker."""
-
-    path: str
-    own: str  # begins the client ids that tell the broker which program it is
-
-    def __str__(self) -> str:
-        return "run/broker.sock"
-
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -127,7 +60,7 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     embedded: bool = True
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Port = 1883
-    external: Address | None = None
+    external: External | None = None
     tls: Tls | None = None  # the embedded broker's own files: then `port`, and the WebSocket, speak TLS
     websocket: WebSocket | None = None
     insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
@@ -142,11 +75,23 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"websocket: port {self.port} is the broker's own port; give it another one")
 
     @property
-    def address(self) -> Address:
-        """Where others reach the broker that this home uses."""
+    def nodes(self) -> tuple[Address, ...]:
+        """Where others reach the broker that this home uses: any of these will do."""
         if not self.embedded and self.external:
-            return self.external
-        return Address(host=self.host.strip("[]"), port=self.port)
+            return self.external.nodes
+        return (Address(host=self.host.strip("[]"), port=self.port),)
+
+    @property
+    def address(self) -> Address:
+        """The first of its nodes, and mostly the only one."""
+        return self.nodes[0]
+
+    def node(self, said: str | None) -> Address:
+        """The one at which the broker program says that it is; the first where it says nothing."""
+        host, _, port = (said or "").rpartition(":")
+        if self.embedded or self.external is None or not port.isdecimal():
+            return self.address
+        return self.external.at(host, int(port))
 
 
 class Page(Struct, frozen=True, forbid_unknown_fields=True):

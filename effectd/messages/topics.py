@@ -118,6 +118,13 @@ class Topics:
         """What one client may use as it likes; a broker program tries out an external broker there."""
         return f"{self._root}probe/{client_id}/{word}"
 
+    def ask_clock(self, client_id: str) -> str:
+        """Where a program on another machine asks for the time of the dispatcher's; `answer_clock` brings it."""
+        return self.probe(client_id, "clock")
+
+    def answer_clock(self, client_id: str) -> str:
+        return self.probe(client_id, "clock/is")
+
     def acted(self, device: str) -> tuple[str, ...]:
         """What the driver of a device publishes."""
         return tuple(f"{self._root}devices/{device}/{word}" for word in ACTED)
@@ -132,6 +139,14 @@ class Topics:
         heard = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
         return [self.effects, self._root + "timelines/#"], [self._root + one for one in heard]
 
+    def below(self, first: str) -> str:
+        """The filter of all that is below one of the contract's first levels."""
+        return f"{self._root}{first}/#"
+
+    def of_device(self, device: str) -> str:
+        """The filter of all that concerns one device alone."""
+        return f"{self._root}devices/{device}/+"
+
     def dispatched(self) -> tuple[str, ...]:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))
@@ -139,7 +154,7 @@ class Topics:
     @property
     def listened(self) -> tuple[str, ...]:
         """All that the contract has a meaning for, and nothing else that goes over a shared broker."""
-        return tuple(f"{self._root}{first}/#" for first in FIRST if first != "probe")
+        return tuple(self.below(first) for first in FIRST if first != "probe")
 
     def stays(self, topic: str) -> bool:
         """Whether what is published there is retained: it is what stands now, and not what happens."""

@@ -41,6 +41,7 @@ class BrokerSession:
         self._remark = ""
         self._stopping = False
         self.generation: str | None = None  # the broker's run that the links are, or will be, connected to
+        self.address = process.config.address  # where that is
         self._links: list[Link] = []
         self._braked_s = process.wait_s
         self._broker: GateView | None = None
@@ -57,7 +58,7 @@ class BrokerSession:
         """A connection with a last will of its own, in the name of a program or device; before `start`."""
         link: Link = self._make_link(
             self._loop,
-            self._process.config.address,
+            self.address,
             self._process.config.client_id(name),
             subscriptions=subscriptions,
             on_message=on_message,
@@ -124,9 +125,10 @@ class BrokerSession:
             for link in self._links:
                 link.drop()
         self.generation = generation
-        if generation is not None and not self._braked_s:
+        if generation is not None and broker.line is not None and not self._braked_s:
+            self.address = self._process.config.address_at(broker.line.address)
             for link in self._links:
-                link.open()
+                link.open(self.address)
         self._say()
         self._on_change()
 

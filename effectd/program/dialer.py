@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from effectd.base.loop import AnyLoop
-from effectd.config.schema import Address, HomeAddress
+from effectd.config.address import Address, HomeAddress
 
 CONNECT_S = 1.0  # for one address of the name, and for the handshake
 ALL_S = 3.0  # for all addresses of the name

@@ -15,14 +15,14 @@ from typing import Any, Protocol
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
-from effectd.config.schema import Address
-from effectd.program.dialer import Dialer
+from effectd.config.address import Address
+from effectd.program.nodes import QUIET, Nodes
 from effectd.program.session import Pipe, Session
 from effectd.program.stream import PUBACK, PUBLISH, Stream, length
 
 KEEPALIVE_S = 10
-_GRANT_S = 5.0  # from the first step of connecting to every SUBACK
-_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_GRANT_S, _GRANT_OF_SEVERAL_S = 5.0, 2.0  # to the CONNACK; where other nodes wait to be tried
+_SUBACK_S = 15.0  # from there to every SUBACK: a cluster may have much to do for each
 _GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
 # what may be on its way before `has_room` says no; four times as much, and the connection is given up
 ROOM_MESSAGES, ROOM_BYTES = 4000, 4 << 20
@@ -61,17 +61,17 @@ class Link:
         on_down: Callable[[str], None],
         will: Will | None = None,
     ) -> None:
-        self._loop, self._address, self._client_id = loop, address, client_id
+        self._loop, self._client_id = loop, client_id
+        self.nodes = Nodes(loop, address)
         self._subscriptions, self._will = subscriptions, will
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
+        self.lightly: Sequence[str] = ()  # subscribed to at QoS 0: cheaper, at some brokers much
+        self.wanted = False  # a connection is there, or on its way
         self.on_failure: Callable[[str], None] | None = None  # gets the reason of each failed attempt to connect
         self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
-        self._dialer = Dialer(loop, address)
-        self._wanted = False
         self._connecting = False
         self._password: str | None = None
-        self._failures = 0
         self._stream: Stream | None = None
         self._session: Session | None = None
         self._pipe: Pipe | None = None
@@ -82,20 +82,32 @@ class Link:
         self._last_id = _FIRST_ID
         self._tight = False
 
-    def open(self) -> None:
-        """Connect, and connect again whenever the connection is lost, until `drop` or `close`."""
-        if not self._wanted:
-            self._wanted, self._failures = True, 0
+    @property
+    def address(self) -> Address:
+        """Of the node in use, or being tried."""
+        return self.nodes.address
+
+    def open(self, address: Address | None = None) -> None:
+        """Connect, to `address` from now on, and again whenever the connection is lost, until `drop` or `close`."""
+        if address is not None and address != self.address:
+            self.drop()
+            self.nodes.only(address)
+        if not self.wanted:
+            self.wanted, self.nodes.failures = True, 0
             self._connect()
+
+    def give_up(self, why: str) -> None:
+        """This connection is as good as lost: connect again, where there are several nodes to the next one."""
+        self._lose(why)
 
     def drop(self) -> None:
         """The broker is known to be gone: let go at once, try nothing."""
-        self._wanted = False
+        self.wanted = False
         self._lose("the broker is gone")
 
     def close(self) -> None:
         """Send what is waiting, then DISCONNECT, so that no will is sent."""
-        self._wanted = False
+        self.wanted = False
         if self.up and self._session is not None and self._stream is not None:
             self._session.on_disconnect = None
             self._session.disconnect()
@@ -115,7 +127,7 @@ class Link:
     ) -> None:
         """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
         if not self.up or self._stream is None:
-            raise BrokerLost(f"no connection to {self._address}")
+            raise BrokerLost(f"no connection to {self.address}")
         name = topic.encode()
         parts = [len(name).to_bytes(2, "big"), name]
         if qos:
@@ -124,7 +136,7 @@ class Link:
         rest = b"".join(parts)
         self._stream.send(bytes((PUBLISH | qos << 1 | retain,)) + length(len(rest)) + rest)
         if not self._room(4):
-            self._loop.call_soon(self._lose, f"{self._address} takes nothing any more", self._session)
+            self._loop.call_soon(self._lose, f"{self.address} takes nothing any more", self._session)
 
     def _room(self, times: int) -> bool:
         return (
@@ -143,38 +155,39 @@ class Link:
         return self._last_id
 
     def _connect(self) -> None:
-        if not self._wanted or self._connecting or self._session is not None:
+        if not self.wanted or self._connecting or self._session is not None:
             return
         self._connecting = True
-        self._timers = [self._loop.call_later(_GRANT_S, self._too_late)]
+        limit = _GRANT_OF_SEVERAL_S if self.nodes.several else _GRANT_S
+        self._timers = [self._loop.call_later(limit, self._too_late, limit)]
         try:
-            self._password = self._address.password()
+            self._password = self.address.password()
         except ValueError as error:
             self._lose(str(error))
             return
-        self._dialer.dial(self._dialled)
+        self.nodes.dialer.dial(self._dialled)
 
-    def _too_late(self) -> None:
-        step = f": {self._dialer.stage}" if self._connecting else ""
-        self._lose(f"{self._address} did not answer within {_GRANT_S:g} s{step}")
+    def _too_late(self, seconds: float) -> None:
+        step = f": {self.nodes.dialer.stage}" if self._connecting else ""
+        self._lose(f"{self.address} did not answer within {seconds:g} s{step}")
 
     def _dialled(self, sock: socket.socket | None, why: str) -> None:
         if sock is None:
-            self._lose(f"cannot connect to {self._address}: {why}")
+            self._lose(f"cannot connect to {self.address}: {why}")
             return
         self._connecting = False
         self._stream = Stream(self._loop, sock, take=self._take, sent=self._look, broken=self._broken)
         self._pipe = Pipe(self._stream)
-        session = self._session = Session(self._client_id, self._pipe)
+        session = self._session = Session(self.address.client_id(self._client_id), self._pipe)
         # inside its callbacks paho holds locks: only note what happened, and act on it when paho has returned
         session.on_connect = lambda _c, _data, _flags, reason, _properties: self._note(self._connected, reason)
         session.on_subscribe = lambda _c, _data, _mid, reasons, _properties: self._note(self._subscribed, reasons)
         session.on_disconnect = lambda _c, _data, _flags, reason, _properties: self._note(self._ended, reason)
         if self._will is not None:
             session.will_set(self._will[0], self._will[1], qos=1, retain=True)
-        if self._address.username is not None:
-            session.username_pw_set(self._address.username, self._password)
-        session.connect(self._address.host, self._address.port, KEEPALIVE_S)
+        if self.address.username is not None:
+            session.username_pw_set(self.address.username, self._password)
+        session.connect(self.address.host, self.address.port, KEEPALIVE_S)
         self._timers.append(self._loop.call_later(1.0, self._misc, session))
 
     def _note(self, act: Callable[[Any], None], what: Any) -> None:
@@ -187,36 +200,41 @@ class Link:
 
     def _connected(self, reason: Any) -> None:
         if reason.is_failure:
-            self._lose(f"{self._address} refused the connection: {reason}")
-        elif self._subscriptions and self._session is not None:
-            self._session.subscribe([(topic, 1) for topic in self._subscriptions])
+            self._lose(f"{self.address} refused the connection: {reason}")
+        elif (self._subscriptions or self.lightly) and self._session is not None:
+            light = [(topic, 0) for topic in self.lightly]
+            self._session.subscribe([(topic, 1) for topic in self._subscriptions] + light)
+            self._timers[0].cancel()
+            self._timers[0] = self._loop.call_later(_SUBACK_S, self._too_late, _SUBACK_S)
         else:
             self._granted()
 
     def _subscribed(self, reasons: list[Any]) -> None:
-        refused = [t for t, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
+        refused = [
+            t for t, reason in zip((*self._subscriptions, *self.lightly), reasons, strict=False) if reason.is_failure
+        ]
         if refused:
-            self._lose(f"{self._address} refused to let us subscribe to {', '.join(refused)}")
+            self._lose(f"{self.address} refused to let us subscribe to {', '.join(refused)}")
         else:
             self._granted()
 
     def _granted(self) -> None:
-        self.up, self._failures = True, 0
+        self.up, self.nodes.failures = True, 0
         self._timers.pop(0).cancel()
         self._on_up()
 
     def _ended(self, reason: Any) -> None:
-        self._lose(f"connection to {self._address} lost: {reason}")
+        self._lose(f"connection to {self.address} lost: {reason}")
 
     def _broken(self, why: str) -> None:
-        self._lose(f"connection to {self._address} lost: {why}")
+        self._lose(f"connection to {self.address} lost: {why}")
 
     def _lose(self, why: str, session: Session | None = None) -> None:
         """Forget this connection wholly; connect again after a while if that is still wanted."""
         if (self._session is None and not self._connecting) or (session is not None and session is not self._session):
             return
         was_up, self.up, self._connecting = self.up, False, False
-        self._dialer.cancel()
+        self.nodes.dialer.cancel()
         if self._session is not None:
             self._session.on_disconnect = None
         if self._stream is not None:
@@ -227,14 +245,12 @@ class Link:
         self._unacked_bytes = 0
         for timer in self._timers:
             timer.cancel()
-        if self._wanted:
-            delay = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
-            self._failures += 1
-            self._loop.call_later(delay, self._connect)
-            log.log(logging.WARNING if was_up or self._failures == len(_RETRY_S) else logging.DEBUG, "%s", why)
+        if self.wanted:
+            self._loop.call_later(self.nodes.next(), self._connect)
+            log.log(logging.WARNING if was_up or self.nodes.failures == QUIET else logging.DEBUG, "%s", why)
         if was_up:
             self._on_down(why)
-        elif self.on_failure is not None and self._wanted:
+        elif self.on_failure is not None and self.wanted:
             self.on_failure(why)
 
     def _take(self, packet: bytes, at: int) -> None:

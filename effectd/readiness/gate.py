@@ -7,6 +7,7 @@ file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or 
 next heartbeat. A client may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
+import contextlib
 import errno
 import json
 import logging
@@ -21,6 +22,7 @@ import msgspec
 
 from effectd.base.lock import Lock, holders
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.readiness.line import Line, this_generation
 
 HEARTBEAT_S = 0.5
 _REQUEST_BYTES = 4096
@@ -28,23 +30,6 @@ _REQUEST_BYTES = 4096
 log = logging.getLogger(__name__)
 Request = dict[str, Any]
 Reply = Callable[[dict[str, Any]], None]
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of a gate. `at`: Unix ms at which `state` or `reason` became so (a heartbeat repeats it).
-
-    `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready;
-    `config` is a hash over its part of the configuration, None until that has been read.
-    """
-
-    name: str
-    pid: int
-    state: str  # starting, waiting, ready, degraded, stopping
-    generation: str
-    broker_generation: str | None = None
-    reason: str = ""
-    at: int = 0
-    config: str | None = None
 
 
 class GateHeld(Exception):
@@ -55,13 +40,6 @@ class GateHeld(Exception):
         self.pid = pid
 
 
-def this_generation() -> str:
-    """Start time (clock ticks since boot, proc(5) stat field 22) and pid: no two runs on one boot share it."""
-    with open("/proc/self/stat", "rb") as stat:
-        started = stat.read().rpartition(b")")[2].split()[19].decode()
-    return f"{started}-{os.getpid()}"
-
-
 class Gate:
     """This process's own gate: `open` first of all, `attach` when there is a loop, then `say`."""
 
@@ -70,6 +48,7 @@ class Gate:
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
         self.changed = time.monotonic()  # when `line.state` or its reason became so, by the monotonic clock
+        self.former_address: str | None = None  # what the run before this one said last: advice, of where to begin
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,6 +72,8 @@ class Gate:
             log.warning("%s; waiting for its end", held)
             self._lock.take(float("inf"))
         self._server = self._bind()
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            self.former_address = msgspec.json.decode(self._mirror.read_bytes(), type=Line).address
         self._write_mirror()
 
     @property
@@ -107,7 +88,13 @@ class Gate:
         self._beat = loop.call_later(HEARTBEAT_S, self._heartbeat)
 
     def say(
-        self, state: str, reason: str = "", *, broker_generation: str | None = None, generation: str | None = None
+        self,
+        state: str,
+        reason: str = "",
+        *,
+        broker_generation: str | None = None,
+        generation: str | None = None,
+        address: str | None = None,
     ) -> None:
         """Change the gate's line and push it to all readers; after `stopping` it does not change again."""
         if self.line.state == "stopping":
@@ -121,6 +108,7 @@ class Gate:
             reason,
             time.time_ns() // 1_000_000,
             self.line.config,
+            address or self.line.address,
         )
         if msgspec.structs.replace(line, at=self.line.at) == self.line:
             return

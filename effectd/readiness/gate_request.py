@@ -11,6 +11,7 @@ from typing import Any
 from effectd.base.loop import AnyLoop
 
 ANSWERED_WITHIN_S = 2.0
+NOT_RUNNING = "it does not run"
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,7 @@ class GateRequest:
             self._sock.send(json.dumps(dict(request)).encode() + b"\n")
         except OSError as error:
             self._sock.close()
-            gone = isinstance(error, FileNotFoundError | ConnectionRefusedError)
-            self._told({"error": "it does not run" if gone else f"it cannot be asked: {error.strerror or error}"})
+            self._told({"error": self._why(error)})
             return
         loop.add_reader(self._sock.fileno(), self._read)
         self._timer = loop.call_later(
@@ -66,6 +66,13 @@ class GateRequest:
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
         self._told(said)
+
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            return NOT_RUNNING
+        if isinstance(error, PermissionError):
+            return f"run/{self._name}.gate is another user's"
+        return f"it cannot be asked: {error.strerror or error}"
 
     def _log(self, said: dict[str, Any]) -> None:
         if failure := said.get("error"):

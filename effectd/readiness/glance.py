@@ -10,24 +10,29 @@ from typing import Any
 
 import msgspec
 
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 
 ANSWER_S = 1.0
 
 
 def part(run: Path, name: str) -> dict[str, Any] | None:
     """The part of the configuration by which `name` works; None where nobody answers, or one of before contract 2."""
+    found = (ask(run, name, "config") or {}).get("config")
+    return found if isinstance(found, dict) else None
+
+
+def ask(run: Path, name: str, word: str) -> dict[str, Any] | None:
+    """What `name` answers at its gate to `{"do": word}`; None where nobody does."""
     end = time.monotonic() + ANSWER_S
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError, ValueError):
         sock.settimeout(ANSWER_S)
         sock.connect(os.fspath(run / f"{name}.gate"))
-        sock.sendall(b'{"do": "config"}\n')
+        sock.sendall(json.dumps({"do": word}).encode() + b"\n")
         with sock.makefile("rb") as lines:
             while time.monotonic() < end:
                 said = json.loads(lines.readline())  # at the end of file there is none: ValueError
                 if "done" in said or "error" in said:
-                    found = said.get("config")
-                    return found if isinstance(found, dict) else None
+                    return said if isinstance(said, dict) else None
     return None
 
 

@@ -61,10 +61,6 @@ class Plan(NamedTuple):
     start: tuple[str, ...] = ()
     reread: Mapping[str, list[str]] = {}  # as `restart`: it reads config.yaml again and goes on
 
-    @property
-    def nothing(self) -> bool:
-        return not any(self)
-
 
 def plan(
     wanted: Mapping[str, Part],

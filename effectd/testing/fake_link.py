@@ -61,7 +61,7 @@ class FakeLink:
         if self.on_room is not None:
             self.on_room()
 
-    def open(self) -> None:
+    def open(self, _address: Any = None) -> None:
         """Connected, at once."""
         self.up = True
         self._on_up()

@@ -43,11 +43,11 @@ let pending = new Set();
 let timer = null;
 
 function take(kind, data) {
-  meter.heard();
   model.take(kind, data);
   const news = model.news();
   for (const each of news.changed) pending.add(each);
   if (news.moved.size || kind === "room" || kind === "holds" || kind === "broker") {
+    meter.heard();
     stage.changed(kind === "holds" || kind === "broker" ? model.devices.keys() : news.moved, kind === "room");
   }
   if (kind === "stopped") emergency.seen(data);

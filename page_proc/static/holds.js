@@ -7,7 +7,7 @@ export class Holds {
   constructor(model, emergency) {
     Object.assign(this, { model, emergency });
     this.dialog = $("hold-dialog");
-    $("hold").addEventListener("click", () => this.open());
+    $("hold").addEventListener("click", () => (this.mine() ? this.release(this.me()) : this.open()));
     $("hold-cancel").addEventListener("click", () => this.dialog.close());
     $("hold-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -16,12 +16,20 @@ export class Holds {
     });
   }
 
+  me() {
+    return this.model.me.user ?? "page";
+  }
+
+  mine() {
+    return this.model.holds.some((hold) => hold.name === this.me());
+  }
+
   open() {
     const options = [["", words.hold_all]];
     for (const zone of Object.keys(this.model.zones)) options.push([zone, words.hold_zone(zone)]);
     for (const device of this.model.devices.keys()) options.push([device, words.hold_device(device)]);
     $("hold-target").replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
-    $("hold-name").value = this.model.me.user ?? "page";
+    $("hold-name").value = this.me();
     $("hold-reason").value = "";
     this.dialog.showModal();
     $("hold-reason").focus();
@@ -44,6 +52,7 @@ export class Holds {
     const { holds, me } = this.model;
     setHidden($("holds"), !holds.length);
     setHidden($("hold"), me.may.hold === false);
+    setText($("hold").firstElementChild, this.mine() ? words.release : words.hold);
     document.body.classList.toggle("held", holds.some((hold) => hold.target === null));
     keyed($("holds"), holds.map((hold) => [hold.name, hold]), (name) => this.make(name), (node, hold) => this.write(node, hold));
   }

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from broker_proc.broker import CONNECT_WITHIN_S, Broker
 from broker_proc.listeners import SocketFile, listen_tcp, listen_web
-from effectd.config.schema import Address, BrokerLimits, WebSocket
+from effectd.config.address import Address
+from effectd.config.schema import BrokerLimits, WebSocket
 
 
 async def main(options: argparse.Namespace) -> None:

@@ -5,16 +5,28 @@ import os
 import random
 import signal
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.witness import Witness
 from tests.system.home import Home, wait_for
+from tests.system.namespace import Elsewhere
 from tests.system.test_external import Mosquitto
 
 HUNG_S = 25.0  # the watchdog kills after 2 s; where its budget is spent, one kill each 20 s
+
+
+class Node(Protocol):
+    """One of a broker's nodes. `wait`: until it lets clients in."""
+
+    port: int
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> None: ...
 
 
 @dataclass
@@ -28,7 +40,11 @@ class Arena:
     random: random.Random
     port: int
     external: Mosquitto | None = None
+    nodes: Sequence[Node] = ()  # of a broker with several
+    link: Elsewhere | None = None  # to the machine where the device `far` is
+    far: str = "wind"
     complaints: list[str] = field(default_factory=list)
+    gone_on: list[float] = field(default_factory=list)  # seconds from a node's death to the next effect that ended
 
     @property
     def programs(self) -> list[str]:
@@ -37,6 +53,11 @@ class Arena:
     def replaced(self, program: str, pid: int, limit: float = HUNG_S) -> None:
         """Until another process than `pid` owns the program's gate."""
         self.gates.wait(lambda: self.gates.pid(program) not in (None, pid), limit, f"another {program} than {pid}")
+
+    def node_in_use(self) -> Node:
+        """By the word of the broker program."""
+        address = (self.home.line("broker") or {})["address"]
+        return next(node for node in self.nodes if address.endswith(f":{node.port}"))
 
     def more(self, effects: int, limit: float = 10.0) -> None:
         """Until so many more effects have got their ends."""

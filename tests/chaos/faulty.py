@@ -11,7 +11,7 @@ from typing import Any
 
 from drivers.mqtt import Mqtt, MqttOptions
 from effectd.base.errors import DeviceFailed
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.driver import Bus, Effect, Options
 
 SLOW_S = 0.15

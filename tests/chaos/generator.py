@@ -12,14 +12,15 @@ import msgspec
 from effectd.messages import history
 from effectd.messages.answers import Receipt
 from effectd.messages.history import Published, Stopped
-from tests.chaos.checker import Fenced
 from tests.chaos.connection import Connection
+from tests.chaos.events import Fenced
 from tests.chaos.log import Log
 
 AGAIN_S = 0.5  # section 1 of the contract
 ASK_S = 1.0  # how often to ask for the end of an effect that was accepted and is past its ttl
 _TICK_S = 0.002
 _PUBLISHERS = 2
+_LOOK_S = 0.1
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Generator:
 
     def __init__(
         self,
-        port: int,
+        port: int | Callable[[], int],
         log: Log,
         seed: int,
         rate: float,
@@ -49,13 +50,15 @@ class Generator:
         priorities: Sequence[int] = (5, 5, 5, 5, 5, 5, 5, 5, 5, 3, 7, 9),
         holds: float = 0.01,
     ) -> None:
-        self._port, self._log, self._rate, self._types = port, log, rate, types
+        self._where = port if callable(port) else lambda: port  # of a broker with several nodes: where the home is now
+        self._port, self._look_at = self._where(), 0.0
+        self._log, self._rate, self._types = log, rate, types
         self._seed, self._random = seed, random.Random(seed)
         self._ttl_ms, self._durations, self._priorities, self._holds = ttl_ms, durations, priorities, holds
         self._open: dict[str, Asked] = {}
         self._lock = threading.Lock()
         self._jobs: list[Callable[[Connection], None]] = []
-        self._listener = Connection(port, ("receipts/#", "devices/+/fence"), self._hear)
+        self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear)
         self._publishers: list[Connection] = []
         self._number = 0
         self.published = self.ended = self.stops = 0
@@ -113,6 +116,12 @@ class Generator:
             self._failure = error
 
     def _connect(self) -> None:
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_S
+            if (port := self._where()) != self._port:
+                self._port = port
+                for connection in (self._listener, *self._publishers):
+                    connection.close()
         if self._listener.dead:
             self._listener.close()
             self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear)
@@ -152,7 +161,7 @@ class Generator:
         }
         effect_type = self._random.choice(self._types)
         if effect_type == "flash":  # in turn and together
-            fields["target"] = self._random.choice(["strobes", "strobe-1", "strobe-2"])
+            fields["target"] = self._random.choice(["many", "strobes", "strobe-1", "strobe-2", "strobe-3"])
         topic = f"effects/{effect_type}"
         asked = Asked(topic, json.dumps(fields).encode(), fields, ttl_ms)
         self._open[id_] = asked

@@ -3,11 +3,14 @@
 import contextlib
 import random
 import resource
+import signal
 import socket
+import time
 from collections.abc import Callable
 
-from tests.chaos.fault import Arena, Fault
+from tests.chaos.fault import Arena, Fault, end
 from tests.system.home import wait_for
+from tests.system.test_external import Mosquitto
 
 
 class AnyOrder(Fault):
@@ -127,6 +130,61 @@ class Outage(Fault):
         arena.external.kill()
         arena.gates.wait(lambda: not arena.gates.is_ready("dispatcher"), 10, "the outage noticed")
         arena.external.start()
+
+
+class NodeDies(Fault):
+    """The node in use is killed; the home goes on at another one, and stays there when the first is back, empty."""
+
+    def __init__(self, limit_s: float = 20.0) -> None:
+        self._limit_s = limit_s
+
+    def strike(self, arena: Arena) -> None:
+        node = arena.node_in_use()
+        began = time.monotonic()
+        node.kill()
+        arena.gates.wait(lambda: not arena.gates.is_ready("broker"), 10, "the death noticed")
+        arena.gates.wait_ready(self._limit_s)
+        arena.more(1, self._limit_s)
+        arena.gone_on.append(time.monotonic() - began)
+        node.start()
+        node.wait()
+        arena.more(10)
+        if arena.node_in_use() is node:
+            arena.complaints.append(f"{self}: it has gone back to {node.port} by itself")
+
+
+class NodeDiesToo(Fault):
+    """The node in use and, while the home goes over, the broker program."""
+
+    disturbs = ("broker",)
+
+    def strike(self, arena: Arena) -> None:
+        node = arena.node_in_use()
+        pid = arena.home.pid("broker")
+        node.kill()
+        end(pid)
+        arena.replaced("broker", pid)
+        arena.gates.wait_ready(20)
+        node.start()
+        arena.more(10)
+
+    def __str__(self) -> str:
+        return "NodeDies and broker"
+
+
+class NodeStandsStill(Fault):
+    """The node in use answers nothing any more: it is left for another one."""
+
+    def strike(self, arena: Arena) -> None:
+        node = arena.node_in_use()
+        assert isinstance(node, Mosquitto)
+        node.send(signal.SIGSTOP)
+        try:
+            arena.gates.wait(lambda: not arena.gates.is_ready("broker"), 30, "the silence noticed")
+            arena.gates.wait_ready(30)
+            arena.more(10, 20)
+        finally:
+            node.send(signal.SIGCONT)
 
 
 _FOREIGN_SET = b'{"effect_type": "wind", "intensity": 0, "duration": 1, "seq": %d}'

@@ -7,14 +7,29 @@ from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, S
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
 from tests.chaos.holds import HeldAmidKill
-from tests.chaos.misc_faults import AnyOrder, Descriptors, Malformed, Outage, Packets, PortTaken, Restarts, StopAll
+from tests.chaos.links import LinkCut, StopAmidCut
+from tests.chaos.misc_faults import (
+    AnyOrder,
+    Descriptors,
+    Malformed,
+    NodeDies,
+    NodeDiesToo,
+    NodeStandsStill,
+    Outage,
+    Packets,
+    PortTaken,
+    Restarts,
+    StopAll,
+)
 from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
 from tests.chaos.sweeps import Swept, SweptAll
 
 SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")
 
 
-def everything(programs: list[str], chance: random.Random, *, external: bool) -> list[Fault]:
+def everything(
+    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
+) -> list[Fault]:
     """Each fault once, in a random order; which device it hits is chance."""
     devices = [name for name in programs if name not in ("broker", "dispatcher")]
 
@@ -45,11 +60,18 @@ def everything(programs: list[str], chance: random.Random, *, external: bool) ->
         Malformed(),
         Packets(),
     ]
-    faults += [Outage()] if external else [Restarts(), PortTaken(), Descriptors()]
+    if remote:
+        faults += [LinkCut(0.3), LinkCut(3), LinkCut(20), StopAmidCut(1), StopAmidCut(20)]
+    if pair:
+        faults += [*(NodeDies() for _ in range(4)), NodeDiesToo(), NodeStandsStill()]
+    else:
+        faults += [Outage()] if external else [Restarts(), PortTaken(), Descriptors()]
     chance.shuffle(faults)
     return faults
 
 
-def forever(programs: list[str], chance: random.Random, *, external: bool) -> Iterator[Fault]:
+def forever(
+    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
+) -> Iterator[Fault]:
     while True:
-        yield from everything(programs, chance, external=external)
+        yield from everything(programs, chance, external=external, pair=pair, remote=remote)

@@ -1,5 +1,7 @@
 """Somebody else's broker, never struck, to which every device publishes what it does; and who listens there."""
 
+from collections import Counter
+
 import msgspec
 
 from effectd.messages.history import Actuated
@@ -10,7 +12,9 @@ from tests.system.home import wait_for
 OFF = "off"
 
 
-def device(effects: list[str], port: int, name: str, bus: str | None, limits: dict[str, object]) -> dict[str, object]:
+def device(
+    effects: list[str], port: int, name: str, bus: str | None, limits: dict[str, object], *, host: str = "127.0.0.1"
+) -> dict[str, object]:
     """The configuration of a device, perhaps on a bus, that the witness sees, with the id and level of each effect."""
     return {
         **({"bus": bus} if bus else {"kind": "faulty"}),
@@ -20,7 +24,7 @@ def device(effects: list[str], port: int, name: str, bus: str | None, limits: di
             "topic": f"seen/{name}",
             "payload": "$id $intensity",
             "off_payload": OFF,
-            "broker": {"host": "127.0.0.1", "port": port},
+            "broker": {"host": host, "port": port},
         },
     }
 
@@ -29,18 +33,23 @@ MAX_ON_MS = 2000
 
 
 class Witness:
-    """`last`: the last word of each device."""
+    """`last`: the last word of each device; `driven`: how often each was switched on."""
 
     def __init__(self, port: int, log: Log) -> None:
         self._log = log
         self.last: dict[str, str] = {}
         self.count = 0
+        self.driven: Counter[str] = Counter()
         self._connection = Connection(port, ("seen/#",), self._hear)
         wait_for(lambda: self._connection.up, what="the witness")
 
     @property
     def alive(self) -> bool:
         return self._connection.up
+
+    def sees(self, prefix: str) -> bool:
+        """Whether some device does what an effect does whose id begins so."""
+        return any(said.startswith(prefix) for said in list(self.last.values()))
 
     def close(self) -> None:
         self._connection.close()
@@ -53,3 +62,4 @@ class Witness:
         self._log.write(msgspec.structs.replace(seen, source="witness"))
         self.last[name] = said
         self.count += on
+        self.driven[name] += on

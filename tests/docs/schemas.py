@@ -12,7 +12,7 @@ import msgspec
 
 from effectd.cli import schema as config
 from effectd.messages import answers, effect, published
-from effectd.readiness import gate
+from effectd.readiness import line
 from page_proc import openapi, paths
 from page_proc.api import Api
 
@@ -34,7 +34,7 @@ def made() -> dict[str, Schema]:
         "receipt": receipt,
         "dead-letter": _of(answers.DeadLetter, "Dead letter"),
         "state": state,
-        "gate-line": _of(gate.Line, "Gate line"),
+        "gate-line": _of(line.Line, "Gate line"),
     }
 
 

@@ -87,6 +87,7 @@ class Client:
         client_id: str = "",
         will: tuple[str, str] | None = None,
         login: tuple[str, str] | None = None,
+        ca: str = "",
     ) -> None:
         """`where`: a port, or broker.sock; `window`: QoS 1 messages on their way at once, 0 = any; `will`: retained."""
         self.heard: list[tuple[str, bytes]] = []
@@ -98,6 +99,8 @@ class Client:
             self._client.will_set(*will, 1, True)
         if login:
             self._client.username_pw_set(*login)
+        if ca:
+            self._client.tls_set(ca)
         self._client.max_inflight_messages_set(window)
         self._client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics or ("#",)])

@@ -194,6 +194,11 @@ def test_a_hold_stands_across_the_page_until_it_is_released(tab: Tab, client: Cl
     tab.find("#holds button").click()
     tab.until("document.getElementById('holds').hidden")
     shows(tab, "wind", "off$")
+    client.publish("holds/page", "a moment")
+    tab.says("#hold", "^Release$")
+    tab.find("#hold").click()
+    tab.says("#hold", "^Hold$")
+    tab.until("!room.model.holds.length")
 
 
 def test_a_timeline_is_brought_played_moved_looped_and_a_short_one_is_a_cue(

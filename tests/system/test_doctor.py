@@ -128,23 +128,6 @@ def test_a_serial_port_that_is_not_there_is_told(room: Home) -> None:
     assert lines(room, 1)["devices"][1].startswith("fan: /dev/no-such-port is not there: is it plugged in?")
 
 
-def test_another_broker_is_tried_out_by_its_address(room: Home, mosquitto: int) -> None:
-    done = room.effectd("doctor", "--broker", f"127.0.0.1:{mosquitto}")
-    assert done.returncode == 0, done.stderr
-    assert [line.split(maxsplit=1) for line in done.stdout.splitlines()] == [
-        ["ok", "QoS 1"],
-        ["ok", "order"],
-        ["ok", "retained messages"],
-        ["ok", "last will"],
-    ]
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        done = room.effectd("doctor", "--broker", f"127.0.0.1:{port}")
-    assert done.returncode == 69
-    assert done.stderr
-    assert room.effectd("doctor", "--broker", "nonsense").returncode == 2
-
-
 def test_the_home_of_another_user_keeps_its_secrets(home: Home) -> None:
     for path in (home.path / "run", home.path / "run" / "log"):
         assert path.stat().st_mode & 0o777 == 0o700

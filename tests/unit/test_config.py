@@ -240,7 +240,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  external:\n    host: a\n    user: b\n",
             4,
             "broker.external.user",
-            "host, port, username, password_env, tls",
+            "host, port, hosts, username, password_env, tls",
         ),
         (
             "broker:\n  external:\n    host: a\n    tls:\n      ca: b\n",

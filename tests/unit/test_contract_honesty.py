@@ -14,7 +14,7 @@ SECTIONS = dict(re.findall(r"^## (\d)\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.M | re.
 STRUCTS = {
     "": reader._File,
     "broker.": schema.Broker,
-    "broker.external.": schema.Address,
+    "broker.external.": schema.External,
     "devices.<id>.": schema.Device,
     "devices.<id>.limits.": schema.Limits,
     "buttons.<name>.": schema.Button,

@@ -13,7 +13,7 @@ from drivers import digest
 from drivers.digest import Digest, challenges
 from drivers.web import Http, HttpOptions
 from effectd.base.errors import DeviceFailed
-from effectd.config.schema import Address
+from effectd.config.address import Address
 
 # RFC 7616, 3.9.1
 REALM = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'

@@ -9,7 +9,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 
 from drivers.gpio import Gpio, GpioOptions
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.messages.effect import Effect
 
 

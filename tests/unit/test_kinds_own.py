@@ -12,7 +12,7 @@ import yaml
 from drivers import kinds
 from effectd.base.errors import ConfigError
 from effectd.config import reader
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.driver import Driver, Options
 from effectd.messages.effect import Effect
 

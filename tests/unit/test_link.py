@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd.config.schema import Address, Tls
+from effectd.config.address import Address, Tls
 from effectd.program import link as link_module
 from effectd.program.link import ROOM_BYTES, ROOM_MESSAGES, Link
 from effectd.program.stream import Stream, length

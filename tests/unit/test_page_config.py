@@ -56,9 +56,7 @@ def test_a_home_without_it_has_no_such_program(home):
 
 def test_both_files_have_to_agree_about_it(home):
     write(home, CONFIG + "page: {}\n")
-    assert [line.partition(": ")[2] for line in found(home)] == [
-        "page: no [program:page] in supervisor.conf runs it; paste this section there:"
-    ]
+    assert [line.partition(": ")[2] for line in found(home)] == ["page: no [program:page] in supervisor.conf runs it"]
     write(home, CONFIG + "page: {}\n", programs=(*PROGRAMS, "page"))
     assert found(home) == []
     write(home, programs=(*PROGRAMS, "page"))

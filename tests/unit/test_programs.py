@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from effectd.cli import check, stop
+from effectd.cli import check, confirmed
 from effectd.config import part, programs, reader
 from effectd.config.programs import BROKER, Program
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
+from effectd.readiness.line import Line
 from effectd.supervision import living
 from effectd.supervision.health import row
 from effectd.supervision.watchdog import Watchdog
@@ -78,7 +78,7 @@ def test_a_stop_that_cannot_read_the_configuration_asks_devices_and_the_dispatch
     (home / "run").mkdir(exist_ok=True)
     for name in ("broker", "dispatcher", "fan", "scoreboard", "watchdog"):
         (home / "run" / f"{name}.gate").touch()
-    assert stop._gates(home) == ["dispatcher", "fan"]
+    assert confirmed.gates(home) == ["dispatcher", "fan"]
 
 
 @pytest.mark.parametrize(("waits_for", "state"), [((BROKER,), "waiting"), ((), "ready")])

@@ -17,7 +17,7 @@ from serial.tools import list_ports
 from drivers import serial_port as module
 from drivers.serial_line import Serial, SerialOptions
 from effectd.base.errors import DeviceFailed
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.messages.effect import Effect
 
 

@@ -13,7 +13,7 @@ from werkzeug import Request, Response
 
 from drivers.web import Http, HttpOptions
 from effectd.base.errors import DeviceFailed
-from effectd.config.schema import Address
+from effectd.config.address import Address
 from effectd.messages.effect import Effect
 
 

@@ -47,7 +47,7 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
         with Client(tree, "watch", (tree.topics.everything,), on_up=up, on_down=down) as client:
             if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
                 client.loop.add_reader(sys.stdout.fileno(), _reader_gone)  # a pipe that we write to reports only that
-            client.link.open()
+            client.open()
             if not client.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
             while True:
@@ -70,7 +70,7 @@ def _picture(tree: Config) -> int:
     """Take the messages as they come and draw: at the pace of what moves, and soon after each message."""
     room, freshness = Room(tree), Freshness(tree.home)
     with Client(tree, "watch", room.subscriptions, on_up=room.connected, on_down=room.lost) as client:
-        client.link.open()
+        client.open()
         loop = client.loop
         with Screen(loop) as terminal:
             drawn = loop.time()

@@ -1,0 +1,47 @@
+"""A message at which the broker ends the connection, whenever it comes: found out, and left out.
+
+NATS before 2.10 ends the connection of whoever publishes a topic with a dot, as the receipt of an effect has whose id
+has one. Published again after every connect, one such message would keep the dispatcher from its broker for good.
+"""
+
+import logging
+
+SUSPECT, SURE = 2, 5  # connections lost in a row with the same message as the oldest that was not confirmed
+_RARE = ".: "  # what an id may have in it and not every broker takes
+
+log = logging.getLogger(__name__)
+
+
+class Poison:
+    """`one_by_one`: nothing else is to be on its way, so that it is certain which message it is."""
+
+    def __init__(self) -> None:
+        self._topic, self._times = "", 0
+        self._rare = ""  # characters that this broker does not take
+        self._topics: set[str] = set()
+
+    @property
+    def one_by_one(self) -> bool:
+        return self._times >= SUSPECT
+
+    def known(self, topic: str) -> bool:
+        return topic in self._topics or any(character in topic for character in self._rare)
+
+    def passed(self) -> None:
+        """The broker has confirmed a message: it was not that one, or not for ever."""
+        self._times = 0
+
+    def suspected(self, topic: str, *, alone: bool) -> bool:
+        """The connection was lost while this was the oldest on its way; whether it is to be left out from now on."""
+        self._times = self._times + 1 if topic == self._topic else 1
+        self._topic = topic
+        if self._times < SURE or not alone:
+            return False
+        self._times = 0
+        found = next((character for character in _RARE if character in topic), "")
+        self._rare += found
+        if not found:
+            self._topics.add(topic)
+        what = f"no topic with {found!r}" if found else f"nothing on {topic}"
+        log.error("the broker takes %s and ends the connection at it: such receipts are not published there", what)
+        return True
