@@ -6,6 +6,7 @@ from collections.abc import Iterable
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 # the first level of each topic of the contract
 FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
+NOBODY = "_probe"  # no device, program, hold or timeline is called so
 ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
 
 
@@ -111,6 +112,32 @@ class Topics:
 
     def answer_clock(self, client_id: str) -> str:
         return self.probe(client_id, "clock/is")
+
+    def tried(self) -> dict[str, str]:
+        """Topics on which an empty message says nothing to anybody -> the filter to which a right is tried out there.
+
+        `stop-all` is not among them: whatever comes there stops everything.
+        """
+        words = ("set", "resume", "stop", *ACTED)
+        found = {f"{self._root}devices/{NOBODY}/{word}": "devices/#" for word in words}
+        found |= {
+            self.effect(NOBODY): "effects/#",
+            self.receipt(NOBODY): "receipts/#",
+            self.dead_letter(NOBODY): "dead-letters/#",
+            self.hold(NOBODY): "holds/#",
+            self.system(NOBODY): "system/#",
+            self.timeline(NOBODY, "state"): "timelines/#",
+        }
+        return {topic: self._root + right for topic, right in found.items()}
+
+    def listened(self) -> tuple[str, ...]:
+        """The filters by which those are heard."""
+        devices = f"{self._root}devices/{NOBODY}/"
+        return f"{devices}+", *(topic for topic in self.tried() if not topic.startswith(devices))
+
+    def later(self) -> tuple[str, ...]:
+        """Rights that an ACL of before there were holds and timelines does not give."""
+        return self.every_hold, f"{self._root}timelines/#"
 
     def acted(self, device: str) -> tuple[str, ...]:
         """What the driver of a device publishes."""

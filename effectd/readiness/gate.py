@@ -22,6 +22,7 @@ import msgspec
 
 from effectd.base.lock import Lock, holders
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.readiness.marks import content, identity
 
 HEARTBEAT_S = 0.5
 _REQUEST_BYTES = 4096
@@ -187,7 +188,7 @@ class Gate:
             server.listen(64)
             server.setblocking(False)
             fresh.rename(self.path)
-            self._marks[self.path] = _identity(self.path)
+            self._marks[self.path] = identity(self.path)
         except OSError:
             server.close()
             raise
@@ -200,7 +201,7 @@ class Gate:
         if not self.held:  # supervisord's watchdog goes on without a gate if another has it
             return
         try:
-            if _identity(self.path) != self._marks.get(self.path):
+            if identity(self.path) != self._marks.get(self.path):
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
                 self._loop.remove_reader(self._server.fileno())
                 try:
@@ -208,7 +209,7 @@ class Gate:
                 finally:
                     self._loop.add_reader(self._server.fileno(), self._accept)
                 log.warning("run/%s was removed or replaced; it is bound again", self.path.name)
-            if _content(self._mirror) != self._marks.get(self._mirror):
+            if content(self._mirror) != self._marks.get(self._mirror):
                 self._write_mirror()
             self._trouble = ""
         except OSError as error:  # a full disk, no right any more: the next heartbeat tries again
@@ -290,23 +291,6 @@ class Gate:
         try:
             fresh.write_bytes(msgspec.json.encode(self.line) + b"\n")
             fresh.rename(self._mirror)
-            self._marks[self._mirror] = _content(self._mirror)
+            self._marks[self._mirror] = content(self._mirror)
         except OSError:  # only advice for `cat`; a full disk must not stop the program
             pass
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.lstat()
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino
-
-
-def _content(path: Path) -> tuple[int, ...]:
-    """Changes also when the file is written to."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
