@@ -4,7 +4,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from broker_proc.client import Client
-from broker_proc.complaints import Complaints
 from broker_proc.connection import Connection
 from broker_proc.crowd import Crowd
 from broker_proc.door import Door, Refused, Visitor
@@ -13,6 +12,7 @@ from broker_proc.packets import Connect
 from broker_proc.reasons import NOT_AUTHORIZED, SHUTTING_DOWN, V311_NOT_AUTHORIZED
 from broker_proc.registry import Registry
 from broker_proc.rights import MustAsk
+from effectd.base.complaints import Complaints
 from effectd.config.schema import BrokerLimits
 
 if TYPE_CHECKING:

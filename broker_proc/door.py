@@ -4,14 +4,15 @@ Without a configuration (a broker alone, in tests and benchmarks) everybody may 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from broker_proc import reasons
-from broker_proc.logins import Logins, TooMany
 from broker_proc.packets import Connect
 from broker_proc.rights import MustAsk
 from effectd.access.access import Access
 from effectd.access.grant import EVERYTHING, NOTHING, Grant
+from effectd.access.logins import Logins, TooMany
+from effectd.access.tls import common_name
 
 if TYPE_CHECKING:
     from broker_proc.client import Client
@@ -140,16 +141,6 @@ class Door:
         if access is None:
             return NOTHING
         return access.users.get(session.username or "", NOTHING)
-
-
-def common_name(transport: Any) -> str | None:
-    """Of the certificate that a client has shown, and that the CA of `broker.tls.cafile` has signed."""
-    ssl_object = transport.get_extra_info("ssl_object")
-    shown = ssl_object.getpeercert() if ssl_object is not None else None
-    if not shown:
-        return None
-    names = [value for part in shown.get("subject", ()) for key, value in part if key == "commonName"]
-    return names[-1] if names else ""
 
 
 def _not_allowed(why: str) -> Refused:

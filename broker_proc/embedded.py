@@ -18,10 +18,11 @@ from broker_proc import homes
 from broker_proc.broker import Broker
 from broker_proc.door import Door
 from broker_proc.home_files import HomeFiles, warn_of_users
-from broker_proc.listeners import SocketFile, listen_tcp, listen_web, tls_context
+from broker_proc.listeners import SocketFile, listen_tcp, listen_web
 from broker_proc.selfcheck import SelfCheck
 from effectd.access import passwords
 from effectd.access.access import Access
+from effectd.access.tls import tls_context
 from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
 from effectd.program.process import Process
@@ -178,7 +179,7 @@ class Embedded:
         """Who holds the port, as it was at most HOLDER_S ago."""
         asked, holder = self._holders.get(port, (-HOLDER_S, ""))
         if time.monotonic() - asked >= HOLDER_S:
-            from broker_proc.port import who_holds  # psutil
+            from effectd.program.port import who_holds  # psutil
 
             holder = await self._loop.run_in_executor(None, who_holds, port)
             self._holders[port] = time.monotonic(), holder

@@ -49,7 +49,7 @@ class External:
         self._home = homes.topic(process.config)
         topics, claims = process.config.topics, process.config.dispatcher
         # a home of drivers only announces nothing, and may not need the right to more than its own devices' topics
-        self._rights = topics.tried() if claims else {}
+        self._rights = needs.tried(topics) if claims else {}
         self._unheard = set[str]()  # of them: what has not come back on this connection
         self._judged = False  # it has had its time
         nodes = process.config.broker.nodes
@@ -63,7 +63,7 @@ class External:
             on_down=self._down,
             will=(self._home, b"") if claims else None,
         )
-        self._link.lightly = (*topics.listened(), topics.stop_all) if claims else ()
+        self._link.lightly = (*needs.listened(topics), topics.stop_all) if claims else ()
         # no going back by itself: after this program's own death it begins where its predecessor was
         self._link.nodes.any_of(nodes, first=self._gate.former_address)
         self._gate.say("waiting", f"connecting to {self._link.address}")

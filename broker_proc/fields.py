@@ -2,8 +2,6 @@
 
 from broker_proc.reasons import WireError
 
-MAX_VARINT = 268_435_455
-
 
 def number(data: bytes, at: int, end: int, size: int) -> tuple[int, int]:
     """An unsigned number of `size` bytes, and where it ends."""

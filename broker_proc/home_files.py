@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from broker_proc.door import Door, Files
-from broker_proc.listeners import asked_of_clients, load_certificate
 from effectd.access import certificates, passwords
 from effectd.access.access import Access
+from effectd.access.tls import asked_of_clients, load_certificate
 from effectd.base.errors import ConfigError
 from effectd.config import exposure, reader
 from effectd.config.address import Tls

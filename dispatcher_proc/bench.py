@@ -13,8 +13,8 @@ from effectd.messages import answers
 from effectd.messages.answers import Ack, Receipt
 from effectd.program.broker_session import BrokerSession
 from effectd.program.process import Process
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
+from effectd.readiness.line import Line
 from effectd.testing import FakeLink, FakeLoop
 
 

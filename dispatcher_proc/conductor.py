@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import Struct
 
+from dispatcher_proc.held import AGAIN_MS, Held
 from dispatcher_proc.runs import Runs
 from dispatcher_proc.score import Command, Score, Segment, aimed
 from dispatcher_proc.show import Show, Turn
@@ -19,34 +19,29 @@ from effectd.base.loop import AnyLoop, Cancellable
 from effectd.messages.effect import Effect
 
 
-class Held(Struct):
-    """What a timeline has fired at a device: until `until` (ms of the loop's clock) it is on."""
-
-    show: Show
-    command: Command
-    until: float
-
-
 class Conductor:
     """`submit` takes an effect; `present(device)` are the ids of what may be on there, none where nothing is known.
 
     `changed` is called with the name of a timeline whose state is to be published and kept; `fired` at each command.
+    `is_open`: whether an effect may still begin, as its driver is away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         loop: AnyLoop,
         submit: Callable[[Effect, Show], None],
         present: Callable[[str], list[str]],
         changed: Callable[[Show], None],
         fired: Callable[[Show], None] = lambda _show: None,
+        is_open: Callable[[str], bool] = lambda _id: False,
     ) -> None:
-        self._loop, self._submit, self._present = loop, submit, present
+        self._loop, self._submit, self._present, self._is_open = loop, submit, present, is_open
         self._changed, self._fired = changed, fired
         self.shows: dict[str, Show] = {}
         self._held: dict[str, Held] = {}
         self.runs = Runs()
         self._timer: Cancellable | None = None
+        self._at = 0.0  # when this turn, or order, began: what it restores and what it fires meet at one moment
 
     def now(self) -> float:
         """ms."""
@@ -65,25 +60,25 @@ class Conductor:
         self._changed(show)
 
     def play(self, name: str, from_ms: float = 0.0, *, loop: bool = False) -> None:
-        show = self.show(name)
-        if show.play(self.now(), from_ms, loop=loop):
+        show = self._asked(name)
+        if show.play(self._at, from_ms, loop=loop):
             self._begin(show)
 
     def pause(self, name: str) -> None:
-        show = self.show(name)
-        if show.pause(self.now()):
+        show = self._asked(name)
+        if show.pause(self._at):
             self._leave(self._devices_of(show))
             self._changed(show)
             self._plan()
 
     def resume(self, name: str) -> None:
-        show = self.show(name)
-        if show.resume(self.now()):
+        show = self._asked(name)
+        if show.resume(self._at):
             self._begin(show)
 
     def seek(self, name: str, to_ms: float) -> None:
-        show = self.show(name)
-        if show.seek(self.now(), to_ms):
+        show = self._asked(name)
+        if show.seek(self._at, to_ms):
             self._begin(show)
         else:
             if show.status == "paused":  # it may have ended, and left something on
@@ -92,7 +87,7 @@ class Conductor:
             self._plan()
 
     def stop(self, name: str) -> None:
-        show = self.show(name)
+        show = self._asked(name)
         if show.stop():
             self._leave(self._devices_of(show))
             self._changed(show)
@@ -100,6 +95,7 @@ class Conductor:
 
     def stop_all(self, *, off: bool) -> None:
         """Every timeline; `off`: the drivers have heard a stop themselves, so that nothing need be idled."""
+        self._at = self.now()
         if off:
             self._held.clear()
         for show in self.shows.values():
@@ -119,10 +115,10 @@ class Conductor:
         The commands before `index` were fired in this run, the others were not, and those that fell due meanwhile are
         not fired any more: what is still to be on is restored, and what they would have ended goes.
         """
-        show = self.show(name)
+        show = self._asked(name)
         if show.score is None:
             return
-        now, position = self.now(), noted + passed
+        now, position = self._at, noted + passed
         show.run = run
         if loop and position >= show.score.length > 0:
             noted, position, index, show.run = -1.0, position % show.score.length, 0, self.runs.new()
@@ -139,38 +135,43 @@ class Conductor:
         self._changed(show)
         self._plan()
 
+    def _asked(self, name: str) -> Show:
+        self._at = self.now()
+        return self.show(name)
+
     # --- what time brings ----------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self._timer = None
+        self._timer, self._at = None, self.now()
         for show in list(self.shows.values()):
             self._move(show)
         self._let_end()
         self._plan()
 
     def _move(self, show: Show) -> None:
-        turn = show.turn(self.now())
+        turn = show.turn(self._at)
         self._fire(show, turn)
         while turn.ended and show.status == "playing":  # a loop, whose next start may be due already
             show.run = self.runs.new()
-            show.again(self.now())
+            show.again(self._at)
             self._changed(show)
-            turn = show.turn(self.now())
+            turn = show.turn(self._at)
             self._fire(show, turn)
         if turn.ended:
             self._changed(show)
 
     def _fire(self, show: Show, turn: Turn) -> None:
-        now = self.now()
+        now = self._at
         if turn.restore and show.score is not None:
             show.run = self.runs.new()
             self._restore(show, show.score.due(show.position(now)))
         for command in turn.fire:
-            self._submit(self._named(show, command, command.effect), show)
+            sent = self._named(show, command, command.effect)
+            self._submit(sent, show)
             for device in command.devices:
                 segment = show.score.segment(device, command) if show.score is not None else None
                 if segment is not None:
-                    self._hold(show, device, command, now + segment.end - show.position(now))
+                    self._hold(show, device, command, now + segment.end - show.position(now), sent.id)
                 elif not command.effect.intensity and (held := self._held.get(device)) is not None:
                     held.until = min(held.until, now + command.effect.fade)
         if turn.fire:
@@ -178,12 +179,14 @@ class Conductor:
 
     def _let_end(self) -> None:
         """What is over by now: restore what another timeline wants there."""
-        now = self.now()
+        now = self._at
         for device, held in list(self._held.items()):
             if held.until <= now + 1e-6:
                 del self._held[device]
                 if self._is_theirs(device, held) and (wanted := self._wanted(device, held.show)) is not None:
                     self._give_back(device, *wanted)
+                elif self._is_open(held.id):  # it may begin late; a pause or stop that comes before still ends it
+                    self._held[device] = msgspec.structs.replace(held, until=now + AGAIN_MS)
 
     def _plan(self) -> None:
         """Wake at the next moment at which something is to be done."""
@@ -201,7 +204,7 @@ class Conductor:
         """A new run, at the show's position: what is on of it and not due there goes, what is due comes."""
         assert show.score is not None
         show.run = self.runs.new()
-        due = show.score.due(show.position(self.now()))
+        due = show.score.due(show.position(self._at))
         coming = {device: segment.command.effect.priority for device, segment in due.items()}
         coming |= {device: command.effect.priority for command in show.comes_next() for device in command.devices}
         left = [
@@ -226,10 +229,10 @@ class Conductor:
         """The effects of a timeline end on these devices: others take over there, or they are idled."""
         idle: dict[tuple[str, str], list[str]] = {}
         back: list[tuple[str, Show, Segment]] = []
-        now = self.now()
+        now = self._at
         for device in devices:
             held = self._held.pop(device)
-            if held.until > now and self._is_theirs(device, held):
+            if (held.until > now or self._is_open(held.id)) and self._is_theirs(device, held):
                 wanted = self._wanted(device, held.show) if others else None
                 if wanted is not None:
                     back.append((device, *wanted))
@@ -244,12 +247,12 @@ class Conductor:
 
     def _wanted(self, device: str, gone: Show) -> tuple[Show, Segment] | None:
         """The highest and latest that another playing timeline wants on the device now."""
-        now = self.now()
+        now = self._at
         wanted: list[tuple[int, float, Show, Segment]] = []
         for show in self.shows.values():
             if show is not gone and show.status == "playing" and show.score is not None:
                 segment = show.score.due(show.position(now)).get(device)
-                if segment is not None:
+                if segment is not None and show.has_fired(segment.command):
                     began = now - (show.position(now) - segment.start)
                     wanted.append((segment.command.effect.priority, began, show, segment))
         return max(wanted, key=lambda each: each[:2])[2:] if wanted else None
@@ -261,7 +264,7 @@ class Conductor:
 
     def _restore(self, show: Show, due: dict[str, Segment]) -> None:
         """What is due at the show's position, with what is left of it; each command once."""
-        now = self.now()
+        now = self._at
         position = show.position(now)
         shares: dict[tuple[int, int], list[str]] = {}
         for device, segment in due.items():
@@ -276,15 +279,15 @@ class Conductor:
             again = msgspec.structs.replace(aimed(effect, tuple(devices)), duration=left, fade=fade)
             sent = self._named(show, command, again, f"-{share}" if share else "")
             for device in devices:
-                self._hold(show, device, command, now + left)
+                self._hold(show, device, command, now + left, sent.id)
             self._submit(sent, show)
 
-    def _hold(self, show: Show, device: str, command: Command, until: float) -> None:
+    def _hold(self, show: Show, device: str, command: Command, until: float, id_: str = "") -> None:
         """Remember it as the last that was fired there, unless something higher of another timeline is on."""
         held = self._held.get(device)
         higher = held is not None and held.command.effect.priority > command.effect.priority
-        if held is None or held.show is show or not higher or held.until <= self.now():
-            self._held[device] = Held(show, command, until)
+        if held is None or held.show is show or not higher or held.until <= self._at:
+            self._held[device] = Held(show, command, until, id_ or self._id(show, command))
 
     def _named(self, show: Show, command: Command, effect: Effect, share: str = "") -> Effect:
         return msgspec.structs.replace(effect, id=self._id(show, command) + share)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from dispatcher_proc import shelf
+from dispatcher_proc import home_assistant, shelf
 from dispatcher_proc.acks import Acks
 from dispatcher_proc.admission import Admission
 from dispatcher_proc.clock import Clock
@@ -17,6 +17,7 @@ from dispatcher_proc.outbox import Outbox
 from dispatcher_proc.overload import Overload
 from dispatcher_proc.part import Part
 from dispatcher_proc.presence import Presence
+from dispatcher_proc.queues import Queues
 from dispatcher_proc.receipts import REMEMBERED_S, Receipts
 from dispatcher_proc.sender import Sender
 from dispatcher_proc.stops import Stops
@@ -97,6 +98,8 @@ class Dispatcher:
             ClockAnswers(self._broker, topics),
             self._effects,
             near,
+            *home_assistant.parts(process, loop, self._broker),
+            Queues({"effects": self._effects.__len__, "open": self._delivery.__len__, **self._outbox.lengths}),
         )
         table.add(self._parts)
         table.subscriptions += self._presence.by_name(process.config)
@@ -122,8 +125,9 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        if connection(fresh) != connection(self._config):
-            log.error("another topic_root or broker is taken in only by: effectd up")
+        changed = fresh.home_assistant != self._config.home_assistant  # it is heard by a subscription of the start
+        if changed or connection(fresh) != connection(self._config):
+            log.error("another topic_root, home_assistant or broker is taken in only by: effectd up")
             return
         self._process.works_by(fresh)
         self._configure(fresh)

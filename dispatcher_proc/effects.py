@@ -12,12 +12,14 @@ from dispatcher_proc.part import Handler, Message, Part
 from dispatcher_proc.receipts import Receipts
 from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.base.loop import AnyLoop
+from effectd.base.once import Once
 from effectd.config.reader import Config
 from effectd.messages import published
 from effectd.messages.effect import Effect
 from effectd.messages.topics import Topics
 
 REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
+HINT_S = 3600.0  # after a line on a topic
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Effects(Part):
     ) -> None:
         self._topics, self._admission, self._receipts = topics, admission, receipts
         self._outbox, self._overload = outbox, overload
+        self._once = Once(HINT_S)
         self._loops = Loops(loop, self._read, self._break)
         self._intake = Intake(loop, self._loops.take, self._refuse_unread, self._busy)
 
@@ -42,6 +45,10 @@ class Effects(Part):
 
     def configure(self, config: Config) -> None:
         self._intake.types = frozenset(name for device in config.devices.values() for name in device.effects)
+
+    def __len__(self) -> int:
+        """How many wait for their turn."""
+        return len(self._intake)
 
     def stop(self) -> None:
         """What still waits for its turn has no receipt, so it was not accepted."""
@@ -82,7 +89,14 @@ class Effects(Part):
             self._admission.failed(arrival.named, arrival.topic_type or "", origin)
             return
         if effect is not None:
+            self._hint(effect, arrival.topic)
             self._admission.submit(effect, origin)
+
+    def _hint(self, effect: Effect, topic: str) -> None:
+        """Who has a scale of 0 to 1, as in Unity and OSC, sees nothing happen, and is told that it was done."""
+        if isinstance(effect.intensity, int | float) and 0 < effect.intensity < 1 and self._once.first(topic):
+            percent = f"{effect.intensity:g}"
+            log.warning("effect %s on %s: intensity %s is %s %%, of 0 to 100", effect.id, topic, percent, percent)
 
     def _decoded(self, arrival: Arrival, origin: Origin) -> Effect | None:
         """The effect; None where it was refused."""

@@ -79,6 +79,9 @@ class Intake:
         while self._queue:
             self._account(self._queue.popleft(), -1)
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
     def __contains__(self, effect_id: str) -> bool:
         """Whether an effect of this id waits for its turn."""
         return effect_id in self._names

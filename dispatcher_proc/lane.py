@@ -25,9 +25,9 @@ Settle = Callable[[Share, str, str], None]  # a share has its final status, and 
 class Lane:
     """`generation` is that of the device's driver while it is ready; `blocker` says why it is not."""
 
-    def __init__(self, loop: AnyLoop, ledger: Ledger, send: Send, settle: Settle, device: Device = UNKNOWN) -> None:
+    def __init__(self, loop: AnyLoop, ledger: Ledger, send: Send, settle: Settle) -> None:
         self._loop, self._ledger, self._send, self._settle = loop, ledger, send, settle
-        self.device = device
+        self.device = UNKNOWN
         self.shares: dict[str, Share] = {}
         self.waiting: dict[str, Share] = {}  # of these, what has to be sent, or sent again
         self.generation: str | None = None

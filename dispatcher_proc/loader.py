@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from dispatcher_proc import score, shelf
+from dispatcher_proc import score
 from dispatcher_proc.score import Score
 from dispatcher_proc.shelf import Shelf
+from effectd.base.journal import CHECK_EVERY_S
 from effectd.base.loop import AnyLoop
 from effectd.config.reader import Config
 from effectd.timeline import reading
@@ -17,7 +18,7 @@ from effectd.timeline.document import Problem, Reading, Timeline, TimelineRefuse
 
 WAITING = 16  # documents, of at most 4 MiB each
 _ORDERS = 100  # for one timeline that is being loaded
-TURN_S = 0.002  # at one go; a live effect waits no longer than that and one slice
+TURN_S = 0.0005  # at one go; a live effect waits no longer than that and one slice
 
 log = logging.getLogger(__name__)
 Done = Callable[[str, Score | None, tuple[Problem, ...]], None]
@@ -29,7 +30,7 @@ class Loader:
     def __init__(self, loop: AnyLoop, kept: Shelf, done: Done) -> None:
         self._loop, self._shelf, self._done = loop, kept, done
         self.config: Config
-        self._jobs: deque[tuple[str, Generator[None, None, Score], Done]] = deque()
+        self._jobs: deque[tuple[str, Generator[None, None, Score | None], Done]] = deque()
         self._orders: dict[str, list[Callable[[], None]]] = {}
 
     @property
@@ -45,7 +46,14 @@ class Loader:
 
     def kept(self, name: str, path: Path) -> None:
         """What an earlier run has kept."""
-        self._add(name, lambda _: shelf.read(path), b"", keep=False)
+        self._add(name, lambda _: self._shelf.read(name, path), b"", keep=False)
+
+    def watch(self) -> None:
+        """Write what is kept again where somebody has removed, replaced or damaged it, from now on."""
+        for name, timeline in self._shelf.lost():
+            log.warning("run/timelines: %s was deleted, replaced or damaged; it is written anew", name)
+            self._queue(name, self._keep(name, timeline), _nothing)
+        self._loop.call_later(CHECK_EVERY_S, self.watch)
 
     def when_loaded(self, name: str, order: Callable[[], None]) -> None:
         """Now, or when the load of this timeline that is under way has ended."""
@@ -66,12 +74,12 @@ class Loader:
 
     def again(self, name: str, timeline: Timeline, done: Done) -> None:
         """The same timeline, for another configuration."""
-        self._queue(name, score.build(timeline, self.config), done)
+        self._queue(name, self._scored(timeline), done)
 
     def _add(self, name: str, read: Callable[[bytes], Reading], data: bytes, *, keep: bool) -> None:
         self._queue(name, self._job(name, read, data, keep=keep), self._done)
 
-    def _queue(self, name: str, job: Generator[None, None, Score], done: Done) -> None:
+    def _queue(self, name: str, job: Generator[None, None, Score | None], done: Done) -> None:
         self._jobs.append((name, job, done))
         if len(self._jobs) == 1:
             self._loop.call_soon(self._work)
@@ -80,14 +88,24 @@ class Loader:
         self, name: str, read: Callable[[bytes], Reading], data: bytes, *, keep: bool
     ) -> Generator[None, None, Score]:
         timeline = yield from read(data)
-        found = yield from score.build(timeline, self.config)
+        found = yield from self._scored(timeline)
         found.digest = yield from _digest(timeline)
         if keep:
-            try:
-                yield from self._shelf.keep(name, timeline)
-            except OSError as error:
-                log.error("timeline %s will not survive this process: %s", name, error)
+            yield from self._keep(name, timeline)
         return found
+
+    def _scored(self, timeline: Timeline) -> Generator[None, None, Score]:
+        while True:
+            config = self.config
+            found = yield from score.build(timeline, config)
+            if config is self.config:  # else it has changed meanwhile
+                return found
+
+    def _keep(self, name: str, timeline: Timeline) -> Generator[None, None, None]:
+        try:
+            yield from self._shelf.keep(name, timeline)
+        except OSError as error:
+            log.error("timeline %s will not survive this process: %s", name, error)
 
     def _work(self) -> None:
         end = self._loop.time() + TURN_S
@@ -118,6 +136,10 @@ class Loader:
         if not self.loads(name):
             for order in self._orders.pop(name, []):
                 order()
+
+
+def _nothing(_name: str, _found: Score | None, _problems: tuple[Problem, ...]) -> None:
+    """What is loaded stays as it is."""
 
 
 _DIGESTED = 1000  # effects at one go

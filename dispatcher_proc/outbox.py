@@ -91,6 +91,11 @@ class Outbox:
         """Whether receipts have to wait for the broker."""
         return bool(self._receipts) and time.monotonic() - self._receipts[0].since > BUSY_S
 
+    @property
+    def lengths(self) -> dict[str, Callable[[], int]]:
+        """How many of each kind wait for the connection."""
+        return {"receipts": self._receipts.__len__, "letters": self._letters.__len__}
+
     def resend(self) -> None:
         """The connection is back: what the broker has not confirmed is published again, byte for byte."""
         oldest = next(iter(self._flying.values()), None)

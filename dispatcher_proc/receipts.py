@@ -152,15 +152,13 @@ class Receipts:
         number = self._ledger.final(effect.id, known.content, payload, refused=known.refused, ended=ended)
         self._put(self._topics.receipt(effect.id), payload, self._delivered(effect.id, number))
 
-    def refuse(
-        self, effect: Effect, topic: str, payload: bytes, error: EffectRefused, *, remember: bool = True
-    ) -> None:
+    def refuse(self, effect: Effect, topic: str, payload: bytes, error: EffectRefused) -> None:
         """Name the field and the rule, in a receipt and in a dead letter.
 
         Remembered only where the publisher gave the id: one that was made up here can never come again.
         """
         log.warning("refused effect %s on %s: %s", effect.id, topic, error)
-        remember = remember and (effect.message_id is not None or effect.id.encode() in payload)
+        remember = effect.message_id is not None or effect.id.encode() in payload
         self.publish(effect, "refused", devices={}, reason=str(error), latency_ms=None, remember=remember)
         self.dead("refused", effect.id, topic, payload, str(error))
 

@@ -15,7 +15,8 @@ from effectd.messages.effect import DEFAULT_TTL_MS, Effect
 from effectd.timeline.document import Problem, Problems, Timeline
 
 TTL_MS = 500  # so late a short effect may begin, as after a restart of its driver; a long one as any other
-_SLICE = 200  # effects, some 2 ms
+_SLICE = 100  # effects, some 1 ms
+_PLANNED = 32  # bits for the number of a command
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -111,12 +112,16 @@ def build(timeline: Timeline, config: Config) -> Generator[None, None, Score]:
         if n % _SLICE == 0:
             yield
         builder.take(n, effect)
-    planned = sorted(builder.planned, key=lambda each: (each[0].at, each[0].n))
+    yield
     length = timeline.duration if timeline.fixed else max(builder.end, timeline.duration)
-    score = Score(timeline, length, [command for command, _ in planned], builder.problems())
-    for count, (command, intensity) in enumerate(planned):
+    score = Score(timeline, length, [], builder.problems())
+    planned = builder.planned
+    # as numbers 40,000 are sorted in some ms, by a function in many
+    for count, key in enumerate(sorted(command.at << _PLANNED | at for at, (command, _) in enumerate(planned))):
         if count % _SLICE == 0:
             yield
+        command, intensity = planned[key & (1 << _PLANNED) - 1]
+        score.commands.append(command)
         score.add(command, intensity, config)
     return score
 

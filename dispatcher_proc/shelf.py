@@ -1,7 +1,8 @@
 """What survives the dispatcher: where each timeline is (a journal), and what was loaded by MQTT (a file each).
 
 A loaded document is kept as it was read, not as it came: a line for what is said of the whole, then a line an effect.
-It is written and read a slice at a time, as reading a document is.
+It is written and read a slice at a time, as reading a document is. One that was removed, replaced or damaged while this
+process lives is found by `lost`.
 """
 
 import logging
@@ -53,11 +54,15 @@ _effects = msgspec.json.Decoder(Effect)
 _effect = msgspec.json.Encoder()
 
 
+_Identity = tuple[int, int, int, int]  # of a file as it was written: device, inode, size, time of the last change
+
+
 class Shelf:
     """`folder` is made when the first document comes."""
 
     def __init__(self, journal: Notes, folder: Path) -> None:
         self._journal, self._folder = journal, folder
+        self._written: dict[str, tuple[Timeline, _Identity]] = {}
 
     def found(self) -> dict[str, Kept]:
         """Where each timeline was when the last run ended."""
@@ -81,7 +86,7 @@ class Shelf:
     def keep(self, name: str, timeline: Timeline) -> Generator[None, None, None]:
         """Write a document, a slice at each `next`. Raises OSError."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        path = self._folder / f"{name}{_SUFFIX}"
+        path = self._path(name)
         fresh = path.with_suffix(".new")
         whole = _Whole(
             timeline.kind,
@@ -97,10 +102,36 @@ class Shelf:
                 file.write(b"".join(_effect.encode(each) + b"\n" for each in timeline.effects[at : at + _SLICE]))
                 yield
         os.replace(fresh, path)
+        self._note_file(name, path, timeline)
+
+    def read(self, name: str, path: Path) -> Reading:
+        """A kept document. Raises OSError, and ValueError where it is not whole."""
+        timeline = yield from _read(path)
+        self._note_file(name, path, timeline)
+        return timeline
+
+    def lost(self) -> list[tuple[str, Timeline]]:
+        """Documents whose files are not as they were written; each is told once."""
+        found = [name for name, (_, identity) in self._written.items() if _identity(self._path(name)) != identity]
+        return [(name, self._written.pop(name)[0]) for name in found]
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{_SUFFIX}"
+
+    def _note_file(self, name: str, path: Path, timeline: Timeline) -> None:
+        if (identity := _identity(path)) is not None:
+            self._written[name] = timeline, identity
 
 
-def read(path: Path) -> Reading:
-    """A kept document. Raises OSError, and ValueError where it is not whole."""
+def _identity(path: Path) -> _Identity | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read(path: Path) -> Reading:
     lines = path.read_bytes().splitlines()
     whole = msgspec.json.decode(lines[0] if lines else b"", type=_Whole)
     if len(lines) != whole.effects + 1:

@@ -148,6 +148,12 @@ class Show:
             self.status, self._position = "ended", float(self.score.length)
         return Turn(fired, ended=True)
 
+    def has_fired(self, command: Command) -> bool:
+        """Whether its moment has been dealt with; one that is due may wait for its turn yet."""
+        assert self.score is not None
+        following = self.score.commands[self.index : self.index + 1]
+        return not following or (command.at, command.n) < (following[0].at, following[0].n)
+
     def comes_next(self) -> list[Command]:
         """What is due at this very moment."""
         assert self.score is not None
@@ -159,11 +165,16 @@ class Show:
         ended = self._when(self.score.length)
         self._go_to(ended if now - ended < LATE_MS else now, 0.0)
 
-    def rescore(self, score: Score, now: float) -> None:
-        """The same timeline for other devices; what was fired is not fired again."""
-        score.digest = self.score.digest if self.score is not None else ""
-        self.score = score
-        self.index = score.first_from(self.position(now) + 1e-3)
+    def rescore(self, score: Score, now: float) -> bool:
+        """A timeline that is here, for other devices; what was fired is not fired again. False: it is gone."""
+        if self.next is not None and self.next.timeline is score.timeline:
+            score.digest, self.next = self.next.digest, score
+        elif self.score is not None and self.score.timeline is score.timeline:
+            score.digest, self.score = self.score.digest, score
+            self.index = score.first_from(self.position(now) + 1e-3)
+        else:
+            return False
+        return True
 
     def go_on(self, now: float, position: float, index: int, *, loop: bool) -> None:
         """After a death: play on at this position; the commands before `index` were fired."""

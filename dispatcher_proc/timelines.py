@@ -66,7 +66,9 @@ class Timelines(Part):
         self._admission, self._receipts, self._holding = admission, receipts, holding
         self._shelf = Shelf(journal, home / "run" / FOLDER)
         self._loader = Loader(loop, self._shelf, self._loaded)
-        self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note)
+        told = self._changed, self._note
+        self.conductor = Conductor(loop, self._submit, delivery.present, *told, delivery.has_open)
+        self._targets: set[str] = set()  # names that an effect may be for
         self._boot = boot_id()
         self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
         self._states = States(loop, broker, topics, self.conductor)
@@ -86,11 +88,13 @@ class Timelines(Part):
         return {self._topics.stop_timelines: self._stop_all} | handlers
 
     def configure(self, config: Config) -> None:
-        """What is loaded already goes on with these devices."""
+        """What is loaded already goes on with these devices; one that is gone is asked for nothing any more."""
         self._loader.config = config
+        self._targets = {*config.devices, *(zone for device in config.devices.values() for zone in device.zones)}
         for show in self.conductor.shows.values():
-            if show.score is not None:
-                self._loader.again(show.name, show.score.timeline, self._rescored)
+            for found in (show.score, show.next):
+                if found is not None:
+                    self._loader.again(show.name, found.timeline, self._rescored)
 
     def start(self) -> None:
         """The files of the home, and what an earlier run has kept; those that played go on."""
@@ -110,6 +114,7 @@ class Timelines(Part):
         for name in [name for name in self._kept if not self._loader.loads(name)]:  # no file, no document any more
             self._states.gone(name)
             self._shelf.forget(name)
+        self._loader.watch()
 
     def connected(self) -> None:
         self._states.all()
@@ -120,6 +125,7 @@ class Timelines(Part):
     def stop_all(self) -> None:
         """The drivers have heard a stop of everything, or will find its fence."""
         self._loader.forget_orders()
+        self._forget(*self._kept)
         self.conductor.stop_all(off=True)
 
     def hold(self) -> None:
@@ -168,11 +174,22 @@ class Timelines(Part):
 
     def _stop(self, name: str, message: Message) -> None:
         self._loader.forget_orders(name)
-        self._order(partial(self.conductor.stop, name), name, message)
+        if name in self._kept:  # it is not loaded again yet
+            self._forget(name)
+        else:
+            self._order(partial(self.conductor.stop, name), name, message)
+
+    def _forget(self, *names: str) -> None:
+        """A stop came before these were loaded after a death: they do not go on, nor in a later run of this process."""
+        for name in names:
+            self._loader.forget_orders(name)
+            kept = self._kept.pop(name)
+            self._shelf.note(name, msgspec.structs.replace(kept, status="loaded", position=0.0))
 
     def _stop_all(self, message: Message) -> None:
         if not message.retained:
             self._loader.forget_orders()
+            self._forget(*self._kept)
             self.conductor.stop_all(off=False)
 
     def _order(self, order: Callable[[], None], name: str, message: Message) -> None:
@@ -206,6 +223,8 @@ class Timelines(Part):
             show = self.conductor.show(name)
             show.load_refused(problems)
             self._changed(show)
+            if name in self._kept:  # it is not to go on whenever somebody brings it again
+                self._forget(name)
             return
         kept = self._kept.pop(name, None)
         self.conductor.load(name, found)
@@ -215,8 +234,7 @@ class Timelines(Part):
 
     def _rescored(self, name: str, found: Score | None, _problems: tuple[Problem, ...]) -> None:
         show = self.conductor.shows[name]
-        if found is not None and show.score is not None and show.score.timeline is found.timeline:
-            show.rescore(found, self.conductor.now())
+        if found is not None and show.rescore(found, self.conductor.now()):
             self._changed(show)
 
     def _take_up(self, name: str, kept: Kept) -> None:
@@ -228,6 +246,11 @@ class Timelines(Part):
             self.conductor.seek(name, kept.position)
 
     def _submit(self, effect: Effect, show: Show) -> None:
+        if effect.target is not None:  # the score may be an older configuration's, and one unknown name refuses all
+            there = tuple(name for name in effect.target if name in self._targets)
+            if not there:
+                return
+            effect = msgspec.structs.replace(effect, target=there)
         payload = msgspec.json.encode(effect)
         origin = Origin(self._receipts, self._topics.timeline(show.name, "play"), payload, self._loop.time())
         self._admission.submit(effect, origin)

@@ -153,6 +153,7 @@ class Actuator:
         """The change is out, or failed."""
         change, self._moving = self._moving, None
         assert change is not None
+        self._envelope.driven()
         if raised is not None:
             if change.effect is not None and change.first:
                 self._ack(change.effect, "failed", in_words(raised))

@@ -17,12 +17,11 @@ FLASH_LIMIT = "flash limit"
 
 
 class Envelope:
-    """`lights`: among how many its zone's flashes are shared. All moments are seconds of the loop's clock."""
+    """`flash`: what bounds its flashes, if anything does. All moments are seconds of the loop's clock."""
 
-    def __init__(self, loop: AnyLoop, device: Device, journal: Notes, lights: int = 1) -> None:
-        self._loop, self._limits = loop, device.limits
+    def __init__(self, loop: AnyLoop, device: Device, journal: Notes, flash: Flash | None = None) -> None:
+        self._loop, self._limits, self._flash = loop, device.limits, flash
         boot, now, budget = boot_id(), loop.time(), device.limits.budget
-        self._flash = Flash(journal, boot, now, device.flash_hz, lights)
         self._on_time: OnTime | None = None  # nothing is noted where nothing is counted
         if budget is not None or self._limits.min_off_ms:
             kept_ms, most_ms = (budget.window_ms, budget.on_ms) if budget is not None else (0, 0)
@@ -72,11 +71,17 @@ class Envelope:
 
     def allows(self, level: Effect) -> bool:
         """Whether the flash limit lets this level be driven now."""
-        return self._flash.allows(level, self._loop.time())
+        return self._flash is None or self._flash.allows(level)
+
+    def driven(self) -> None:
+        """The call that `allows` allowed has come back."""
+        if self._flash is not None:
+            self._flash.driven()
 
     def dark(self) -> None:
         """It is switched off."""
-        self._flash.off()
+        if self._flash is not None:
+            self._flash.off()
 
     def _now_ms(self) -> int:
         return math.floor(self._loop.time() * 1000)

@@ -1,58 +1,109 @@
 """The flash limit of one light: how often its brightness, or a colour of it, may rise by a tenth of full scale.
 
-A light that shares a zone with others has an even share of the zone's rises, so that no process needs to ask another:
-what alternating lights do together stays within the limit (docs/decisions/0016-budget-and-flash.md).
+The lights of a zone share its flashes, in whatever processes they are (docs/decisions/0016-budget-and-flash.md).
 """
 
-import json
+import logging
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
-from effectd.base.journal import Notes
+from drivers.rises import Rises
+from effectd.base.once import Once
 from effectd.messages.effect import Effect
 
 RISE = 10.0  # percent of full scale: the general flash threshold of WCAG 2.3.1
+TOGETHER_S = 0.02  # what rises within it is one flash to the eye
 _SECOND_S = 1.02  # a call may come out some ms late, and the next one not: seen from outside it is still a second
-_KEY = "flash"
+_QUICK_S = 0.005  # what _SECOND_S has in it anyway
+_US = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class Zone(NamedTuple):
+    """`crowded`: with more lights than a second may have flashes, so that those may be of several lights together."""
+
+    rises: Rises
+    crowded: bool
 
 
 class Flash:
-    """`max_hz` rises a second for `lights` lights together; 0 = no limit. Rises are noted: a death forgets none."""
+    """`max_hz` flashes a second in each of `zones`, of all lights there."""
 
-    def __init__(self, journal: Notes, boot: str, now: float, max_hz: float, lights: int) -> None:
-        self._journal, self._boot = journal, boot
-        share = max_hz / lights
-        self._most = max(1, math.floor(share))
-        self._window_s = _SECOND_S / min(1.0, share) if share else 0.0
-        self._rises = self._found(journal, now) if share else []
+    def __init__(self, zones: list[Zone], max_hz: float, clock: Callable[[], float]) -> None:
+        self._zones, self._clock = zones, clock
+        self._most = max(1, math.floor(max_hz))
+        self._window = int(_SECOND_S / min(1.0, max_hz) * _US)
+        self._rose = self._now()  # when this light rose last; of an earlier run nobody knows
+        self._driving: list[tuple[Rises, int]] = []  # the flashes of the call that is out, and when they began
         self._channels = [_Channel(), _Channel(), _Channel()]
+        self._once = Once(60.0)
+        self._counting(self._look)  # what was lost while nothing ran is found now, not by the first effect
 
-    def allows(self, level: Effect, now: float) -> bool:
+    def allows(self, level: Effect) -> bool:
         """Whether the light may be driven at this level now; if so, it is taken as driven."""
-        if not self._window_s:
-            return True
         brightness = _brightness(level)
-        if any(channel.rises(value) for channel, value in zip(self._channels, brightness, strict=True)):
-            self._rises = [at for at in self._rises if now - at < self._window_s]
-            if len(self._rises) >= self._most:
-                return False
-            self._rises.append(now)
-            self._journal.put(_KEY, json.dumps([self._boot, *self._rises]).encode())
+        risen = any(channel.rises(value) for channel, value in zip(self._channels, brightness, strict=True))
+        if risen and not self._counting(self._noted):
+            return False
         for channel, value in zip(self._channels, brightness, strict=True):
             channel.move(value)
         return True
+
+    def _counting(self, do: Callable[[], int]) -> bool:
+        """Whether it did so, while no other light of these zones counts."""
+        try:
+            return all(zone.rises.lock() for zone in self._zones) and bool(do())
+        except OSError as error:
+            if self._once.first(error.errno):
+                log.error("the flashes of this light cannot be counted, so it does not rise: %s", error)
+            return False
+        finally:
+            for zone in self._zones:
+                zone.rises.unlock()
+
+    def _noted(self) -> bool:
+        now = self._look()
+        joined, begun = [], []
+        for zone in self._zones:
+            newest = zone.rises.newest()
+            if zone.crowded and self._rose < newest >= now - TOGETHER_S * _US:
+                joined.append((zone.rises, newest))  # it rises with another, which has noted this flash
+            elif zone.rises.since(now - self._window) >= self._most:
+                return False
+            else:
+                begun.append((zone.rises, now))
+        for rises, _ in begun:
+            rises.note(now)
+        self._rose, self._driving = now, [*joined, *begun]
+        return True
+
+    def _lasted(self) -> bool:
+        now = self._look()
+        for rises, began in self._driving:
+            rises.lasts(began, now)
+        return True
+
+    def _look(self) -> int:
+        now = self._now()
+        for zone in self._zones:
+            zone.rises.read(now)
+        return now
+
+    def _now(self) -> int:
+        return int(self._clock() * _US)
+
+    def driven(self) -> None:
+        """The call has come back: only now the second begins in which the flash counts, if the device is a slow one."""
+        if self._driving and self._now() - self._rose > _QUICK_S * _US:
+            self._counting(self._lasted)
+        self._driving = []
 
     def off(self) -> None:
         """It is driven dark."""
         for channel in self._channels:
             channel.move(0.0)
-
-    def _found(self, journal: Notes, now: float) -> list[float]:
-        """The rises of an earlier run; those of another boot, and those that were lost, as if they were just now."""
-        boot, *rises = _decoded(journal.found.get(_KEY))
-        if journal.lost:
-            return [now] * self._most
-        return rises if boot == self._boot else [now] * len(rises)
 
 
 class _Channel:
@@ -85,7 +136,3 @@ def _brightness(level: Effect) -> tuple[float, float, float]:
     red, green, blue = level.rgb()
     share = float(level.intensity) / 255
     return red * share, green * share, blue * share
-
-
-def _decoded(noted: bytes | None) -> Any:
-    return json.loads(noted) if noted else ("",)

@@ -1,5 +1,6 @@
 """Find the driver class that the `kind` of a device or a bus names, and decode its options."""
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -10,7 +11,7 @@ import msgspec
 
 from drivers.dry_run import dry, dry_bus
 from effectd.base.near import did_you_mean
-from effectd.config import words
+from effectd.config import exposure, words
 from effectd.config.reader import Config
 from effectd.driver import Bus, Driver, Options
 
@@ -35,6 +36,7 @@ def build(name: str, tree: Config) -> Driver | Bus:
         options = _decode(name, tree, device.options, options_of(driver_class))
         driver = _made(name, tree, options.__struct_fields__, lambda: driver_class(name, options, tree.address))
         _check_topics(name, tree, driver)
+        _check_urls(name, tree, tree.devices[name].options)
         return dry(driver) if device.dry_run else driver
     bus_class = _find(name, tree, bus.kind, Bus)
     options = _decode(name, tree, bus.options, options_of(bus_class))
@@ -87,6 +89,21 @@ def _check_topics(name: str, tree: Config, driver: Driver | Bus) -> None:
         if tree.topics.is_own(topic):
             problem = "is effectd's own topic: it would be taken for an effect or a command, and come back here"
             raise tree.option_error(name, ("options", option), f"{topic!r} {problem}")
+
+
+def _check_urls(name: str, tree: Config, raw: dict[str, Any]) -> None:
+    """A URL of this home's own page, in whatever option: an effect would come back here as another one."""
+    for option, value in raw.items():
+        if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+            continue
+        from urllib.parse import urlsplit
+
+        with contextlib.suppress(ValueError):  # what is no URL is told by the driver
+            to = urlsplit(value)
+            port = to.port or (443 if to.scheme == "https" else 80)
+            if exposure.is_page(tree.page, to.hostname or "", port):
+                problem = "is this home's own page: what is asked of it would come back here"
+                raise tree.option_error(name, ("options", option), f"{value!r} {problem}")
 
 
 def find(kind: str) -> type[Driver]:

@@ -7,13 +7,15 @@ from functools import partial
 from drivers.actuator import Actuator
 from drivers.envelope import Envelope
 from drivers.fence import Fence
+from drivers.flash import Flash, Zone
 from drivers.reporter import JOURNAL_BYTES, Reporter
+from drivers.rises import Rises
 from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.base.once import Once
-from effectd.config.lights import sharing
-from effectd.messages.effect import from_set
+from effectd.config import lights
+from effectd.messages.effect import boot_id, from_set
 from effectd.messages.holds import Hold
 from effectd.program.broker_session import BrokerSession
 from effectd.program.far_clock import FarClock
@@ -46,7 +48,8 @@ class Member:
         self.reporter = Reporter(loop, topics, name, self.device, journal)
         self._once = Once(60.0)
         self._fence = Fence(journal, self.reporter.fence)
-        envelope = Envelope(loop, self.device, journal, sharing(name, process.config.devices))
+        flash = self._flash(process, loop, known=not journal.new) if self.device.flash_hz else None
+        envelope = Envelope(loop, self.device, journal, flash)
         self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
         self._holds, self._split, self._topic_stop_all = holds, topics.split, topics.stop_all
         # the dispatcher is on another machine, whose clock is another one
@@ -69,6 +72,14 @@ class Member:
     def _repeat(self) -> None:
         self._loop.call_later(FENCE_AGAIN_S, self._repeat)
         self._fence.repeat()
+
+    def _flash(self, process: Process, loop: AnyLoop, *, known: bool) -> Flash:
+        boot = boot_id()
+        zones = [
+            Zone(Rises(process.run / f"{zone}.flashes", boot, known=known), crowded)
+            for zone, crowded in sorted(lights.zones(self.name, process.config.devices).items())
+        ]
+        return Flash(zones, self.device.flash_hz, loop.time)
 
     def connected(self) -> None:
         self._connection += 1

@@ -28,6 +28,7 @@ from effectd.messages.effect import Effect
 
 DEVICE = "device"  # what a template's $device is
 _BROKER = Address(host="127.0.0.1")
+EX_USAGE = 2
 
 
 class Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,6 +104,9 @@ def wrong(file: Path) -> Iterator[str]:
 
 
 def main(files: list[str]) -> int:
+    if not files or any(name.startswith("-") for name in files):
+        sys.stderr.write("usage: python -m drivers.vectors KIND.yaml ...   (docs/write-a-driver.md, section 4)\n")
+        return EX_USAGE
     failures = [line for file in files for line in wrong(Path(file))]
     played = sum(len(cases(Path(file))) for file in files) if not failures else 0
     good = f"{played} case{'s come' if played != 1 else ' comes'} out as written"

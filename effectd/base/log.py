@@ -72,7 +72,7 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def to_stdout(level: int = logging.INFO) -> None:
+def to_stdout() -> None:
     """Send the root logger to stdout. A pipe is made non-blocking; a terminal or file never blocks for long."""
     fd = sys.stdout.fileno()
     if not os.isatty(fd):
@@ -81,5 +81,5 @@ def to_stdout(level: int = logging.INFO) -> None:
     handler = PipeHandler(fd)
     handler.addFilter(Flood())
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     logging.raiseExceptions = False

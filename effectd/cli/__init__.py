@@ -252,6 +252,17 @@ def _watch(as_lines: Lines = False, as_json: Json = False, home: Home = HOME) ->
     raise typer.Exit(command.run(home, as_lines=as_lines, as_json=as_json))
 
 
+@app.command("open", epilog="Exit code: 0, 3 no page is served. The URL is printed in any case.")
+def _open(
+    browser: Annotated[bool, typer.Option(help="Have a browser show it; without a display there is none.")] = True,
+    home: Home = HOME,
+) -> None:
+    """Open the page in a browser: the room, live, to look at and to operate."""
+    from effectd.cli import page_url
+
+    raise typer.Exit(page_url.run(home, browser=browser))
+
+
 @app.command(
     "record",
     epilog="""Appends; - is stdout. Reconnects by itself. Ctrl-C or SIGTERM ends it (exit code 0); 73, 74: FILE cannot

@@ -45,8 +45,9 @@ def run(home: Path) -> int:
     found = problems(home)
     for problem in found:
         typer.echo(str(problem.error))
-        if problem.paste:
-            typer.echo(f"\n{problem.paste}")
+    if missing := [problem.paste for problem in found if problem.paste]:
+        typer.echo(f"\nto paste into {SUPERVISOR_FILE}:\n")
+        typer.echo("\n".join(missing))
     if found:
         return 78
     tree = reader.load(home)
@@ -60,7 +61,7 @@ def run(home: Path) -> int:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
     for key, who in ports.held_by_others(tree):
-        typer.echo(f"{ConfigError(home / FILE, tree.file.line('broker', key), f'broker.{key}', who)} (a warning)")
+        typer.echo(f"{ConfigError(home / FILE, tree.file.line(*key.split('.')), key, who)} (a warning)")
     for line in check_users.advice(tree):
         typer.echo(line)
     for zone, light in lights.unlimited(tree.devices):
@@ -210,7 +211,7 @@ def _missing(tree: Config, conf: SupervisorFile) -> list[Problem]:
         if name not in conf.programs:
             key = programs.of(name).name or f"{'buses' if name in tree.buses else 'devices'}.{name}"
             line = tree.file.line(*key.split("."))
-            what = f"no [program:{name}] in {conf.path.name} runs it; paste this section there:"
+            what = f"no [program:{name}] in {conf.path.name} runs it"
             found.append(Problem(ConfigError(tree.home / FILE, line, key, what), section(name)))
     return found
 
@@ -227,6 +228,9 @@ def _foreign(tree: Config, conf: SupervisorFile) -> list[Problem]:
             elif argument != name:
                 what = f"runs the driver of {argument!r}; it must be {name!r}, the name of its section"
                 found.append(conf.problem(f"program:{name}", "command", what))
+        elif name == programs.PAGE and name not in tree.programs:
+            what = f"{FILE} has no `page:`; add `page: {{}}` there, or remove this section"
+            found.append(conf.problem(f"program:{name}", "", what))
         elif name == (row := programs.of(name)).name and module != row.module:
             what = f"must run `python -m {row.module}`"
             found.append(conf.problem(f"program:{name}", "command", what))

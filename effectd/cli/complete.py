@@ -1,64 +1,51 @@
 """Arguments that a shell completes behind Tab: devices, effect types, labels, kinds that are there. It never fails."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-
-def devices(ctx: typer.Context, incomplete: str) -> list[str]:
-    tree = _tree(ctx)
-    return _beginning(incomplete, tree.devices if tree else ())
+if TYPE_CHECKING:
+    from effectd.config.reader import Config
 
 
-def buses(ctx: typer.Context, incomplete: str) -> list[str]:
-    tree = _tree(ctx)
-    return _beginning(incomplete, tree.buses if tree else ())
+def _of(pick: Callable[["Config", typer.Context], Iterable[str]]) -> Callable[[typer.Context, str], list[str]]:
+    """Completes by what `pick` finds in this home's configuration."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        from effectd.config import reader
+
+        given = [each.params.get("home") for each in (ctx, ctx.parent) if each is not None]
+        try:
+            tree = reader.load(reader.find_home(next(filter(None, given), None)))
+            return [each for each in pick(tree, ctx) if each.startswith(incomplete)]
+        except Exception:  # noqa: BLE001 - there is no good place for an error while somebody types
+            return []
+
+    return complete
 
 
-def targets(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Devices and zones."""
-    tree = _tree(ctx)
-    zones = sorted({zone for each in tree.devices.values() for zone in each.zones}) if tree else []
-    return _beginning(incomplete, [*tree.devices, *zones] if tree else ())
+def _with_zones(tree: "Config", _ctx: typer.Context) -> list[str]:
+    return [*tree.devices, *sorted({zone for each in tree.devices.values() for zone in each.zones})]
 
 
-def programs(ctx: typer.Context, incomplete: str) -> list[str]:
-    tree = _tree(ctx)
-    return _beginning(incomplete, tree.programs if tree else ())
-
-
-def effect_types(ctx: typer.Context, incomplete: str) -> list[str]:
-    tree = _tree(ctx)
-    return _beginning(incomplete, tree.effects if tree else ())
-
-
-def intensities(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The labels of the type that stands before."""
-    tree = _tree(ctx)
-    known = tree.effects.get(ctx.params.get("effect_type")) if tree else None
-    return _beginning(incomplete, known.labels if known else ())
+def _labels(tree: "Config", ctx: typer.Context) -> Iterable[str]:
+    """Those of the type that stands before."""
+    return tree.effects[ctx.params["effect_type"]].labels
 
 
 def kinds(incomplete: str) -> list[str]:
     from drivers import kinds as drivers  # slow
 
-    return _beginning(incomplete, drivers.known())
+    return [each for each in drivers.known() if each.startswith(incomplete)]
 
 
-def _beginning(incomplete: str, known: Iterable[str]) -> list[str]:
-    return [each for each in known if each.startswith(incomplete)]
-
-
-def _tree(ctx: typer.Context) -> Any:
-    from effectd.config import reader
-
-    given = [each.params.get("home") for each in (ctx, ctx.parent) if each is not None]
-    try:
-        return reader.load(reader.find_home(next(filter(None, given), None)))
-    except Exception:  # noqa: BLE001 - there is no good place for an error while somebody types
-        return None
-
+devices = _of(lambda tree, _: tree.devices)
+buses = _of(lambda tree, _: tree.buses)
+programs = _of(lambda tree, _: tree.programs)
+effect_types = _of(lambda tree, _: tree.effects)
+targets = _of(_with_zones)
+intensities = _of(_labels)
 
 EffectType = Annotated[
     str, typer.Argument(metavar="TYPE", autocompletion=effect_types, help="A key of effects: in config.yaml.")

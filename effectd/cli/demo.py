@@ -1,4 +1,4 @@
-"""`effectd demo`: a storm over four devices by real MQTT, then a driver killed in front of the viewer, and back."""
+"""`effectd demo`: a storm over four devices, a timeline, then a driver killed in front of the viewer, and back."""
 
 import json
 import os
@@ -14,17 +14,22 @@ from rich.text import Text
 
 from effectd.base.errors import BrokerLost
 from effectd.cli import down as down_command
-from effectd.cli import storm, style, up
-from effectd.cli.client import CONNECT_S, Client, Message, Sent
+from effectd.cli import page_url, style, up
+from effectd.cli.client import CONNECT_S, Client, Message
 from effectd.config import programs, reader
 from effectd.config.reader import Config
-from effectd.messages import effect
+from effectd.messages import answers, effect
 from effectd.messages.effect import Effect
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateWatcher
+from effectd.readiness.line import Line
 from effectd.supervision import health
 from effectd.supervision.health import Health
 
+NAME = "demo"  # of the timeline
+_STORM = Path(__file__).with_name("storm.json")
+_STORM_S = 6.0  # then the driver is killed; the storm's sun shines on
+_AFTERWARDS = {"intensity": 80, "duration": 500}  # wind: the first effect of the driver that was killed
+_AFTERWARDS_S = 0.6  # until that has ended by itself
 _READY_S = 30.0
 _RECEIPT_S = 10.0  # ttl, max_apply and some slack
 _BACK_S = 15.0
@@ -68,30 +73,41 @@ class Demo:
         self._console = Console(highlight=False, soft_wrap=True)
         self._failures: list[str] = []
         self._began = time.monotonic()
-        self._cues: dict[str, storm.Cue] = {}  # by effect id
+        self._storm = _STORM.read_bytes()
+        self._effects: list[dict[str, Any]] = json.loads(self._storm)["effects"]
+        self._timeline: dict[str, Any] = {}  # its state, since it was loaded here
+        self._refused = ""
+        self._live = ""  # the id of the live effect
+        self._ends: dict[str, dict[str, Any]] = {}  # by effect id, its final receipt
         self._states: dict[str, dict[str, Any]] = {}  # by device, as last published
         self._receipts: set[tuple[str, str]] = set()  # id and status, each shown once
 
     def play(self) -> list[str]:
-        missing = [kind for kind in storm.TYPES if not self._device(kind)]
+        types = dict.fromkeys(each["effect_type"] for each in self._effects)
+        missing = [kind for kind in types if not self._device(kind)]
         if missing:
             return [f"the storm needs a device on this machine for each of {', '.join(missing)} (config.yaml)"]
         for _ in self._client.messages(0.05):
             pass  # the retained ones
-        self._say("A storm", ", published by MQTT. Each line: a device's state topic, or a receipt and its latency.")
+        rest = ", played as a timeline by MQTT. Each line: a device's state topic, or a receipt and its latency."
+        self._say("A storm", rest)
         self._began = time.monotonic()
-        for cue in storm.SCORE:
-            self._listen(self._began + cue.at - time.monotonic())
-            self._send(cue)
-        self._listen(self._began + storm.STORM_S - time.monotonic())
-        self._await(*self._client.sent.values())
-        self._kill_wind(self._device("wind"), self._device("light"))
-        self._await(self._send(storm.SUNSET))
+        self._order("load", self._storm)
+        self._order("play", b"")
+        self._listen(_RECEIPT_S, lambda: self._timeline.get("status") == "playing" or bool(self._refused))
+        if self._timeline.get("status") != "playing":
+            return [f"the storm was not played: {self._refused or 'no answer'}"]
+        self._listen(_STORM_S)
+        self._listen(_RECEIPT_S, lambda: self._number_of_ends() == len(self._effects))
+        self._kill_wind(self._device("wind"), light := self._device("light"))
+        self._order("stop", b"")
+        self._listen(_RECEIPT_S, lambda: not self._states.get(light, {}).get("on"))
         self._listen(0.05)
-        for effect_id, sent in self._client.sent.items():
-            if sent.receipt.get("status") != "done":
-                shown = style.receipt(sent.receipt) if sent.receipt else "no receipt"
-                self._failures.append(f"effect {effect_id} ({self._cues[effect_id].effect_type}): {shown}")
+        self._failures += [f"effect {self._effects[n]['effect_type']}: no receipt" for n in self._without_an_end()]
+        for effect_id, receipt in self._ends.items():
+            if receipt["status"] != "done":
+                told = style.receipt(receipt)
+                self._failures.append(f"effect {effect_id} ({receipt.get('effect_type')}): {told}")
         return self._failures
 
     def _device(self, effect_type: str) -> str:
@@ -101,14 +117,30 @@ class Demo:
 
     # --- effects -------------------------------------------------------------------------------------------------
 
-    def _send(self, cue: storm.Cue) -> Sent:
-        effect_id = effect.new_id()
-        self._cues[effect_id] = cue
-        payload = json.dumps({"id": effect_id} | cue.fields).encode()
-        return self._client.send(effect_id, self._tree.topics.effect(cue.effect_type), payload)
+    def _order(self, word: str, payload: bytes) -> None:
+        self._client.link.publish(self._tree.topics.timeline(NAME, word), payload, qos=1)
 
-    def _await(self, *sent: Sent) -> None:
-        self._listen(_RECEIPT_S, lambda: all(one.final for one in sent))
+    def _number(self, effect_id: str) -> int | None:
+        """Of an effect of the storm; None: it is another one."""
+        name, _, rest = effect_id.partition(".")
+        number = rest.partition(".")[2].partition("-")[0]
+        return int(number) if name == NAME and number.isdigit() else None
+
+    def _without_an_end(self) -> list[int]:
+        ended = {self._number(effect_id) for effect_id in self._ends}
+        return [n for n in range(len(self._effects)) if n not in ended]
+
+    def _number_of_ends(self) -> int:
+        return len(self._effects) - len(self._without_an_end())
+
+    def _send_live(self) -> None:
+        """A wind, and its end."""
+        self._live = effect.new_id()
+        payload = json.dumps({"id": self._live} | _AFTERWARDS).encode()
+        sent = self._client.send(self._live, self._tree.topics.effect("wind"), payload)
+        self._listen(_RECEIPT_S, lambda: sent.final)
+        if not sent.final:
+            self._failures.append(f"effect {self._live} (wind): no receipt")
 
     def _listen(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         for message in self._client.messages(seconds, enough):
@@ -154,8 +186,8 @@ class Demo:
                 return
             after_ms = (heard[-1][0] - killed) * 1000
             self._line(wind, Text(f"ready again: back in {after_ms:.0f} ms (pid {fan.line.pid})", "bold green"))
-            self._await(self._send(storm.AFTERWARDS))
-            self._listen(storm.AFTERWARDS_S)
+            self._send_live()
+            self._listen(_AFTERWARDS_S)
             if shining and shining.get("on") and self._states.get(light) == shining and lamp.line.pid == lamp_pid:
                 ago = time.time() - shining["since"] / 1000
                 text = f"undisturbed: the same effect for {ago:.1f} s, the same process (pid {lamp_pid})"
@@ -176,16 +208,28 @@ class Demo:
         match levels:
             case ["devices", device, "state"] if isinstance(said, dict):
                 self._states[device] = said
-                cue = self._cues.get(str(said.get("effect_id")))
-                place = f"  at {cue.fields['location']}" if cue and "location" in cue.fields else ""
-                self._line(device, self._bar(said) + Text.from_ansi(style.doing(said) + place))
+                number = self._number(str(said.get("effect_id")))
+                place = self._effects[number].get("location") if number is not None else None
+                at = f"  at {place}" if place else ""
+                self._line(device, self._bar(said) + Text.from_ansi(style.doing(said) + at))
             case ["devices", device, "availability"] if not message.retained:
                 self._line(device, Text.from_ansi(f"{style.paint(style.clean(str(said)))} (availability)"))
-            case ["receipts", effect_id] if effect_id in self._cues and isinstance(said, dict):
-                status = str(said.get("status"))
-                if (effect_id, status) not in self._receipts:  # a receipt may be repeated
-                    self._receipts.add((effect_id, status))
-                    self._line("receipt", Text.from_ansi(style.receipt(said)))
+            case ["receipts", effect_id] if isinstance(said, dict):
+                if effect_id == self._live or effect_id.startswith(f"{NAME}."):
+                    self._receipt(effect_id, said)
+            case ["timelines", name, "state"] if name == NAME and isinstance(said, dict):
+                self._timeline = said
+            case ["dead-letters", "refused"] if isinstance(said, dict):
+                if str(said.get("topic")).startswith(self._tree.topics.timeline(NAME, "")):
+                    self._refused = style.clean(str(said.get("detail")), 400)
+
+    def _receipt(self, effect_id: str, receipt: dict[str, Any]) -> None:
+        status = str(receipt.get("status"))
+        if status in answers.FINAL:
+            self._ends[effect_id] = receipt
+        if (effect_id, status) not in self._receipts:  # a receipt may be repeated
+            self._receipts.add((effect_id, status))
+            self._line("receipt", Text.from_ansi(style.receipt(receipt)))
 
     def _bar(self, state: dict[str, Any]) -> Text:
         """On a terminal the intensity as a bar, a light's in its own colour."""
@@ -213,8 +257,11 @@ def _what_next(tree: Config) -> None:
     typer.echo(f"""
 It goes on running; {own} down ends it. What to try next:
 
+{f"  {url}{chr(10)}      the room in a browser: look, and try it" if (url := page_url.of(tree)) else ""}
   {own} watch
       in another terminal: everything that happens here
+  {own} play {NAME}
+      the storm again; space pauses it, q ends it
   mosquitto_pub -h {address.host} -p {address.port} -t {tree.topics.effect("wind")} -m 60
       any MQTT client will do; this one comes with: sudo apt install mosquitto-clients
   {ctl} restart {wind}

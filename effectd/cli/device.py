@@ -25,6 +25,9 @@ from effectd.supervision.health import Health
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
+# what people breathe is bounded from the start, as in a new home (docs/safety.md)
+BREATHED = frozenset({"scent", "fog"})
+EXPOSURE: dict[str, Any] = {"max_on_ms": 10000, "budget": {"on_ms": 10000, "window_ms": 60000}}
 
 
 class Driven(NamedTuple):
@@ -57,6 +60,11 @@ def add(  # noqa: PLR0917 - as they stand on the command line
     for effect in [effect for effect in _types(home) if effect not in before]:
         typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
     typer.echo(f"{name} is in {FILE}" + (f" and in {SUPERVISOR_FILE}" if len(changes) > 1 else ""))
+    if reader.load(home).devices[name].limits.budget is not None:
+        change_it = (
+            f"{style.tool('effectd', home)} device set {name} limits.budget='{{on_ms: 20000, window_ms: 60000}}'"
+        )
+        typer.echo(f"people breathe it: on for at most 10 s of any 60 s (limits.budget); other numbers: {change_it}")
     return have_in_force(home, name, {driven.bus or name})
 
 
@@ -122,6 +130,8 @@ def _entry(  # noqa: PLR0917
     entry = driven.entry() | {"effects": list(effects)}
     if location is not None:
         entry["location"] = location
+    if BREATHED.intersection(effects) and driven.kind != "remote":  # a remote one's driver is not ours
+        entry["limits"] = EXPOSURE
     if options:
         entry["options"] = {key: scalars.value(text, kind_of(options_type, key)) for key, text in options}
         if len(entry["options"]) < len(options):

@@ -1,4 +1,4 @@
-"""`effectd doctor`: a home looked over in ten lines, each with what to do; or what another broker can do."""
+"""`effectd doctor`: a home looked over in eleven lines, each with what to do; or what another broker can do."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ import typer
 
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
-from effectd.cli import check, check_users, far_clocks, style
+from effectd.cli import check, check_users, far_clocks, page_url, style
 from effectd.config import exposure, programs, reader
 from effectd.config.reader import FILE, Config
 from effectd.config.schema import Broker
@@ -48,7 +48,7 @@ def run(home: Path) -> int:
         lines.append(Line(WRONG, "configuration", str(error)))
     else:
         looks: list[Callable[[Config], Line]] = [
-            *(_broker, _websocket, _users, _certificate, _ports, _private, _programs, _devices, _clock)
+            *(_broker, _websocket, _page, _users, _certificate, _ports, _private, _programs, _devices, _clock)
         ]
         lines += [look(tree) for look in looks]
     for line in lines:
@@ -68,11 +68,11 @@ def _broker(tree: Config) -> Line:
     broker = tree.broker
     if not broker.embedded:
         return Line(OK, "broker", f"another one's, {broker.address}: who may do what is decided there")
-    word, text = _reach(broker, broker.host)
+    word, text = _reach(broker, broker.host, tls=exposure.has_tls(broker), insecure=broker.insecure)
     return Line(word, "broker", f"{broker.host}:{broker.port}{' by TLS' if exposure.has_tls(broker) else ''}: {text}")
 
 
-def _reach(broker: Broker, host: str) -> tuple[str, str]:
+def _reach(broker: Broker, host: str, *, tls: bool, insecure: bool) -> tuple[str, str]:
     """To whom something that listens on `host` is open."""
     near, users = exposure.is_loopback(host), broker.users
     who = "every program of this machine" if near else "everybody on the network"
@@ -80,9 +80,9 @@ def _reach(broker: Broker, host: str) -> tuple[str, str]:
         cure = "" if near else ": effectd user add NAME"
         what = "needs no login, and may do all but what our own programs do"
         return (OK if near else WRONG), f"{who} {what}{cure}"
-    if not near and not exposure.has_tls(broker):
+    if not near and not tls:
         risk = "passwords go over it in the clear: effectd certificate"
-        return (NOTE if broker.insecure else WRONG), f"{who} may try to log in, and {risk}"
+        return (NOTE if insecure else WRONG), f"{who} may try to log in, and {risk}"
     return OK, f"{who} may try to log in; {len(users)} users"
 
 
@@ -90,10 +90,18 @@ def _websocket(tree: Config) -> Line:
     web = tree.broker.websocket if tree.broker.embedded else None
     if web is None:
         return Line(OK, "websocket", "none: no browser comes in")
-    word, text = _reach(tree.broker, web.host)
+    word, text = _reach(tree.broker, web.host, tls=exposure.has_tls(tree.broker), insecure=tree.broker.insecure)
     pages = "pages of any site, with a login" if tree.broker.users else "pages of this machine"
     others = f" and of {', '.join(web.origins)}" if web.origins and not tree.broker.users else ""
     return Line(word, "websocket", f"{web.host}:{web.port}{web.path}, {pages}{others}: {text}")
+
+
+def _page(tree: Config) -> Line:
+    page = tree.page
+    if page is None:
+        return Line(OK, "page", "none: no HTTP")
+    word, text = _reach(tree.broker, page.host, tls=exposure.has_tls(page), insecure=page.insecure)
+    return Line(word, "page", f"{page_url.of(tree)}: {text}")
 
 
 def _users(tree: Config) -> Line:
@@ -125,21 +133,27 @@ def _certificate(tree: Config) -> Line:
 
 def _ports(tree: Config) -> Line:
     """Who holds them: the broker of this home, nobody while it does not run, or somebody else."""
-    from broker_proc.port import who_holds
+    from effectd.program.port import who_holds
 
     broker = tree.broker
-    if not broker.embedded:
+    wanted = {broker.port: programs.BROKER} if broker.embedded else {}
+    if broker.embedded and broker.websocket:
+        wanted[broker.websocket.port] = programs.BROKER
+    if tree.page is not None:
+        wanted[tree.page.port] = programs.PAGE
+    if not wanted:
         return Line(OK, "ports", "none of our own")
-    wanted = [broker.port] + ([broker.websocket.port] if broker.websocket else [])
-    ours = _pid(tree.home, programs.BROKER)
+    ours = {name: _pid(tree.home, name) for name in set(wanted.values())}
     taken = []
-    for port in wanted:
+    for port, name in wanted.items():
         holder = who_holds(port) if _listened_on(port) else ""
-        if holder and f"(pid {ours})" not in holder:
+        if holder and f"(pid {ours[name]})" not in holder:
             taken.append(f"{port} is held by {holder}")
     if taken:
-        return Line(WRONG, "ports", f"{'; '.join(taken)}: end that, or change broker.port in {FILE}")
-    return Line(OK, "ports", f"{', '.join(map(str, wanted))}: {'held by our broker' if ours else 'free'}")
+        return Line(WRONG, "ports", f"{'; '.join(taken)}: end that, or change broker.port or page.port in {FILE}")
+    who = [name for name, pid in ours.items() if pid]
+    state = f"held by our {' and '.join(sorted(who))}" if who else "free"
+    return Line(OK, "ports", f"{', '.join(map(str, wanted))}: {state}")
 
 
 def _listened_on(port: int) -> bool:

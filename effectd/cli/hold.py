@@ -8,13 +8,13 @@ from typing import Any
 
 import typer
 
-from effectd.base.errors import ConfigError, NotYours
+from effectd.base.errors import ConfigError
 from effectd.base.loop import Loop
 from effectd.base.near import did_you_mean
-from effectd.cli import stop, style
+from effectd.cli import confirmed, style
 from effectd.cli.client import Client
-from effectd.cli.stop import CONFIRMED_WITHIN_S, StopRequest
-from effectd.config import programs, reader, run_folder
+from effectd.cli.confirmed import CONFIRMED_WITHIN_S, StopRequest
+from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import holds
 
@@ -28,13 +28,13 @@ def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
         raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
-    return _tell(home, tree, name, request, holds.encode(reason, target))
+    return _ask(home, tree, name, request, holds.encode(reason, target))
 
 
 def release(home: Path, name: str | None) -> int:
     """0: every driver has heard it; who else holds is printed."""
     name = _name(name)
-    return _tell(home, _load(home), name, {"do": "release", "name": name}, b"")
+    return _ask(home, _load(home), name, {"do": "release", "name": name}, b"")
 
 
 def _load(home: Path) -> Config | None:
@@ -63,11 +63,11 @@ def _known(tree: Config) -> set[str]:
     return set(tree.devices) | {zone for device in tree.devices.values() for zone in device.zones}
 
 
-def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], payload: bytes) -> int:
+def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], payload: bytes) -> int:
     if tree is None:
         loop = Loop()
-        gates = [StopRequest(loop, home, program, request) for program in stop._gates(home)]
-        stop._wait(loop, gates)
+        gates = [StopRequest(loop, home, program, request) for program in confirmed.gates(home)]
+        confirmed.wait(loop, gates)
         _print([gate for gate in gates if gate.name != programs.DISPATCHER], request)
         return 78
     drivers = [program for program in tree.programs if programs.is_device(program)]
@@ -90,21 +90,7 @@ def _tell(home: Path, tree: Config | None, name: str, request: dict[str, Any], p
         each for each, found in tree.devices.items() if found.remote and hold and hold.concerns(each, found.zones)
     ]
     _print(asked, request, elsewhere)
-    sent = "sent by MQTT; its driver is elsewhere and cannot confirm"
-    for each in elsewhere:
-        typer.echo(f"{each}  {sent if published else style.paint('unconfirmed') + ': no broker to send it'}")
-    if not published:
-        typer.echo(f"not sent by MQTT: {client.trouble or 'no broker answers'}", err=True)
-    if "done" not in dispatcher.answer:
-        typer.echo(f"dispatcher: {dispatcher.answer.get('error') or dispatcher.failure}", err=True)
-    if all(gate.off for gate in asked) and (published or not elsewhere):
-        return 0
-    try:
-        run_folder.check(home)
-    except NotYours as error:
-        typer.echo(str(error), err=True)
-        return 77
-    return 1
+    return confirmed.end(home, asked, dispatcher, elsewhere, None if published else client.trouble)
 
 
 def _print(asked: list[StopRequest], request: dict[str, Any], elsewhere: Sequence[str] = ()) -> None:
@@ -112,8 +98,7 @@ def _print(asked: list[StopRequest], request: dict[str, Any], elsewhere: Sequenc
     free = not elsewhere
     for gate in asked:
         if not gate.off:
-            why = gate.answer.get("error") or gate.failure
-            typer.echo(f"{gate.name}  {style.paint('unconfirmed')}: {why}")
+            typer.echo(gate.unconfirmed())
             free = False
         for device, why in gate.answer.get("held", {}).items():
             typer.echo(f"{device}  {style.paint('off')}  {style.clean(str(why), 400)}")

@@ -9,14 +9,17 @@ import msgspec
 
 from effectd import CONTRACT
 from effectd.base.errors import BrokerLost, ConfigError
+from effectd.cli import places
+from effectd.cli.places import Was
 from effectd.config import part, programs, reader
 from effectd.config.address import External
 from effectd.config.reader import Config
 from effectd.config.schema import Broker
 from effectd.messages import answers
+from effectd.messages.topics import HomeAssistantTopics
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
-from effectd.supervision.plan import Left, Plan, Runs, place_of, plan
+from effectd.supervision.plan import Left, Place, Plan, Runs, plan
 
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 _TAKEN_IN_S = 2.0
@@ -49,8 +52,7 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
         done[name] = _ENDED
     for group in dict.fromkeys(runs[name].group for name in todo.renew):
         supervisor.remove(group)
-    for left in todo.left:
-        done |= _forget(tree, left, todo)
+    done |= _forget(home, tree, todo)
     for group in dict.fromkeys([*(runs[name].group for name in todo.renew), *todo.add]):
         supervisor.add(group)
     fresh = [name for name in wanted if name in (*todo.renew, *todo.restart, *todo.start) or name not in runs]
@@ -59,28 +61,31 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
     done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
-    if todo.reread:
-        supervisor.reread()
-        for name, keys in todo.reread.items():
-            done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
-            _await(home, name, wanted[name])
+    for name in todo.reread:
+        supervisor.reread(name)
+    for name, keys in todo.reread.items():
+        done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
+        _await(home, name, wanted[name])
     return done
 
 
-def forget_former(home: Path) -> None:
-    """Clear what another broker keeps of devices that were taken out while nothing ran: `run/` has their names."""
+def forget_former(home: Path) -> list[str]:
+    """Clear what brokers of others keep of what was moved or taken out while nothing ran; a line for each place."""
     tree = reader.load(home)
-    if tree.broker.embedded:
-        return  # it keeps nothing over its own end
-    known = {*tree.programs, *tree.devices, *tree.buses}
-    mirrors = [path for path in (home / "run").glob("*.state") if path.stem not in known]
-    names = tuple(sorted(path.stem for path in mirrors if programs.is_device(path.stem)))
-    if not names:
-        return
-    here = place_of(part.of(tree, programs.BROKER))
-    if _forget(tree, Left(here, names, names), Plan(end=names)) == dict.fromkeys(names, _ENDED):
-        for name in names:
-            (home / "run" / f"{name}.state").unlink(missing_ok=True)
+    here, lines, later = places.now(tree), list[str](), list[Was]()
+    for was in places.known(home):
+        if (left := places.left(was, here)) is None:
+            continue
+        try:
+            _clear(tree, left)
+            lines.append(f"what was kept {_where(left.place)} of {', '.join(left.devices or left.programs)} is cleared")
+        except msgspec.ValidationError:  # another version's word of a broker
+            continue
+        except BrokerLost as error:
+            later.append(was)
+            lines.append(f"what is kept {_where(left.place)} could not be cleared; the next up tries again: {error}")
+    places.remember(home, [*later, here])
+    return lines
 
 
 def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[str, Runs]:
@@ -105,45 +110,62 @@ def _await(home: Path, name: str, wanted: part.Part) -> None:
         time.sleep(0.02)
 
 
-def _forget(tree: Config, left: Left, todo: Plan) -> Done:
+def _forget(home: Path, tree: Config, todo: Plan) -> Done:
+    """Clear what the plan leaves behind; what cannot be cleared now is remembered for the next `up`."""
+    here, known, done = places.now(tree), places.known(home), Done()
+    for left in todo.left:
+        try:
+            _clear(tree, left)
+        except BrokerLost as error:
+            done |= dict.fromkeys(left.devices, f"its topics {_where(left.place)} could not be cleared: {error}")
+        else:
+            known = [was for was in known if was.place != left.place]
+            done |= {name: _ENDED if name in todo.end else "its topics are cleared" for name in left.devices}
+    places.remember(home, [*(was for was in known if places.left(was, here)), here])
+    return done
+
+
+def _clear(tree: Config, left: Left) -> None:
     """Clear what a broker keeps of devices that are gone, or that are elsewhere now; say of the programs that they are.
 
-    By a client of our own: the dispatcher may be one of those that have just ended.
+    By a client of our own: the dispatcher may be one of those that have just ended. Raises BrokerLost.
     """
     from effectd.cli.client import Client  # paho: few plans have anything to clear
 
-    place = left.place
-    broker = Broker() if place.broker["embedded"] else Broker(embedded=False, external=_address(place.broker))
-    there = msgspec.structs.replace(tree, topic_root=place.root, broker=broker)
+    there = msgspec.structs.replace(tree, topic_root=left.place.root, broker=_broker(left.place))
     topics = there.topics
     kept = [topic for device in left.devices for topic in topics.kept_of_device(device)]
     if any(programs.of(name).name == programs.DISPATCHER for name in left.programs):
         kept += topics.kept_of_dispatcher()
+        here = places.now(tree).place.broker
+        if tree.home_assistant.discovery and left.place.broker != here:  # at the same one its successor sees to it
+            announced = HomeAssistantTopics(tree.home_assistant.prefix)
+            kept += [announced.device(tree.client_id(device)) for device in left.devices]
     gone = {topics.system(name): _gone(name) for name in left.programs}
-    try:
-        with Client(there, "up", [*kept, *gone]) as client:
-            client.connect(_BROKER_S)
-            acked: list[str] = []
+    with Client(there, "up", [*kept, *gone]) as client:
+        client.connect(_BROKER_S)
+        acked: list[str] = []
 
-            def clear(topic: str) -> None:
-                payload = gone.get(topic, b"")
-                client.link.publish(topic, payload, qos=1, retain=True, acked=lambda: acked.append(topic))
+        def clear(topic: str) -> None:
+            payload = gone.get(topic, b"")
+            client.link.publish(topic, payload, qos=1, retain=True, acked=lambda: acked.append(topic))
 
-            for topic in (*kept, *gone):
-                clear(topic)
-            client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
-            for message in client.messages(_LATE_S):  # what a program said last may have come after our word
-                if not message.retained and message.payload not in (b"", gone.get(message.topic)):
-                    clear(message.topic)
-    except BrokerLost as error:
-        where = f"{broker.address}{f' under {place.root}' if place.root else ''}"
-        return dict.fromkeys(left.devices, f"its topics at {where} could not be cleared: {error}")
-    cleared = "its topics are cleared"
-    return {name: _ENDED if name in todo.end else cleared for name in left.devices}
+        for topic in (*kept, *gone):
+            clear(topic)
+        client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
+        for message in client.messages(_LATE_S):  # what a program said last may have come after our word
+            if not message.retained and message.payload not in (b"", gone.get(message.topic)):
+                clear(message.topic)
 
 
-def _address(broker: part.Part) -> External:
-    return msgspec.convert(broker["external"], External)
+def _where(place: Place) -> str:
+    return f"at {_broker(place).address}{f' under {place.root}' if place.root else ''}"
+
+
+def _broker(place: Place) -> Broker:
+    if place.broker["embedded"]:
+        return Broker()
+    return Broker(embedded=False, external=msgspec.convert(place.broker["external"], External))
 
 
 def _gone(name: str) -> bytes:

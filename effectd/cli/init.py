@@ -9,7 +9,7 @@ import typer
 
 import effectd
 from effectd.base.errors import ConfigError
-from effectd.cli import style
+from effectd.cli import page_url, style
 from effectd.cli.up import free_port
 from effectd.config import reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE
@@ -22,23 +22,26 @@ _AUTO_FROM, _AUTO = 20000, 10000  # ports below those that Linux lends to client
 
 
 def run(folder: Path, port: int | None) -> int:
-    """`port` None: the template's; 0: one that is free now and differs between homes."""
+    """`port` None: the template's; 0: one that is free now and differs between homes, and one for the page."""
     home = folder.resolve()
     reader.check_path(home)
+    ports: dict[str, int] = {} if port is None else {"broker": port}
     if port == 0:
-        port = free_port(_AUTO_FROM + int(reader.home_id(home), 16) % _AUTO)
+        ports["broker"] = free_port(_AUTO_FROM + int(reader.home_id(home), 16) % _AUTO)
+        ports["page"] = free_port(ports["broker"])
     try:
-        _make(home, {FILE: _config(port), SUPERVISOR_FILE: (TEMPLATE / SUPERVISOR_FILE).read_text()})
+        _make(home, {FILE: _config(ports), SUPERVISOR_FILE: (TEMPLATE / SUPERVISOR_FILE).read_text()})
     except OSError as error:
         path = error.filename2 or error.filename or home
         typer.echo(f"{path}: {error.strerror}; nothing was made or changed", err=True)
         return EX_CANTCREAT
-    effectd_, port = style.tool("effectd", home), reader.load(home).broker.port
+    effectd_, tree = style.tool("effectd", home), reader.load(home)
     typer.echo(f"""\
 {home} is a home now. {FILE} says what it is made of, {SUPERVISOR_FILE} who runs. Next:
 
-  {effectd_} up                  start it and wait until all is ready (port {port})
+  {effectd_} up                  start it and wait until all is ready (port {tree.broker.port})
   {effectd_} send wind 60        the first effect
+  {effectd_} open                the room in a browser ({page_url.of(tree)})
   {effectd_} device add fan --kind virtual --effect wind
   {effectd_} down                shut everything down
 
@@ -46,17 +49,18 @@ def run(folder: Path, port: int | None) -> int:
     return 0
 
 
-def _config(port: int | None) -> str:
+def _config(ports: dict[str, int]) -> str:
     """config.yaml of a new home; its comments point to what can be read there."""
     path = TEMPLATE / FILE
     text = path.read_text().replace("docs/configuration.md", str(TEMPLATE / "configuration.md"))
     text = text.replace("docs/config.schema.json", (TEMPLATE / "config.schema.json").as_uri())
-    if port is None:
-        return text
-    lines, number = text.split("\n"), YamlFile(path).line("broker", "port")
-    lines[number - 1], found = re.subn(r"\bport: *\d+", f"port: {port}", lines[number - 1])
-    if not found:
-        raise ConfigError(path, number, "broker.port", "not written as `port: N` in this template; leave --port out")
+    lines = text.split("\n")
+    for section, port in ports.items():
+        number = YamlFile(path).line(section, "port")
+        lines[number - 1], found = re.subn(r"\bport: *\d+", f"port: {port}", lines[number - 1])
+        if not found:
+            what = "not written as `port: N` in this template; leave --port out"
+            raise ConfigError(path, number, f"{section}.port", what)
     return "\n".join(lines)
 
 

@@ -1,32 +1,18 @@
-"""A message as a line: in words for a person, or as JSON for a program."""
+"""A message as a line in words, for a person."""
 
-import base64
-import json
 import time
 from typing import Any
 
 from effectd.cli import style
 from effectd.cli.client import Message
-from effectd.messages import answers, holds
+from effectd.messages import holds, lines
 from effectd.messages.topics import Topics
-
-
-def as_line(message: Message) -> str:
-    """`{"at","topic","payload"}`: the payload as JSON if it parses, else text, else `payload_base64`."""
-    line: dict[str, Any] = {"at": answers.unix_ms(), "topic": message.topic}
-    try:
-        text = message.payload.decode()
-    except UnicodeDecodeError:
-        line["payload_base64"] = base64.b64encode(message.payload).decode()
-    else:
-        line["payload"] = _value(text)
-    return json.dumps(line)
 
 
 def in_words(message: Message, topics: Topics) -> str:
     """One line for a person, "" for what only machines say to each other."""
     text = message.payload.decode(errors="replace")
-    value = _value(text)
+    value = lines.value_of(text)
     fields = value if isinstance(value, dict) else {}
     match topics.split(message.topic):
         case ["devices", _, "set" | "ack" | "config"] | ["system", "holds"]:
@@ -74,11 +60,3 @@ def _of_timeline(levels: list[str], fields: dict[str, Any], text: str) -> str:
         return f"{name}  {status}  {style.clock(at)} / {style.clock(length)}"
     said = f"{len(text)} characters" if levels[1:] == ["load"] else style.clean(text)
     return f"{name}  {style.clean(' '.join(levels[1:]), 32)}  {said}"
-
-
-def _value(text: str) -> Any:
-    """The text as a JSON value if it parses, else itself."""
-    try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
-    except (ValueError, RecursionError):
-        return text

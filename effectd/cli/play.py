@@ -21,6 +21,7 @@ from effectd.messages.topics import DEVICE_ID as NAME
 
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
 ANSWER_S = 15.0  # for a document of 4 MiB on a slow machine
+_LARGE = 64 * 1024  # every broker takes so much
 _SEEK_MS = 5000
 _BAR = 24
 _DRAW_S = 0.1
@@ -70,7 +71,7 @@ class Player:
         self._refused = ""
         self._quit = False
         self._tty = sys.stdout.isatty()
-        self._said = ""
+        self._shown = ""
         self._ordered: set[str] = set()  # topics
 
     def run(self, data: bytes, from_ms: int, *, loop: bool) -> int:
@@ -79,7 +80,7 @@ class Player:
         if data:
             self._order("load", data)
             if not self._wait(self._is_loaded):
-                return self._gave_up("load")
+                return self._gave_up("load", len(data))
         self._order("play", json.dumps({"from_ms": from_ms, "loop": loop}).encode())
         self._fresh = False
         if not self._wait(lambda: self._fresh and self._state.get("status") in ("playing", "ended")):
@@ -117,14 +118,13 @@ class Player:
                 self._take(message)
         return bool(condition())
 
-    def _gave_up(self, word: str) -> int:
+    def _gave_up(self, word: str, size: int = 0) -> int:
         if self._quit:
             return 0
         if self._refused:
             typer.echo(f"{self._name}: {style.clean(self._refused, 400)}", err=True)
             return EX_OTHER
-        trouble = f" ({self._client.trouble})" if self._client.trouble else ""
-        typer.echo(f"no answer to {word}{trouble}; see: effectd health", err=True)
+        typer.echo(no_answer(word, size, self._client.trouble), err=True)
         return EX_TEMPFAIL
 
     def _take(self, message: Message) -> None:
@@ -174,8 +174,8 @@ class Player:
             line = f"{self._name}  {bar} {style.clock(position)} / {style.clock(length)}  {style.paint(status)}"
             sys.stdout.write(f"\r{line}{self._about(position)}\x1b[K")
             sys.stdout.flush()
-        elif status != self._said:
-            self._said = status
+        elif status != self._shown:
+            self._shown = status
             typer.echo(f"{self._name}  {status}  {style.clock(position)} / {style.clock(length)}")
 
     def _about(self, position: float) -> str:
@@ -190,6 +190,15 @@ class Player:
             following = self._score.commands[index]
             text += f"  next {following.effect.effect_type} in {style.clock(following.at - position)}"
         return style.clean(text)
+
+
+def no_answer(word: str, size: int, trouble: str) -> str:
+    """What may be the reason; `size`: bytes that were sent."""
+    told = [trouble] if trouble else []
+    if size > _LARGE:
+        told.append(f"another broker than effectd's own may refuse a message of {size} bytes: see its limits")
+    why = f" ({'; '.join(told)})" if told else ""
+    return f"no answer to {word}{why}; see: effectd health"
 
 
 def _level(intensity: float | str) -> str:

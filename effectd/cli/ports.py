@@ -1,25 +1,27 @@
-"""The ports that this home's broker is to listen on, and who holds them in its place."""
+"""The ports that this home's broker and page are to listen on, and who holds them in their place."""
 
 import errno
 import socket
-from pathlib import Path
 
-from broker_proc.addresses import addresses
 from effectd.base import lock
 from effectd.config import programs
 from effectd.config.reader import Config
+from effectd.program.addresses import addresses
 
 
 def held_by_others(tree: Config) -> list[tuple[str, str]]:
-    """Key in config.yaml, and who holds that port; nothing where this home's own broker does."""
+    """Key in config.yaml, and who holds that port; nothing where this home's own programs do."""
     broker = tree.broker
-    wanted = [("host", broker.host, broker.port)] if broker.embedded else []
+    wanted = [(programs.BROKER, "broker.host", broker.host, broker.port)] if broker.embedded else []
     if wanted and broker.websocket is not None:
-        wanted.append(("websocket", broker.websocket.host, broker.websocket.port))
+        wanted.append((programs.BROKER, "broker.websocket", broker.websocket.host, broker.websocket.port))
+    if tree.page is not None:
+        wanted.append((programs.PAGE, "page.port", tree.page.host, tree.page.port))
+    ours = lock.holders(tree.home)  # its gate, and so `health`, says whether such a program has its ports
     found = []
-    for key, host, port in wanted:
-        if any(_in_use(address, port) for address in addresses(host) or ("0.0.0.0",)) and not _is_ours(tree.home):
-            from broker_proc.port import who_holds  # psutil
+    for program, key, host, port in wanted:
+        if program not in ours and any(_in_use(address, port) for address in addresses(host) or ("0.0.0.0",)):
+            from effectd.program.port import who_holds  # psutil
 
             found.append((key, f"port {port} of {host} is held by {who_holds(port)}"))
     return found
@@ -34,8 +36,3 @@ def _in_use(address: str, port: int) -> bool:
     except OSError as error:  # an address that is not there yet is waited for
         return error.errno == errno.EADDRINUSE
     return False
-
-
-def _is_ours(home: Path) -> bool:
-    """Whether this home's broker runs: its gate, and so `health`, says whether it has its ports."""
-    return programs.BROKER in lock.holders(home)

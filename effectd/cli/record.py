@@ -29,6 +29,9 @@ class _Sent(msgspec.Struct):
     intensity: float = 0
     duration: int = 0
     seq: int = 0
+    fade: int = 0
+    parameters: dict[str, Any] = {}
+    priority: int = 5
 
 
 def run(home: Path, file: str, seconds: float | None) -> int:

@@ -16,7 +16,18 @@ from msgspec import Struct
 import effectd
 from drivers import kinds
 from effectd.config.reader import FILE
-from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions, Supervision, Timelines
+from effectd.config.schema import (
+    Broker,
+    Bus,
+    Button,
+    Device,
+    EffectType,
+    HomeAssistant,
+    Page,
+    RemoteOptions,
+    Supervision,
+    Timelines,
+)
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
 PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
@@ -36,6 +47,8 @@ class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Button] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
+    home_assistant: HomeAssistant = HomeAssistant()
 
 
 def run() -> int:
@@ -54,8 +67,8 @@ def made() -> Schema:
     structs = [_Whole, *(struct for struct, _ in (*options.values(), *by_bus.values()) if struct is not None)]
     _, found = msgspec.json.schema_components(structs, ref_template="#/definitions/{name}")
     whole = found.pop(_Whole.__name__)
-    told = _told(page)
-    for path, text in told.items():
+    described = _descriptions(page)
+    for path, text in described.items():
         _describe(path, text, whole, found)
     for struct, words in (*options.values(), *by_bus.values()):
         if struct is not None:
@@ -111,7 +124,7 @@ def _options(page: str, base: str, kind: str) -> tuple[type[Struct] | None, dict
     return struct, {key: text for key, text in words.items() if key in struct.__struct_encode_fields__}
 
 
-def _told(page: str) -> dict[str, str]:
+def _descriptions(page: str) -> dict[str, str]:
     """`devices.<id>.limits.max_on_ms` -> what the page's tables say of it."""
     words = {key: text for row in _rows(page.partition("\n## ")[0]) for key, text in _cells(row)}
     section = re.search(r"^## broker\.limits$(.*?)(?=^## )", page, re.M | re.S)

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from effectd.base import lock
-from effectd.cli import check, in_force, style, waiting
+from effectd.cli import check, in_force, page_url, style, waiting
 from effectd.cli.in_force import Done
 from effectd.config import programs, reader, run_folder
 from effectd.supervision import health
@@ -21,7 +21,7 @@ from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supe
 from effectd.supervision.health import Health, Row
 
 EX_NOT_READY, EX_CONFIG = 3, 78
-PORT_TAKEN = "port "  # how the broker's gate begins its reason while another program holds its port
+PORT_TAKEN = "port "  # how a gate begins its reason while another program holds the port that its program wants
 _ALONE_S = 90.0  # an `effectd down` before us may wait for its last program
 _RPC_S = 10.0  # from the start of supervisord to its first answer, on a machine that swaps
 
@@ -36,7 +36,10 @@ def run(home: Path, wait: float) -> int:
     run_folder.prepare(home)
     if found := check.problems(home):
         for problem in found:
-            typer.echo(f"{problem.error}\n\n{problem.paste}" if problem.paste else str(problem.error), err=True)
+            typer.echo(str(problem.error), err=True)
+        if any(problem.paste for problem in found):
+            cure = f"{style.tool('effectd', home)} check"
+            typer.echo(f"what {reader.SUPERVISOR_FILE} lacks, ready to paste: {cure}", err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
@@ -63,6 +66,8 @@ def _end(home: Path, look: Health, rows: dict[str, Row], waited: float, *, point
             typer.echo(f"{name}: {words}", err=True)
     if health.all_ready(rows):
         typer.echo(f"all {len(rows)} programs are {style.paint('ready')} ({waited:.1f} s)")
+        if programs.PAGE not in _port_trouble(rows) and (url := page_url.of(reader.load(home))):
+            typer.echo(f"the page: {url}")
         return EX_NOT_READY if _port_trouble(rows) else 0
     if look.alone:
         typer.echo("supervisord was ended meanwhile (effectd down?); nothing is waited for", err=True)
@@ -88,7 +93,10 @@ def _start(home: Path) -> Done | None:
     Returns what was done to those that ran; None where supervisord was started.
     """
     with lock.held(home, lock.LAUNCH, _ALONE_S):  # of two at once, the second one finds it running
-        return _bring_or_launch(home, Supervisor(home))
+        done = _bring_or_launch(home, Supervisor(home))
+        for line in in_force.forget_former(home):
+            typer.echo(line)
+        return done
 
 
 def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
@@ -106,7 +114,6 @@ def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
             time.sleep(0.1)
         except NotRunning:
             _launch(home, supervisor)
-            in_force.forget_former(home)
             return None
 
 
@@ -129,12 +136,24 @@ def _launch(home: Path, supervisor: Supervisor) -> None:
             raise _CannotStart(next((line for line in lines if line.startswith("Error:")), lines[-1]))
 
 
-def _port_trouble(rows: dict[str, Row]) -> bool:
-    return programs.BROKER in rows and rows[programs.BROKER].reason.startswith(PORT_TAKEN)
+def _port_trouble(rows: dict[str, Row]) -> list[str]:
+    """The programs whose port another program holds."""
+    return [n for n in (programs.BROKER, programs.PAGE) if n in rows and rows[n].reason.startswith(PORT_TAKEN)]
 
 
 def _advice(home: Path, rows: dict[str, Row]) -> str:
-    return _ways_out(home, rows[programs.BROKER].reason) if _port_trouble(rows) else ""
+    advice = {programs.BROKER: _ways_out, programs.PAGE: _ways_out_of_the_page}
+    return "".join(advice[name](home, rows[name].reason) for name in _port_trouble(rows))
+
+
+def _ways_out_of_the_page(home: Path, reason: str) -> str:
+    tree = reader.load(home)
+    port = free_port(tree.page.port) if tree.page is not None else 0
+    return f"""
+{reason}
+So there is no page; everything else works. It comes as soon as the port is free. Or give it another one: page.port in
+{home / reader.FILE}, for example {port}, then {style.tool("effectd", home)} up
+"""
 
 
 def _ways_out(home: Path, reason: str) -> str:

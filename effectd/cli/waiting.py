@@ -76,11 +76,11 @@ def shown(
 
     `everyone`: say also of those that are ready at the first look that they are.
     """
-    said: set[str] = set()
+    named: set[str] = set()
     advice: list[str] = []
     last: Rows = {}
 
-    def told(rows: Rows, say: Callable[[str], None]) -> None:
+    def give_advice(rows: Rows, say: Callable[[str], None]) -> None:
         if not advice and (text := advise(rows)):
             advice.append(text)
             say(text)
@@ -88,12 +88,12 @@ def shown(
     def lines(rows: Rows) -> None:
         news = everyone or bool(last)
         for name, row in rows.items():
-            if row.ready and name not in said:
-                said.add(name)
+            if row.ready and name not in named:
+                named.add(name)
                 if news or name in done:
                     typer.echo(_line(f"{name}:", row, done.get(name, "")))
         last.update(rows)
-        told(rows, typer.echo)
+        give_advice(rows, typer.echo)
 
     if not sys.stdout.isatty():
         yield lines
@@ -105,7 +105,7 @@ def shown(
     with Live(Text("starting"), auto_refresh=False, transient=True) as live:
 
         def picture(rows: Rows) -> None:
-            told(rows, lambda text: live.console.print(Text(text), soft_wrap=True))
+            give_advice(rows, lambda text: live.console.print(Text(text), soft_wrap=True))
             width = max(map(len, rows), default=0)
             table = "\n".join(_line(f"{name:<{width}} ", row, done.get(name, "")) for name, row in brief(rows).items())
             shown_ = Text.from_ansi(table)

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Any
 
-from effectd.config.schema import Broker
+from effectd.config.schema import Broker, Page
 from effectd.config.yamlfile import YamlFile
 
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -23,6 +23,21 @@ def is_loopback(host: str) -> bool:
         except OSError:
             continue  # not an address of that kind
     return host == "localhost"
+
+
+def own_names() -> set[str]:
+    """What this machine calls itself."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return {name, short, f"{short}.local"}
+
+
+def is_page(page: Page | None, host: str, port: int) -> bool:
+    """Whether what is at `host` and `port`, seen from this machine, is this home's own page."""
+    if page is None or port != page.port:
+        return False
+    name = host.strip("[]").lower()
+    return is_loopback(name) or name in {page.host.strip("[]").lower(), *own_names(), *map(str.lower, page.names)}
 
 
 def check(file: YamlFile, broker: Broker, devices: dict[str, Any]) -> None:
@@ -54,6 +69,20 @@ def check_reach(file: YamlFile, broker: Broker) -> None:
             require(file, path, host, broker, safe=broker.insecure or has_tls(broker))
 
 
+def check_page(file: YamlFile, page: Page | None, broker: Broker) -> None:
+    """The same for the page. Raises ConfigError, also where it would take the broker's port."""
+    if page is None:
+        return
+    taken = {"broker.port": broker.port} if broker.embedded else {}
+    if broker.embedded and broker.websocket is not None:
+        taken["broker.websocket.port"] = broker.websocket.port
+    for key, port in taken.items():
+        if page.port == port:
+            raise file.error(("page", "port"), f"{port} is {key} as well; give it another one")
+    if not is_loopback(page.host):
+        require(file, ("page", "host"), page.host, broker, safe=page.insecure or has_tls(page))
+
+
 def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *, safe: bool) -> None:
     """Raises ConfigError unless there are users and, by `safe`, TLS for what listens on `host`, beyond loopback."""
     secure = f"{_CERTIFICATE} (or {path[0]}.insecure: true, passwords in the clear)"
@@ -64,8 +93,8 @@ def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *,
         raise file.error(path, f"{host} without TLS sends passwords in the clear over the network: {secure}")
 
 
-def has_tls(broker: Broker) -> bool:
-    return broker.tls is not None and broker.tls.certfile is not None
+def has_tls(where: Broker | Page) -> bool:
+    return where.tls is not None and where.tls.certfile is not None
 
 
 def is_filter(text: str) -> bool:

@@ -17,9 +17,10 @@ def by_zone(devices: Mapping[str, Device]) -> dict[str, list[str]]:
     return found
 
 
-def sharing(name: str, devices: Mapping[str, Device]) -> int:
-    """Among how many lights its zone's flashes are shared: its own and those of the fullest zone that it is in."""
-    return max((len(lights) for lights in by_zone(devices).values() if name in lights), default=1)
+def zones(name: str, devices: Mapping[str, Device]) -> dict[str, bool]:
+    """The zones in which this light shares flashes, and whether each has more lights than a second has flashes."""
+    most = max(1.0, devices[name].flash_hz)
+    return {zone: len(lights) > most for zone, lights in by_zone(devices).items() if name in lights}
 
 
 def unlimited(devices: Mapping[str, Device]) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from effectd.config import programs
-from effectd.config.lights import sharing
+from effectd.config import lights, programs
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 
@@ -34,9 +33,13 @@ def of(tree: Config, name: str) -> Part:
         part = {"dispatcher": tree.dispatcher, "broker": _broker(tree)}
     elif row.name == programs.BUTTONS:
         part = {"buttons": tree.buttons, "programs": tree.programs, "broker": _way(tree)}
+    elif row.name == programs.PAGE:
+        shown = {"devices": tree.devices, "effects": tree.effects, "programs": tree.programs}
+        part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
-        part = {"devices": devices, "effects": tree.effects, "timelines": tree.timelines, "broker": _way(tree)}
+        told = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
+        part = {"devices": devices, "effects": tree.effects, **told, "broker": _way(tree)}
     else:  # of a program that is not named here nobody knows what it reads
         whole = {key: value for key, value in _fields(tree).items() if key not in _NO_CONTENT}
         part = {**whole, "broker": _way(tree)}
@@ -97,9 +100,10 @@ def _way(tree: Config) -> Part:
 
 
 def _shared(tree: Config, name: str) -> Part:
-    """Among how many lights its flashes are shared: another light in its zone concerns it as well."""
-    lights = sharing(name, tree.devices) if tree.devices[name].flash_hz else 1
-    return {"lights_that_share_flashes": lights} if lights > 1 else {}
+    """The zones whose lights may rise together: with one more than a second has flashes it concerns the others too."""
+    found = lights.zones(name, tree.devices) if tree.devices[name].flash_hz else {}
+    crowded = sorted(zone for zone, together in found.items() if together)
+    return {"lights_rise_together_in": crowded} if crowded else {}
 
 
 def _driven(device: Device) -> Part:

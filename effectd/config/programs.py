@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from effectd.messages.topics import DEVICE_ID
 
-BROKER, DISPATCHER, BUTTONS = "broker", "dispatcher", "buttons"
+BROKER, DISPATCHER, BUTTONS, PAGE = "broker", "dispatcher", "buttons", "page"
 WATCHDOG = "watchdog"  # no program: it lives inside supervisord, but has a gate
 
 # `stop all`, the watchdog's gate, and the programs that the contract names and that have no row yet
-_KEPT_FREE = ("all", WATCHDOG, "page", "playsem")
+_KEPT_FREE = ("all", WATCHDOG, "playsem")
 
 
 class Program(NamedTuple):
@@ -43,6 +43,7 @@ TABLE = [
     ),
     Program(BUTTONS, "buttons_proc", 25, (BROKER,), wanted=lambda tree: bool(tree.buttons)),
     DEVICE,
+    Program(PAGE, "page_proc", 40, (BROKER,), wanted=lambda tree: tree.page is not None, rereads=True),
 ]
 
 

@@ -19,7 +19,18 @@ from effectd.config import devices as sections
 from effectd.config import exposure, programs, run_folder
 from effectd.config.address import Address, External, HomeAddress
 from effectd.config.convert import convert
-from effectd.config.schema import Broker, Bus, Button, Device, EffectType, Supervision, Timelines, User
+from effectd.config.schema import (
+    Broker,
+    Bus,
+    Button,
+    Device,
+    EffectType,
+    HomeAssistant,
+    Page,
+    Supervision,
+    Timelines,
+    User,
+)
 from effectd.config.yamlfile import Path_, YamlFile
 from effectd.messages import topics
 
@@ -39,6 +50,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     buttons: dict[str, Any] = {}
     supervision: Supervision = Supervision()
     timelines: Timelines = Timelines()
+    page: Page | None = None
+    home_assistant: HomeAssistant = HomeAssistant()
 
 
 class Config(Struct, frozen=True):
@@ -55,6 +68,8 @@ class Config(Struct, frozen=True):
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
+    page: Page | None = None  # None: this home has no page
+    home_assistant: HomeAssistant = HomeAssistant()
     file: Any = None  # the YamlFile, for the line of a device's options
 
     @property
@@ -191,8 +206,13 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     exposure.check(file, broker, top.devices)
     if reach:
         exposure.check_reach(file, broker)
+        exposure.check_page(file, top.page, broker)
     if not broker.embedded and broker.external is None:
         raise file.error(("broker", "embedded"), "false needs broker.external: {host, port}, or {hosts}")
+    if top.home_assistant.discovery and not top.dispatcher:
+        raise file.error(
+            ("home_assistant", "discovery"), "the dispatcher announces devices, and here is none: set it in its home"
+        )
     effects = {name: sections.effect_type(file, name, raw) for name, raw in top.effects.items()}
     buses, devices, errors = dict[str, Bus](), dict[str, Device](), list[ConfigError]()
     for name, raw in top.buses.items():
@@ -214,6 +234,8 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         tuple(errors),
         supervision=top.supervision,
         timelines=top.timelines,
+        page=top.page,
+        home_assistant=top.home_assistant,
         dispatcher=top.dispatcher,
         buses=buses,
         buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},

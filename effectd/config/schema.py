@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from effectd.config.address import Address, External, HomeAddress, Port, Tls, check_host  # noqa: F401
+from effectd.config.address import Address, External, Port, Tls, check_host
+from effectd.messages.topics import FIRST
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
@@ -91,6 +92,19 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
         if self.embedded or self.external is None or not port.isdecimal():
             return self.address
         return self.external.at(host, int(port))
+
+
+class Page(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the program `page` serves its page and HTTP. `names`: of hosts by which it may be called, too."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 8090
+    names: tuple[str, ...] = ()
+    tls: Tls | None = None
+    insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
+
+    def __post_init__(self) -> None:
+        check_host(self.host, brackets=True)
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,6 +222,19 @@ class MpvClock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"
 
 class Timelines(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ArtNetClock | MpvClock | None = None
+
+
+class HomeAssistant(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether Home Assistant is told of each device, and under which of its discovery prefixes."""
+
+    discovery: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=100)] = "homeassistant"
+
+    def __post_init__(self) -> None:
+        if self.prefix.partition("/")[0] in FIRST:
+            raise ValueError(
+                f"prefix: {self.prefix!r} has a meaning of its own in effectd; Home Assistant's own is homeassistant"
+            )
 
 
 class Supervision(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,12 +3,11 @@
 import base64
 import codecs
 import time
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-Status = Literal["done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable"]
 FINAL = frozenset({"done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable", "refused"})
 # of several devices that disagree, the first of these that is present is the effect's status, unless some are done
 _WORST_FIRST = ("failed", "expired", "stopped", "superseded")

@@ -55,6 +55,9 @@ class Set(Event, tag="set"):
     intensity: float = 0
     duration: int = 0
     seq: int = 0
+    fade: int = 0
+    parameters: dict[str, Any] = {}
+    priority: int = 5
 
 
 class Actuated(Event, tag="actuated"):

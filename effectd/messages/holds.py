@@ -27,6 +27,10 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return f"held by {self.name}: {self.reason}" if self.reason else f"held by {self.name}"
 
+    def in_full(self) -> str:
+        """With what it holds, if that is not everything."""
+        return f"{self} (only {', '.join(self.target)})" if self.target is not None else str(self)
+
 
 def why(holds: Iterable[Hold], device: str, zones: Collection[str]) -> str:
     """Who holds the device, and why: `held by <name>: <reason>`, the first that came first; "" = nobody."""

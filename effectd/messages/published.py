@@ -71,7 +71,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
 
     Raises EffectMalformed (no UTF-8 JSON, too large, too deep) or EffectRefused (a field breaks its rule).
     """
-    return from_fields(_fields(payload), topic_type)
+    return from_fields(fields_of(payload), topic_type)
 
 
 def from_fields(fields: dict[str, Any], topic_type: str | None) -> Effect:
@@ -114,14 +114,14 @@ def from_fields(fields: dict[str, Any], topic_type: str | None) -> Effect:
 def best_id(payload: bytes) -> str:
     """The id in a refused payload if there is a valid one, else a new id."""
     try:
-        fields = _fields(payload)
+        fields = fields_of(payload)
     except (EffectMalformed, EffectRefused):
         return new_id()
     given = fields.get("id") or fields.get("idempotency_key")
     return given if isinstance(given, str) and ID.fullmatch(given) else new_id()
 
 
-def _fields(payload: bytes) -> dict[str, Any]:
+def fields_of(payload: bytes) -> dict[str, Any]:
     """The published bytes as an object: an object itself, a bare number (intensity), a string or bare word (label)."""
     if len(payload) > PAYLOAD_BYTES:
         raise EffectMalformed(f"payload of {len(payload)} bytes; at most {PAYLOAD_BYTES} are allowed")

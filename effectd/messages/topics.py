@@ -6,8 +6,20 @@ from collections.abc import Iterable
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 # the first level of each topic of the contract
 FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
-NOBODY = "_probe"  # no device, program, hold or timeline is called so
 ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
+
+
+class HomeAssistantTopics:
+    """Those of Home Assistant's MQTT integration; they are below no topic_root."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        # it says `online` there at each of its starts; where another prefix is set there, mostly at the old place
+        self.status = tuple(dict.fromkeys((f"{prefix}/status", "homeassistant/status")))
+
+    def device(self, node: str) -> str:
+        """Where a device is announced (retained; empty when there is none any more)."""
+        return f"{self._prefix}/device/{node}/config"
 
 
 class Topics:
@@ -113,32 +125,6 @@ class Topics:
     def answer_clock(self, client_id: str) -> str:
         return self.probe(client_id, "clock/is")
 
-    def tried(self) -> dict[str, str]:
-        """Topics on which an empty message says nothing to anybody -> the filter to which a right is tried out there.
-
-        `stop-all` is not among them: whatever comes there stops everything.
-        """
-        words = ("set", "resume", "stop", *ACTED)
-        found = {f"{self._root}devices/{NOBODY}/{word}": "devices/#" for word in words}
-        found |= {
-            self.effect(NOBODY): "effects/#",
-            self.receipt(NOBODY): "receipts/#",
-            self.dead_letter(NOBODY): "dead-letters/#",
-            self.hold(NOBODY): "holds/#",
-            self.system(NOBODY): "system/#",
-            self.timeline(NOBODY, "state"): "timelines/#",
-        }
-        return {topic: self._root + right for topic, right in found.items()}
-
-    def listened(self) -> tuple[str, ...]:
-        """The filters by which those are heard."""
-        devices = f"{self._root}devices/{NOBODY}/"
-        return f"{devices}+", *(topic for topic in self.tried() if not topic.startswith(devices))
-
-    def later(self) -> tuple[str, ...]:
-        """Rights that an ACL of before there were holds and timelines does not give."""
-        return self.every_hold, f"{self._root}timelines/#"
-
     def acted(self, device: str) -> tuple[str, ...]:
         """What the driver of a device publishes."""
         return tuple(f"{self._root}devices/{device}/{word}" for word in ACTED)
@@ -153,9 +139,31 @@ class Topics:
         heard = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
         return [self.effects, self._root + "timelines/#"], [self._root + one for one in heard]
 
+    def below(self, first: str) -> str:
+        """The filter of all that is below one of the contract's first levels."""
+        return f"{self._root}{first}/#"
+
+    def of_device(self, device: str) -> str:
+        """The filter of all that concerns one device alone."""
+        return f"{self._root}devices/{device}/+"
+
     def dispatched(self) -> tuple[str, ...]:
         """What the dispatcher alone publishes."""
         return tuple(one for one in self.protected if one not in self.acted("+"))
+
+    @property
+    def listened(self) -> tuple[str, ...]:
+        """All that the contract has a meaning for, and nothing else that goes over a shared broker."""
+        return tuple(self.below(first) for first in FIRST if first != "probe")
+
+    def stays(self, topic: str) -> bool:
+        """Whether what is published there is retained: it is what stands now, and not what happens."""
+        match self.split(topic):
+            case ["devices", _, "state" | "availability" | "config" | "fence"] | ["timelines", _, "state"]:
+                return True
+            case ["system" | "holds", *_]:
+                return True
+        return False
 
     def is_own(self, topic: str) -> bool:
         """Whether the contract has a meaning for this topic, or keeps it for one."""

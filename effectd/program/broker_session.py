@@ -84,6 +84,15 @@ class BrokerSession:
     def up(self) -> bool:
         return all(link.up for link in self._links)
 
+    @property
+    def missing(self) -> str:
+        """Why there is no connection, in words; "" while there is."""
+        if self.up:
+            return ""
+        if self._broker is None or not self._broker.ready:
+            return self._broker.blocker if self._broker else programs.BROKER
+        return "connecting to the broker"
+
     def trouble(self, reason: str) -> None:
         """The program itself cannot work (its device is away, ...): gate `degraded`. "" = it can again.
 
@@ -152,8 +161,4 @@ class BrokerSession:
             return "degraded", unnoted
         if self._braked_s:
             return "waiting", f"crash-loop: it starts again after {self._braked_s:g} s"
-        if self.up:
-            return "ready", ""
-        if self._broker is None or not self._broker.ready:
-            return "waiting", self._broker.blocker if self._broker else "broker"
-        return "waiting", "connecting to the broker"
+        return ("ready", "") if self.up else ("waiting", self.missing)

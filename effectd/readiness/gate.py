@@ -22,7 +22,7 @@ import msgspec
 
 from effectd.base.lock import Lock, holders
 from effectd.base.loop import AnyLoop, Cancellable
-from effectd.readiness.marks import content, identity
+from effectd.readiness.line import Line, this_generation
 
 HEARTBEAT_S = 0.5
 _REQUEST_BYTES = 4096
@@ -32,38 +32,12 @@ Request = dict[str, Any]
 Reply = Callable[[dict[str, Any]], None]
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One line of a gate. `at`: Unix ms at which `state` or `reason` became so (a heartbeat repeats it).
-
-    `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready;
-    `config` is a hash over its part of the configuration, None until that has been read. `address`: of the broker
-    program, where its external broker is, or the node of it that it has chosen.
-    """
-
-    name: str
-    pid: int
-    state: str  # starting, waiting, ready, degraded, stopping
-    generation: str
-    broker_generation: str | None = None
-    reason: str = ""
-    at: int = 0
-    config: str | None = None
-    address: str | None = None
-
-
 class GateHeld(Exception):
     """Another process of this home owns the gate: `pid` (0 if it cannot be seen)."""
 
     def __init__(self, name: str, pid: int) -> None:
         super().__init__(f"another {name} (pid {pid or 'unknown'}) runs in this home")
         self.pid = pid
-
-
-def this_generation() -> str:
-    """Start time (clock ticks since boot, proc(5) stat field 22) and pid: no two runs on one boot share it."""
-    with open("/proc/self/stat", "rb") as stat:
-        started = stat.read().rpartition(b")")[2].split()[19].decode()
-    return f"{started}-{os.getpid()}"
 
 
 class Gate:
@@ -188,7 +162,7 @@ class Gate:
             server.listen(64)
             server.setblocking(False)
             fresh.rename(self.path)
-            self._marks[self.path] = identity(self.path)
+            self._marks[self.path] = _identity(self.path)
         except OSError:
             server.close()
             raise
@@ -201,7 +175,7 @@ class Gate:
         if not self.held:  # supervisord's watchdog goes on without a gate if another has it
             return
         try:
-            if identity(self.path) != self._marks.get(self.path):
+            if _identity(self.path) != self._marks.get(self.path):
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
                 self._loop.remove_reader(self._server.fileno())
                 try:
@@ -209,7 +183,7 @@ class Gate:
                 finally:
                     self._loop.add_reader(self._server.fileno(), self._accept)
                 log.warning("run/%s was removed or replaced; it is bound again", self.path.name)
-            if content(self._mirror) != self._marks.get(self._mirror):
+            if _content(self._mirror) != self._marks.get(self._mirror):
                 self._write_mirror()
             self._trouble = ""
         except OSError as error:  # a full disk, no right any more: the next heartbeat tries again
@@ -291,6 +265,23 @@ class Gate:
         try:
             fresh.write_bytes(msgspec.json.encode(self.line) + b"\n")
             fresh.rename(self._mirror)
-            self._marks[self._mirror] = content(self._mirror)
+            self._marks[self._mirror] = _content(self._mirror)
         except OSError:  # only advice for `cat`; a full disk must not stop the program
             pass
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino
+
+
+def _content(path: Path) -> tuple[int, ...]:
+    """Changes also when the file is written to."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns

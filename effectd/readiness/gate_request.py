@@ -1,35 +1,49 @@
-"""One request to another program's gate, sent without waiting; what becomes of it is logged."""
+"""One request to another program's gate, sent without waiting; what becomes of it is logged, or told."""
 
 import json
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from effectd.base.loop import AnyLoop
 
 ANSWERED_WITHIN_S = 2.0
+NOT_RUNNING = "it does not run"
 
 log = logging.getLogger(__name__)
 
 
 class GateRequest:
-    """Sent by the constructor. The connection stays until there is a reply, or for two seconds."""
+    """Sent by the constructor. The connection stays until there is a reply, or for two seconds.
 
-    def __init__(self, loop: AnyLoop, gate: Path, request: Mapping[str, object]) -> None:
+    `told` gets the reply, or {"error": why there is none}; it may be called by the constructor.
+    """
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        gate: Path,
+        request: Mapping[str, object],
+        told: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
         self._loop, self._name, self._buffer = loop, gate.stem, b""
+        self._told = told or self._log
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         try:
             self._sock.connect(os.fspath(gate))
             self._sock.send(json.dumps(dict(request)).encode() + b"\n")
         except OSError as error:
-            log.error("%s cannot be asked: %s", self._name, error.strerror or error)
             self._sock.close()
+            self._told({"error": self._why(error)})
             return
         loop.add_reader(self._sock.fileno(), self._read)
-        self._timer = loop.call_later(ANSWERED_WITHIN_S, self._end, "no answer")
+        self._timer = loop.call_later(
+            ANSWERED_WITHIN_S, self._end, {"error": f"no answer within {ANSWERED_WITHIN_S:g} s"}
+        )
 
     def _read(self) -> None:
         try:
@@ -42,14 +56,24 @@ class GateRequest:
         for line in lines:
             said = json.loads(line)
             if "done" in said or "error" in said:  # else a line of its state
-                self._end(said.get("error", ""))
+                self._end(said)
                 return
         if not data:
-            self._end("it ended before it answered")
+            self._end({"error": "it ended before it answered"})
 
-    def _end(self, failure: str) -> None:
-        if failure:
-            log.error("%s: %s", self._name, failure)
+    def _end(self, said: dict[str, Any]) -> None:
         self._timer.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
+        self._told(said)
+
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+            return NOT_RUNNING
+        if isinstance(error, PermissionError):
+            return f"run/{self._name}.gate is another user's"
+        return f"it cannot be asked: {error.strerror or error}"
+
+    def _log(self, said: dict[str, Any]) -> None:
+        if failure := said.get("error"):
+            log.error("%s: %s", self._name, failure)

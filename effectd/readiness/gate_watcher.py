@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from effectd.base.loop import AnyLoop
-from effectd.readiness.gate import Line
 from effectd.readiness.inotify import Inotify
+from effectd.readiness.line import Line
 
 STALE_S = 2.0
 _CHECK_S = 0.2

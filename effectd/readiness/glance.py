@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 
 ANSWER_S = 1.0
 

@@ -14,7 +14,7 @@ from xml.parsers.expat import ExpatError
 
 from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
-from effectd.config import programs, run_folder
+from effectd.config import run_folder
 from effectd.config.reader import SUPERVISOR_FILE
 from effectd.program.standstill import stopped
 from effectd.supervision import code, living
@@ -102,10 +102,10 @@ class Supervisor:
                 return
             time.sleep(_LOOK_S)
 
-    def reread(self) -> None:
-        """Make the dispatcher reload config.yaml; one that does not run reads it at its start."""
+    def reread(self, program: str) -> None:
+        """Make a program that can do so read config.yaml again; one that does not run reads it at its start."""
         try:
-            self._call("supervisor.signalProcess", programs.DISPATCHER, "HUP")
+            self._call("supervisor.signalProcess", program, "HUP")
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in (Faults.NOT_RUNNING, Faults.BAD_NAME):
                 raise

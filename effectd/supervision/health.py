@@ -19,6 +19,7 @@ _FIRST_LINES_S = 1.0
 _COMING = ("STARTING", "BACKOFF")
 _YOUNG_S = 5.0
 _KEYS = 4  # of those that have changed, shown to a person
+Supervised = dict[str, dict[str, Any]] | str  # supervisord's own view, or why there is none
 LEFT_OVER = "left over: config.yaml does not name it any more"
 
 
@@ -129,7 +130,7 @@ class Health:
             self._loop.turn()
 
     def _rows(self) -> dict[str, Row]:
-        supervised: dict[str, dict[str, Any]] | str
+        supervised: Supervised
         self.alone = False
         try:
             supervised = self._supervisor.programs()
@@ -141,7 +142,7 @@ class Health:
         run = broker.generation if broker else None
         if self._all and not isinstance(supervised, str):
             self._find_left_over(set(supervised))
-        rows = {name: _row(watch, supervised, run) for name, watch in self._watches.items()}
+        rows = {name: row(watch, supervised, run) for name, watch in self._watches.items()}
         for name, watch in list(self._watches.items()):
             if self._stale is not None:
                 rows[name].stale = self._stale.keys(name, watch.line)
@@ -194,11 +195,11 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
     )
 
 
-def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: str | None) -> Row:
-    """`supervised`: supervisord's own view, or why there is none."""
+def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
+    """One program now."""
     line = watch.line
     if line is not None and not watch.stale:
-        row = Row(
+        found = Row(
             state=line.state,
             since=line.at,
             reason=line.reason,
@@ -206,9 +207,9 @@ def _row(watch: GateView, supervised: dict[str, dict[str, Any]] | str, broker: s
             generation=line.generation,
             broker_generation=line.broker_generation,
         )
-        if row.ready and programs.BROKER in programs.of(watch.name).waits_for and row.broker_generation != broker:
-            row.state, row.reason = "waiting", "not yet under the broker's new run"
-        return row
+        if found.ready and programs.BROKER in programs.of(watch.name).waits_for and found.broker_generation != broker:
+            found.state, found.reason = "waiting", "not yet under the broker's new run"
+        return found
     if isinstance(supervised, str):
         return Row(state="gone", reason=supervised)
     info = supervised.get(watch.name)

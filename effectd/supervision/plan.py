@@ -11,7 +11,8 @@ from typing import NamedTuple
 from effectd.config import part, programs
 from effectd.config.part import Part
 
-_CONNECTION = ("topic_root", "broker")  # keys that no program can take in while it is connected
+# keys that no program can take in while it is connected, or listens
+_CONNECTION = ("topic_root", "home_assistant", "broker", "page")
 
 
 class Runs(NamedTuple):
@@ -59,10 +60,6 @@ class Plan(NamedTuple):
     add: tuple[str, ...] = ()  # groups new in supervisor.conf
     start: tuple[str, ...] = ()
     reread: Mapping[str, list[str]] = {}  # as `restart`: it reads config.yaml again and goes on
-
-    @property
-    def nothing(self) -> bool:
-        return not any(self)
 
 
 def plan(

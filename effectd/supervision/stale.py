@@ -4,7 +4,7 @@ from effectd.base.errors import ConfigError
 from effectd.config import part
 from effectd.config.reader import Config
 from effectd.readiness import glance
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 
 _UNKNOWN = "config.yaml"  # something differs, and the program did not say what
 

@@ -1,6 +1,6 @@
 """A timeline that has been read: its effects in the document's order, and what was wrong with it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from msgspec import Struct
 
@@ -73,10 +73,29 @@ class Problems:
         return (*self._found, *more)
 
 
-def last_end(effects: tuple[Effect, ...] | list[Effect], default_ms: int = 0) -> int:
-    """Where the last effect ends; one that does not say how long it lasts counts as `default_ms`."""
-    lasting = (effect.timestamp + (default_ms if effect.duration is None else effect.duration) for effect in effects)
-    return max(lasting, default=0)
+def last_end(effects: Sequence[Effect]) -> int:
+    """Where the last effect ends; one that does not say how long it lasts counts as its beginning."""
+    return max((effect.timestamp + (effect.duration or 0) for effect in effects), default=0)
+
+
+def made(
+    kind: str, effects: list[Effect], problems: Problems, *, title: str = "", length: int | None = None
+) -> Timeline:
+    """`length` (ms): what the document itself says; one that is shorter than its effects is told."""
+    end = last_end(effects)
+    if length is not None and length < end:
+        problems.add(Problem(0, 0, "duration", f"{length} ms; the last effect ends at {end} ms", "as it stands"))
+    return Timeline(
+        kind, title[:200], end if length is None else max(0, length), tuple(effects), problems.all(), length is not None
+    )
+
+
+def text_of(data: bytes) -> str:
+    """Raises TimelineRefused."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise TimelineRefused(Problem(0, 0, "", f"not UTF-8: {error.reason} at byte {error.start}")) from None
 
 
 def too_many() -> TimelineRefused:

@@ -1,7 +1,6 @@
 """Our own JSON, and Python_PlaySEM's: strict with ours, whose fields are the contract's, patient with theirs.
 
-Theirs is known by its `metadata`. There a duration of 0, which is that program's default, says nothing; in ours it
-means: hold.
+Theirs is known by its `metadata`.
 """
 
 from typing import Annotated, Any
@@ -13,20 +12,21 @@ from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.base.near import did_you_mean
 from effectd.messages import published
 from effectd.messages.effect import Effect
+from effectd.timeline import plain_effect, playsem
 from effectd.timeline.document import (
     EFFECTS,
     LENGTH_MS,
     Problem,
     Problems,
     Reading,
-    Timeline,
     TimelineRefused,
-    last_end,
+    made,
+    text_of,
     too_many,
 )
 from effectd.timeline.places import byte_place, items
 
-SLICE = 100  # effects, some 2 ms
+SLICE = 100  # effects, some 0.2 ms, or 2 ms of unusual ones
 _UNUSED = ("id", "idempotency_key", "ttl_ms", "expires_at", "message_id")  # without a meaning in a timeline
 _KEYS = ("title", "duration", "priority", "effects")
 
@@ -51,7 +51,9 @@ _names = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def steps(data: bytes) -> Reading:
     """Raises TimelineRefused: of our own JSON at the first effects that break a rule, at most `PROBLEMS` of them."""
+    text_of(data)
     theirs = "metadata" in _keys(data)
+    yield
     document: _Theirs | _Document
     try:
         document = msgspec.json.decode(data, type=_Theirs) if theirs else msgspec.json.decode(data, type=_Document)
@@ -75,18 +77,8 @@ def steps(data: bytes) -> Reading:
             yield
     problems = _placed(data, wrong, assumed="left out" if theirs else "")
     if wrong and not theirs:
-        raise TimelineRefused(*problems)
-    end = last_end(effects)
-    found = tuple(problems)
-    if length is not None and length < end:
-        found = (
-            *found,
-            Problem(0, 0, "duration", f"{length} ms; the last effect ends at {end} ms", "as it stands"),
-        )
-    kind = "Python_PlaySEM JSON" if theirs else "JSON"
-    return Timeline(
-        kind, title[:200], end if length is None else max(0, length), tuple(effects), found, length is not None
-    )
+        raise TimelineRefused(*problems.all())
+    return made("Python_PlaySEM JSON" if theirs else "JSON", effects, problems, title=title, length=length)
 
 
 def _keys(data: bytes) -> dict[str, msgspec.Raw]:
@@ -104,6 +96,8 @@ def _keys(data: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _effect(raw: msgspec.Raw, priority: int | None, *, theirs: bool) -> Effect:
+    if not theirs and (plain := plain_effect.decode(raw, priority)) is not None:
+        return plain
     fields = msgspec.json.decode(raw)
     if not isinstance(fields, dict):
         raise EffectRefused("effects", "each is an object with at least effect_type")
@@ -111,15 +105,15 @@ def _effect(raw: msgspec.Raw, priority: int | None, *, theirs: bool) -> Effect:
     fields = {key: value for key, value in fields.items() if key not in _UNUSED}
     if priority is not None:
         fields.setdefault("priority", priority)
-    if theirs and not fields.get("duration"):
-        fields.pop("duration", None)
+    if theirs:
+        fields = playsem.ours(fields)
     effect = published.from_fields(fields | {"id": "0"}, None)
     if effect.timestamp > LENGTH_MS or (effect.duration or 0) > LENGTH_MS:
         raise EffectRefused("timestamp", f"a timeline is at most {LENGTH_MS} ms long")
     return msgspec.structs.replace(effect, id="")
 
 
-def _placed(data: bytes, wrong: list[tuple[int, str, str]], assumed: str) -> tuple[Problem, ...]:
+def _placed(data: bytes, wrong: list[tuple[int, str, str]], assumed: str) -> Problems:
     problems = Problems()
     if wrong:
         text = data.decode(errors="replace")
@@ -131,7 +125,7 @@ def _placed(data: bytes, wrong: list[tuple[int, str, str]], assumed: str) -> tup
             column = at - text.rfind("\n", 0, at)
             missing = why.replace("publish on effects/<type> or name it in the payload", "each effect names its type")
             problems.add(Problem(line, column, f"{element}[{number}]", missing, assumed))
-    return problems.all()
+    return problems
 
 
 def _refused(data: bytes, error: Exception) -> TimelineRefused:
@@ -142,8 +136,6 @@ def _refused(data: bytes, error: Exception) -> TimelineRefused:
         at = byte_place(data, max(0, data.find(f'"{key}"'.encode()))) if key else (1, 1)
         words = words.replace("Object missing required field `effects`", 'no "effects": a list of effects')
         return TimelineRefused(Problem(*at, key[:64], words.replace("`", "")))
-    if isinstance(error, UnicodeDecodeError):
-        return TimelineRefused(Problem(0, 0, "", f"not UTF-8: {error.reason} at byte {error.start}"))
     if isinstance(error, RecursionError):
         return TimelineRefused(Problem(1, 1, "", "nested too deep"))
     words, _, byte = str(error).partition(" (byte ")

@@ -1,22 +1,19 @@
-"""Python_PlaySEM's own XML: Effect elements without a namespace, whose values are attributes or child elements, in ms.
-
-Names and defaults are those of playsem/effect_metadata.py at its version 2a82452.
-"""
+"""Python_PlaySEM's own XML: Effect elements without a namespace; values in attributes or child elements, in ms."""
 
 import re
 from typing import Any
 
 from effectd.messages import location
 from effectd.messages.effect import Effect, rgb_of
+from effectd.timeline import playsem
 from effectd.timeline.document import (
     EFFECTS,
     LENGTH_MS,
     Problem,
     Problems,
     Reading,
-    Timeline,
     TimelineRefused,
-    last_end,
+    made,
     too_many,
 )
 from effectd.timeline.element import Element
@@ -29,16 +26,6 @@ _NAMES = {  # of an attribute or a child element, in any case of letters -> what
     **dict.fromkeys(("temperature", "temp"), "temperature"),
     **{name: name for name in ("duration", "location", "color", "scent", "direction", "title")},
     **{"r": "red", "red": "red", "g": "green", "green": "green", "b": "blue", "blue": "blue"},
-}
-_TYPES = {
-    "lighteffect": "light",
-    "windeffect": "wind",
-    "vibrationeffect": "vibration",
-    "tactileeffect": "vibration",
-    "scenteffect": "scent",
-    "olfactoryeffect": "scent",
-    "temperatureeffect": "temperature",
-    "thermaleffect": "temperature",
 }
 
 
@@ -74,18 +61,13 @@ class PlaySem:
             why = "no effect found: this is neither MPEG-V's SEM (its namespaces are missing) nor Python_PlaySEM's XML"
             raise TimelineRefused(Problem(self._root.line, self._root.column, self._root.name[:64], why))
         length = min(int(self._length), LENGTH_MS) if re.fullmatch("[0-9]{1,12}", self._length) else None
-        end = last_end(self._effects)
-        effects, problems = tuple(self._effects), self._problems.all()
-        return Timeline(
-            "Python_PlaySEM XML", self._title, end if length is None else length, effects, problems, length is not None
-        )
+        return made("Python_PlaySEM XML", self._effects, self._problems, title=self._title, length=length)
 
     def _close(self, element: Element, values: dict[str, str]) -> None:
         if "type" not in values:
             if element.name.lower() == _EFFECT:
                 self._say(element, "no type", "left out")
             return
-        given = values["type"].lower()
         parameters: dict[str, Any] = {key: values[key] for key in ("color", "scent", "direction") if key in values}
         if all(name in values for name in ("red", "green", "blue")):
             parameters["rgb"] = [round(self._number(element, values, name, 0)) for name in ("red", "green", "blue")]
@@ -106,9 +88,9 @@ class PlaySem:
         self._effects.append(
             Effect(
                 id="",
-                effect_type=_TYPES.get(given, given)[:64],
+                effect_type=playsem.effect_type(values["type"]),
                 timestamp=self._ms(element, values, "timestamp", 0),
-                duration=self._ms(element, values, "duration", 1000) or 1000,
+                duration=self._ms(element, values, "duration", playsem.DURATION_MS) or playsem.DURATION_MS,
                 intensity=min(max(intensity, 0), 100),
                 location=place,
                 parameters=parameters,

@@ -11,7 +11,7 @@ import msgspec
 from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.messages import history, published
 from effectd.messages.effect import DEFAULT_TTL_MS, Effect
-from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, Timeline, TimelineRefused, last_end, too_many
+from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, TimelineRefused, made, too_many
 
 _SLICE = 200  # lines
 _decoder = msgspec.json.Decoder(history.AnyEvent)
@@ -47,8 +47,8 @@ def steps(data: bytes) -> Reading:
         raise TimelineRefused(*problems.all())
     found.sort(key=lambda each: each[0])
     first = found[0][0] if found else 0.0
-    effects = tuple(msgspec.structs.replace(effect, timestamp=round(at - first)) for at, effect in found)
-    return Timeline("history", "", last_end(effects), effects, problems.all())
+    effects = [msgspec.structs.replace(effect, timestamp=round(at - first)) for at, effect in found]
+    return made("history", effects, problems)
 
 
 def _effect(event: Any, sent: set[str], sets: set[tuple[str, int, str]]) -> Effect | None:
@@ -68,11 +68,10 @@ def _effect(event: Any, sent: set[str], sets: set[tuple[str, int, str]]) -> Effe
         key = (event.device, event.seq, event.id)
         if key not in sets and event.effect_type:
             sets.add(key)
-            effect = Effect(
-                id="",
-                effect_type=event.effect_type,
-                intensity=event.intensity,
-                duration=event.duration,
-                target=(event.device,),
-            )
+            given = {
+                name: getattr(event, name) for name in ("effect_type", "intensity", "duration", "fade", "priority")
+            }
+            fields = given | {"id": "0", "target": [event.device], "parameters": event.parameters}
+            published.check_size(fields)
+            effect = msgspec.structs.replace(published.from_fields(fields, None), id="")
     return effect

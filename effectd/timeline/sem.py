@@ -6,14 +6,14 @@ What an Effect says becomes an effect in `sem_effect`; what ends what is decided
 from msgspec import Struct
 
 from effectd.timeline import sem_ends
-from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, Timeline, last_end, too_many
+from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, made, too_many
 from effectd.timeline.element import Element
-from effectd.timeline.sem_effect import Entry, SemEffect
+from effectd.timeline.sem_effect import TIMES, Entry, SemEffect
 
 _SKIPPED = ("SupplementalInformation", "DescriptionMetadata")
 _INHERITED = (  # SEMBaseAttributes, and the time: what a group says of its children
     *("activate", "active", "duration", "fade", "priority", "intensity-value", "intensity-range", "location"),
-    *("autoExtraction", "pts"),
+    *("autoExtraction", "absTimeScheme", *TIMES),
 )
 
 
@@ -29,6 +29,7 @@ class Sem:
     def __init__(self, root: Element) -> None:
         self._root, self._problems = root, Problems()
         self._scale = self._time_scale(root)
+        self._scheme = {name: root.attributes[name] for name in ("absTimeScheme",) if name in root.attributes}
         self._skipping = 0
         self._declaring = False
         self._groups: list[_Group] = []
@@ -50,6 +51,8 @@ class Sem:
         elif element.name == "GroupOfEffects":
             inherited = self._inherited()
             own = {key: value for key, value in element.attributes.items() if key in _INHERITED}
+            if any(name in own for name in TIMES):
+                inherited = {name: value for name, value in inherited.items() if name not in TIMES}
             self._groups.append(_Group(inherited | own, element.attributes.get("id", ""), []))
         elif element.name == "Effect":
             self._effect = SemEffect(element, self._inherited())
@@ -75,8 +78,8 @@ class Sem:
                 self._declare(group.declared, group.members)
 
     def finish(self) -> Reading:
-        effects = tuple((yield from sem_ends.settle(self._entries, self._problems)))
-        return Timeline("MPEG-V SEM", "", last_end(effects), effects, self._problems.all())
+        effects = yield from sem_ends.settle(self._entries, self._problems)
+        return made("MPEG-V SEM", effects, self._problems)
 
     def _begin(self, root: Element) -> None:
         if not root.namespace:
@@ -98,7 +101,7 @@ class Sem:
         return 1.0
 
     def _inherited(self) -> dict[str, str]:
-        return self._groups[-1].attributes if self._groups else {}
+        return self._groups[-1].attributes if self._groups else self._scheme
 
     def _take(self, effect: SemEffect) -> None:
         if self._declaring:

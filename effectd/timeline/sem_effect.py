@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from effectd.messages import location
-from effectd.messages.colors import COLORS
 from effectd.messages.effect import Effect
+from effectd.timeline import media_time
+from effectd.timeline.color_terms import color
 from effectd.timeline.document import LENGTH_MS, Problem, Problems
 from effectd.timeline.element import Element
 
@@ -32,6 +33,7 @@ TYPES = {  # ISO/IEC 23005-3, SEV
     "ActiveKinestheticType": "active-kinesthetic",
     "TactileType": "tactile",
 }
+TIMES = ("pts", "ptsDelta", "absTime")  # MPEG-21 DIA, XSI
 MOTIONS = ("MoveToward", "TrajectorySamples", "Incline", "Shake", "Wave", "Spin", "Turn", "Collide")
 _BASE = {  # what every effect may have, and what is only bookkeeping
     *("activate", "active", "duration", "fade", "priority", "intensity-value", "intensity-range", "location", "pts"),
@@ -42,14 +44,18 @@ _TERM = re.compile(r"urn:mpeg:mpeg-v:(?:2010:)?01-SI-[A-Za-z]+CS-NS:", re.IGNORE
 _LEAST_MS = 50  # a shorter duration was probably meant in seconds
 FLASH_HZ = 3.0
 _DETAILS = 200  # values kept of what stands below an effect
-_NAMED = {re.sub(r"[^a-z]", "", name): name for name in COLORS}
 
 
 class Entry(Struct, gc=False):
-    """An effect that begins, or an off (intensity 0), with where it stands; `open`: it names no end."""
+    """An effect that begins, or an off (intensity 0), with where it stands; `open`: it names no end.
+
+    Not the element itself: 40,000 of them, with their attributes, are 20 MB.
+    """
 
     effect: Effect
-    element: Element
+    line: int
+    column: int
+    name: str
     off: bool = False
     open: bool = False
 
@@ -59,6 +65,8 @@ class SemEffect:
 
     def __init__(self, element: Element, inherited: dict[str, str]) -> None:
         self.element = element
+        if any(name in element.attributes for name in TIMES):  # its own time, of whatever kind, not its group's
+            inherited = {name: value for name, value in inherited.items() if name not in TIMES}
         self._given = inherited | element.attributes
         self._own = element.attributes
         self._details: dict[str, Any] = {}
@@ -90,7 +98,7 @@ class SemEffect:
         if not on:
             off = Effect(id="", effect_type=effect_type, intensity=0, duration=0, location=place, timestamp=at)
             off = msgspec.structs.replace(off, fade=fade, priority=priority)
-            return [Entry(off, self.element, off=True)]
+            return [self._entry(off, off=True)]
         duration = reader.ticks("duration")
         if duration is not None and 0 < duration < _LEAST_MS:
             reader.say(f"duration: {duration} ms at this si:timeScale (SER reads seconds)", f"{duration} ms")
@@ -110,7 +118,10 @@ class SemEffect:
             timestamp=at,
             parameters=reader.parameters(effect_type) | self._details | _further(self._own),
         )
-        return [Entry(effect, self.element, open=not duration)]
+        return [self._entry(effect, open_=not duration)]
+
+    def _entry(self, effect: Effect, *, off: bool = False, open_: bool = False) -> Entry:
+        return Entry(effect, self.element.line, self.element.column, self.element.name, off, open_)
 
 
 class _Reader:
@@ -138,9 +149,20 @@ class _Reader:
         if "pts" in self._given:
             at = self.ticks("pts")
             return 0 if at is None else at
-        other = next((name for name in ("ptsDelta", "absTime") if name in self._given), "")
-        self.say(f"si:{other} is not read; only si:pts is" if other else "no si:pts, so no time", "0")
+        if "absTime" in self._given:
+            return self._absolute(self._given["absTime"])
+        told = "si:ptsDelta is not read; only si:pts and si:absTime are" if "ptsDelta" in self._given else ""
+        self.say(told or "no si:pts, so no time", "0")
         return 0
+
+    def _absolute(self, given: str) -> int:
+        """ms of a media time of MPEG-7, counted from zero of the film."""
+        scheme = self._given.get("absTimeScheme", media_time.SCHEME)
+        ms = media_time.milliseconds(given) if scheme == media_time.SCHEME else None
+        if ms is None:
+            told = f"si:absTime: {given[:40]!r} of the scheme {scheme[:40]!r} is not read; Thh:mm:ss:nFm of mp7t is"
+            self.say(told, "0")
+        return ms or 0
 
     def ticks(self, name: str) -> int | None:
         """ms; None where it is absent or no time."""
@@ -217,9 +239,10 @@ class _Reader:
         prefixes = self._element.prefixes
         if "color" in self._given:
             term = _TERM.sub("", _unprefixed(self._given["color"].strip(), prefixes))
-            named = _NAMED.get(re.sub(r"[^a-z]", "", term.lower()))
-            if re.fullmatch("#[0-9A-Fa-f]{6}", term) or named:
-                found["color"] = named or term
+            if re.fullmatch("#[0-9A-Fa-f]{6}", term):
+                found["color"] = term
+            elif named := color(term):
+                found["color"] = named
             else:
                 self.say(f"color: {term[:40]!r} is neither #RRGGBB nor a colour known here", "white")
         for name, key in (("scent", "scent"), ("sprayingType", "spraying")):

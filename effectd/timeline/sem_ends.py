@@ -15,18 +15,23 @@ from effectd.messages.effect import Effect
 from effectd.timeline.document import Problem, Problems
 from effectd.timeline.sem_effect import Entry
 
-_SLICE = 500
+_SLICE = 200
+_NUMBER = 32  # bits for the number of an entry
 _OPEN = 1000  # effects of one type without an end
 
 
 def settle(entries: list[Entry], problems: Problems) -> Generator[None, None, list[Effect]]:
     """The effects in the document's order."""
-    order = sorted(range(len(entries)), key=lambda at: (entries[at].effect.timestamp, not entries[at].off, at))
+    yield
+    keys = [(each.effect.timestamp << 1 | (not each.off)) << _NUMBER | at for at, each in enumerate(entries)]
+    yield
+    keys.sort()  # numbers, as 40,000 tuples would hold a live effect up for 20 ms
     running: dict[str, dict[int, location.Place]] = {}  # by type: entries that may still be ended, and where they are
     dropped: set[int] = set()
-    for count, at in enumerate(order):
+    for count, key in enumerate(keys):
         if count % _SLICE == 0:
             yield
+        at = key & (1 << _NUMBER) - 1
         entry, effect = entries[at], entries[at].effect
         there = location.parse(effect.location)
         begun = running.setdefault(effect.effect_type, {})
@@ -44,11 +49,12 @@ def settle(entries: list[Entry], problems: Problems) -> Generator[None, None, li
             entries[each].open = False
         if met and len(whole) == len(met) and not effect.fade:
             dropped.add(at)
+    yield
     for at, entry in enumerate(entries):
         if entry.open and at not in dropped:
-            where = entry.element
             why = "it never ends: neither a duration nor an off"
-            problems.add(Problem(where.line, where.column, where.name, why, "until its device's max_on_ms"))
+            problems.add(Problem(entry.line, entry.column, entry.name, why, "until its device's max_on_ms"))
+    yield
     return [entry.effect for at, entry in enumerate(entries) if at not in dropped]
 
 

@@ -7,7 +7,7 @@ file says what a word means that is not known here.
 import re
 
 from effectd.messages.effect import Effect
-from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, Timeline, TimelineRefused, last_end, too_many
+from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, made, text_of, too_many
 
 _LINE = re.compile(r"\s*(\d{1,3}):([0-5]?\d):([0-5]?\d)(?:[.:,](\d{1,3}))?\s*,\s*([A-Za-z][A-Za-z0-9_ +-]{0,63}?)\s*$")
 _MAP = re.compile(r"\s*#\s*map:\s*([A-Za-z][\w+-]*)\s*=\s*([a-z][a-z-]*)\s+(\d{1,3}|[a-z]+)\s*$", re.IGNORECASE)
@@ -37,11 +37,7 @@ def steps(data: bytes) -> Reading:
     problems, words = Problems(), dict(WORDS)
     effects: list[Effect] = []
     unknown: set[str] = set()
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise TimelineRefused(Problem(0, 0, "", f"not UTF-8: {error.reason} at byte {error.start}")) from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text_of(data).splitlines(), 1):
         if number % _SLICE == 0:
             yield
         if not line.strip() or line.lstrip().startswith("#"):
@@ -66,4 +62,4 @@ def steps(data: bytes) -> Reading:
         effects.append(Effect(id="", effect_type=effect_type, intensity=level, duration=0, timestamp=at))
         if len(effects) > EFFECTS:
             raise too_many()
-    return Timeline("wind track", "", last_end(effects), tuple(effects), problems.all())
+    return made("wind track", effects, problems)

@@ -15,7 +15,7 @@ DEPTH = 64
 ATTRIBUTES = 64  # of one element
 ELEMENTS = 400_000  # of any kind
 TEXT = 4096  # characters kept of one element
-SLICE_BYTES = 8192  # some 3 ms
+SLICE_BYTES = 4096  # some 2 ms
 _NAMESPACES = {
     "sedl": "urn:mpeg:mpeg-v:2010:01-SEDL-NS",
     "sev": "urn:mpeg:mpeg-v:2010:01-SEV-NS",

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from broker_proc.broker import Broker
 from broker_proc.client import Client
 from broker_proc.door import Door
-from broker_proc.logins import Logins
 from effectd.access.access import Access
 from effectd.access.filters import matches
+from effectd.access.logins import Logins
 from effectd.config import reader
 from effectd.config.schema import BrokerLimits
 

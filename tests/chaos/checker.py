@@ -3,17 +3,14 @@
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
-import msgspec
-
-from effectd.messages import history
-from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
-from tests.chaos import over_time
-from tests.chaos.over_time import Bounds
+from effectd.messages.history import Accepted, Acked, Actuated, Dead, Ended, Event, Program, Published, Set, Stopped
+from tests.chaos import over_time, readiness, shows
+from tests.chaos.events import WINDOW_MS, Crowded, Fenced, Stalled, Struck
+from tests.chaos.over_time import TOLERANCE_MS, Bounds, Span
+from tests.chaos.shows import Shows
 from tests.chaos.verdict import Told, Verdict
 
-TOLERANCE_MS = 300.0
 READY_MS = 1000.0  # who was ready for so long within an effect's ttl has no excuse
 # a call that ran when the stop came may still move the actuator; `off` follows at its heels
 LAST_CALL_MS, AT_ITS_HEELS_MS = 300.0, 40.0
@@ -21,42 +18,6 @@ CROWDED_MS = 1000.0  # more than this a crowd excuses nothing
 DEAF_S, DEAF_EFFECTS = 5.0, 20  # a device that takes nothing for so long, and so many; a hold of priority 9 ends sooner
 NEVER_DRIVEN = ("expired", "superseded")  # what is told so was not driven
 FLASH_LIMIT = "flash limit"
-WINDOW_MS = 100.0  # over which a crowd is measured
-
-
-class Struck(Event, tag="struck"):
-    """The nemesis did something; `over`: everything is ready by itself again. `hangs`: who stood still meanwhile."""
-
-    fault: str
-    hangs: list[str] = msgspec.field(default_factory=list)
-    over: bool = False
-
-
-class Fenced(Event, tag="fenced"):
-    """A driver has heard a stop: its token on `devices/<device>/fence`, which a new connection may tell again."""
-
-    device: str
-    token: str
-
-
-class Stalled(Event, tag="stalled"):
-    """The machine let the harness wait for so long until this moment: what it measured then is late by as much."""
-
-    late_ms: float
-
-
-class Crowded(Event, tag="crowded"):
-    """Somebody waited for a processor for `waited_ms` of the last 100 (the kernel's pressure stall information)."""
-
-    waited_ms: float
-
-
-KINDS = history.AnyEvent | Struck | Fenced | Stalled | Crowded
-
-
-def load(*paths: Path) -> list[Event]:
-    """The events of the files together, in their order."""
-    return history.load(*paths, kinds=KINDS)
 
 
 def judge(
@@ -83,11 +44,13 @@ class _Judge:
         self._acked: dict[tuple[str, str], float] = {}
         self._stops: list[Stopped] = []
         self._fences: dict[str, list[float]] = defaultdict(list)
+        self._all_fences: list[float] = []
         self._tokens: set[tuple[str, str]] = set()
         self._struck: list[Struck] = []
         self._stalled: list[Stalled] = []
         self._crowded: list[Crowded] = []
         self._programs: list[Program] = []
+        self._shows = Shows()
         # a recorder that ran along heard the same again
         own = {type(event) for event in events if event.source != "record"}
         for event in events:
@@ -96,6 +59,7 @@ class _Judge:
         for event in events:
             if isinstance(event, Program):
                 self._programs.append(event)
+        self._shows.tell(self._effects)
         self.verdict.crowded = sum(c.waited_ms for c in self._crowded) / max(1.0, self._end - self._start)
         self._count()
         self._lost()
@@ -105,8 +69,9 @@ class _Judge:
         self._unexcused()
         self._deaf()
         over_time.budgets(bounds, self._witnessed, self._hung, self._tolerance, self._find)
-        over_time.flashes(bounds, self._witnessed, self._tolerance, self._find)
+        over_time.flashes(bounds, self._witnessed, self._delayed, self._find)
         over_time.held(self._witnessed, self._programs, self._buses, self._find)
+        self._shows.judge(self._witnessed, self._all_fences, self._hung, self._tolerance, self._find)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -131,12 +96,16 @@ class _Judge:
             case Fenced() if (event.device, event.token) not in self._tokens:
                 self._tokens.add((event.device, event.token))
                 self._fences[event.device].append(event.mono_ms)
+                if event.token.startswith("all-"):
+                    self._all_fences.append(event.mono_ms)
             case Struck():
                 self._struck.append(event)
             case Stalled():
                 self._stalled.append(event)
             case Crowded():
                 self._crowded.append(event)
+            case Dead() | Set() | shows.Loaded() | shows.Ordered() | shows.Showed():
+                self._shows.take(event)
 
     def _find(self, word: str, text: str, at: float) -> None:
         before = [f"{s.fault}{' over' if s.over else ''}" for s in self._struck if s.mono_ms <= at]
@@ -149,11 +118,15 @@ class _Judge:
     def _count(self) -> None:
         self.verdict.effects = len(self._effects)
         self.verdict.faults.update(s.fault for s in self._struck if not s.over)
+        done = [e.ended[0] for e in self._effects.values() if e.published and e.ended and e.ended[0].status == "done"]
+        self.verdict.took = [end.latency_ms for end in done if end.latency_ms is not None]
         self.verdict.ends.update(e.ended[0].status for e in self._effects.values() if e.ended)
 
     def _lost(self) -> None:
         for id_, effect in self._effects.items():
             if not effect.ended:
+                if effect.given:
+                    continue  # a timeline's, whose receipt went down with the broker: nobody asks for it again
                 word = "accepted, but no end was told" if effect.accepted else "never receipted"
                 at = effect.published[0].mono_ms if effect.published else self._end
                 self._find("lost", f"{id_}: {word}; published {len(effect.published)} times, first", at)
@@ -225,9 +198,13 @@ class _Judge:
 
     def _tolerance(self, due: float, seen: float) -> float:
         """What may lie between an event and the witness's word of it, on the machine as it was then."""
+        return TOLERANCE_MS + self._delayed(due, seen)
+
+    def _delayed(self, due: float, seen: float) -> float:
+        """How much of it the machine is to blame for."""
         stalled = sum(s.late_ms for s in self._stalled if due < s.mono_ms and s.mono_ms - s.late_ms < seen)
         crowded = sum(c.waited_ms for c in self._crowded if due < c.mono_ms <= seen + WINDOW_MS)
-        return TOLERANCE_MS + stalled + min(crowded, CROWDED_MS)
+        return stalled + min(crowded, CROWDED_MS)
 
     def _hung(self, *names: str) -> list[tuple[float, float]]:
         """When one of these programs, or a device's, stood still, from the strike until all was ready again."""
@@ -252,7 +229,7 @@ class _Judge:
                     spans[device] = self._ready_spans(device)
                 start, end = effect.received, effect.received + effect.ttl_ms
                 best = max((min(end, b) - max(start, a) for a, b in spans[device]), default=0.0)
-                if best >= READY_MS:
+                if best >= READY_MS + self._tolerance(start, end) - TOLERANCE_MS:  # a crowd held everybody up
                     text = f"{id_}: expired on {device}, all ready for {best:.0f} ms ({effect.ended[0].reason})"
                     self._find("unexcused", text, end)
 
@@ -276,31 +253,9 @@ class _Judge:
                         )
                     run = []
 
-    def _ready_spans(self, device: str) -> list[tuple[float, float]]:
-        """When broker, dispatcher and device were ready together, under the same run of the broker, and none hung."""
-        last: dict[str, Program] = {}
-        spans, since = [], None
-        for event in self._programs:
-            if event.name in ("broker", "dispatcher", self._buses.get(device, device)):
-                last[event.name] = event
-                runs = {(e.state, e.broker_generation) for e in last.values()}
-                ready = len(last) == 3 and len(runs) == 1 and runs.pop()[0] == "ready"
-                if ready and since is None:
-                    since = event.mono_ms
-                elif not ready and since is not None:
-                    spans.append((since, event.mono_ms))
-                    since = None
-        if since is not None:
-            spans.append((since, self._end))
-        for hung in self._hung("broker", "dispatcher", device):
-            spans = [part for span in spans for part in _without(span, hung)]
-        return spans
-
-
-def _without(span: tuple[float, float], hung: tuple[float, float]) -> list[tuple[float, float]]:
-    """What of the span is outside the other."""
-    parts = (span[0], min(span[1], hung[0])), (max(span[0], hung[1]), span[1])
-    return [part for part in parts if part[0] < part[1]]
+    def _ready_spans(self, device: str) -> list[Span]:
+        names = ("broker", "dispatcher", self._buses.get(device, device))
+        return readiness.spans(self._programs, names, self._end, self._hung("broker", "dispatcher", device))
 
 
 def _same(one: Ended, other: Ended) -> bool:

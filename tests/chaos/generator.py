@@ -12,8 +12,8 @@ import msgspec
 from effectd.messages import history
 from effectd.messages.answers import Receipt
 from effectd.messages.history import Published, Stopped
-from tests.chaos.checker import Fenced
 from tests.chaos.connection import Connection
+from tests.chaos.events import Fenced
 from tests.chaos.log import Log
 
 AGAIN_S = 0.5  # section 1 of the contract
@@ -161,7 +161,7 @@ class Generator:
         }
         effect_type = self._random.choice(self._types)
         if effect_type == "flash":  # in turn and together
-            fields["target"] = self._random.choice(["strobes", "strobe-1", "strobe-2"])
+            fields["target"] = self._random.choice(["many", "strobes", "strobe-1", "strobe-2", "strobe-3"])
         topic = f"effects/{effect_type}"
         asked = Asked(topic, json.dumps(fields).encode(), fields, ttl_ms)
         self._open[id_] = asked

@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.chaos.checker import WINDOW_MS, Crowded, Stalled
+from tests.chaos.events import WINDOW_MS, Crowded, Stalled
 from tests.chaos.log import Log
 
 BEAT_S = 0.01

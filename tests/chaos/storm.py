@@ -21,9 +21,10 @@ from typing import Any
 
 from effectd.messages import history
 from effectd.supervision.control import Supervisor
-from tests.chaos import checker, nemesis, witness
-from tests.chaos.checker import Struck
+from tests.chaos import checker, events, nemesis, witness
 from tests.chaos.deaths import Kill
+from tests.chaos.director import Director
+from tests.chaos.events import Struck
 from tests.chaos.fault import Arena, Fault, Node
 from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
@@ -40,17 +41,18 @@ from tests.system.test_external import at_nodes, broker, on
 START_S, READY_S = 120.0, 30.0  # a cluster takes its time for each subscription
 END_S = 40.0  # for the last ends to be told, everything being ready
 DEVICES = {"light": ["light"], "wind": ["wind"], "fan": ["wind"], "vibration": ["vibration"], "lamp": ["light"]}
-BUSES = {"fan": "stage", "lamp": "stage"}
+BUSES = {"fan": "stage", "lamp": "stage", "strobe-3": "stage", "strobe-4": "stage"}
 TYPES = ("light", "wind", "vibration")
 # what is bounded over time: not everything that is asked of it is done
-BOUNDED = {"scent": ["scent"], "strobe-1": ["flash"], "strobe-2": ["flash"]}
+BOUNDED = {"scent": ["scent"]} | {f"strobe-{n}": ["flash"] for n in (1, 2, 3, 4)}
 BOUNDED_TYPES = ("scent", "flash")
 LIMITS: dict[str, dict[str, object]] = {
     "scent": {"budget": {"on_ms": 3000, "window_ms": 12000}},
-    "strobe-1": {"max_flash_hz": 3},
-    "strobe-2": {"max_flash_hz": 3},
+    **{f"strobe-{n}": {"max_flash_hz": 3} for n in (1, 2, 3, 4)},
 }
-BOUNDS = Bounds(budgets={"scent": (3000, 12000)}, flashes=(("strobe-1", "strobe-2"), 3))
+# of the first each rise counts; of the second, which has more lights than a second has flashes, what rises together
+ZONES = {"strobes": ("strobe-1", "strobe-2"), "many": ("strobe-1", "strobe-2", "strobe-3", "strobe-4")}
+BOUNDS = Bounds(budgets={"scent": (3000, 12000)}, flashes=[(lights, 3) for lights in ZONES.values()])
 
 Faults = Callable[[list[str], random.Random], Iterator[Fault]]
 
@@ -64,10 +66,11 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     recovered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: float = 0.0
+    orders: int = 0  # for timelines, obeyed
     gone_on: list[float] = field(default_factory=list)  # seconds from a node's death to the next effect that ended
 
     def __str__(self) -> str:
-        lines = [f"history: {self.path}", str(self.verdict)]
+        lines = [f"history: {self.path}", str(self.verdict), f"{'orders obeyed':<16}{self.orders:>8}  by timelines"]
         lines += [f"complaint: {text}" for text in self.complaints]
         lines += self._that_matter()
         if self.gone_on:
@@ -83,8 +86,8 @@ class Outcome:
     def _that_matter(self) -> list[str]:
         """Of the first effect of each class of defect, what the history says of it."""
         ids = [found[0].partition(":")[0] for found in self.verdict.defects.values() if found]
-        events = checker.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
-        return [history.line(e).decode().rstrip() for id_ in ids for e in events if getattr(e, "id", None) == id_][:60]
+        said = events.load(*sorted(self.path.glob("*.jsonl"))) if ids else []
+        return [history.line(e).decode().rstrip() for id_ in ids for e in said if getattr(e, "id", None) == id_][:60]
 
 
 def run(
@@ -99,6 +102,7 @@ def run(
     remote: bool = False,
     nodes: Sequence[Node] = (),
     tell: Callable[[str], None] = print,
+    timelines: bool = True,
     types: Sequence[str] = (*TYPES, *BOUNDED_TYPES),
     **generator: Any,
 ) -> Outcome:
@@ -124,7 +128,7 @@ def run(
             for name, effects in wanted.items()
         }
         for name in set(wanted) & set(BOUNDED):
-            devices[name]["zones"] = ["strobes"]
+            devices[name]["zones"] = [zone for zone, lights in ZONES.items() if name in lights]
         if link is not None:
             there = witness.device(DEVICES["wind"], aside_port, "wind", None, {}, host=link.aside)
             devices["wind"] = {"kind": "remote", "effects": DEVICES["wind"]}
@@ -141,6 +145,10 @@ def run(
         port = elsewhere.port if elsewhere else home.port
         generating = Generator(_where(home, nodes[0].port) if nodes else port, log, seed, rate, types, **generator)
         stack.callback(generating.close)
+        directing = None
+        if timelines and not nodes:  # it stays at one broker
+            directing = Director(port, log, seed, TYPES, watching.sees)
+            stack.callback(directing.close)
         gates = Gates(home)
         stack.callback(gates.close)
         arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere)
@@ -161,6 +169,9 @@ def run(
             except AssertionError as error:
                 outcome.complaints.append(str(error))
             gates.wait_ready(READY_S)
+            if directing is not None:
+                directing.rest(END_S)
+                outcome.orders = directing.orders
             states = {name: info["statename"] for name, info in Supervisor(home.path).programs().items()}
             outcome.complaints += [f"{name} is {s}" for name, s in states.items() if s not in ("RUNNING", "STARTING")]
             if not watching.alive:
@@ -172,8 +183,8 @@ def run(
         finally:
             for name in ("supervisord", *arena.programs):
                 (folder / f"{name}.log").write_text(home.log(name))
-    events = checker.load(log.path, folder / "record.jsonl")
-    outcome.verdict = checker.judge(events, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
+    heard = events.load(log.path, folder / "record.jsonl")
+    outcome.verdict = checker.judge(heard, dict.fromkeys((*DEVICES, *BOUNDED), witness.MAX_ON_MS), BUSES, BOUNDS)
     return outcome
 
 
@@ -253,6 +264,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=60.0, help="effects a second")
     parser.add_argument("--external", action="store_true", help="mosquitto in place of our own broker")
     parser.add_argument("--only-kills", action="store_true", help="25 effects a second, ttl 5 s, nothing but kill -9")
+    parser.add_argument("--no-timelines", action="store_true", help="nothing but live effects, for a comparison")
     parser.add_argument("--pair", action="store_true", help="two mosquittos as the nodes of one broker")
     parser.add_argument("--remote", action="store_true", help="a device on another machine, by a link that is cut")
     given = parser.parse_args()
@@ -260,12 +272,20 @@ def main() -> int:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
         which = {"external": given.external, "pair": given.pair, "remote": given.remote}
-        outcome = run(given.seed, given.minutes * 60, given.rate, mixed(**which), **which)
+        faults = mixed(**which)
+        outcome = run(given.seed, given.minutes * 60, given.rate, faults, timelines=not given.no_timelines, **which)
     print(outcome)
     return 0 if outcome.verdict.good and not outcome.complaints else 1
 
 
-STEADY: dict[str, Any] = {"types": TYPES, "ttl_ms": (5000, 5000), "priorities": (5,), "holds": 0.0, "durations": (60,)}
+STEADY: dict[str, Any] = {
+    "timelines": False,
+    "types": TYPES,
+    "ttl_ms": (5000, 5000),
+    "priorities": (5,),
+    "holds": 0.0,
+    "durations": (60,),
+}
 
 
 if __name__ == "__main__":

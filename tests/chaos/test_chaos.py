@@ -53,6 +53,7 @@ def test_whatever_is_done_to_a_home_every_effect_gets_one_true_end_and_everythin
     judged(outcome)
     assert sum(outcome.verdict.faults.values()) >= 25
     assert outcome.verdict.effects >= 500
+    assert outcome.orders >= 10
 
 
 def test_while_programs_are_killed_again_and_again_nearly_every_effect_is_done() -> None:

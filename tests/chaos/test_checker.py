@@ -1,6 +1,8 @@
 """The checker finds each class of defect in a history that has it, and none in one that has none."""
 
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,14 @@ from hypothesis import strategies as st
 from effectd.messages import history
 from effectd.messages.history import Accepted, Acked, Actuated, Ended, Event, Program, Published, Stopped
 from tests.chaos import checker
-from tests.chaos.checker import Crowded, Fenced, Stalled, Struck
+from tests.chaos import events as own
+from tests.chaos.events import Crowded, Fenced, Stalled, Struck
 from tests.chaos.over_time import Bounds
-from tests.chaos.verdict import DEFECTS, Verdict
+from tests.chaos.verdict import DEFECTS, OF_TIMELINES, Verdict
 
 WALL = 1_700_000_000_000  # Unix ms at mono 0
-MAX_ON_MS = {"fan": 2000, "lamp": 2000, "scent": 2000, "s1": 2000, "s2": 2000}
-BOUNDS = Bounds(budgets={"scent": (1000, 10_000)}, flashes=(("s1", "s2"), 3))
+MAX_ON_MS = {"fan": 2000, "lamp": 2000, "scent": 2000, **{f"s{n}": 2000 for n in range(1, 7)}}
+BOUNDS = Bounds(budgets={"scent": (1000, 10_000)}, flashes=[(("s1", "s2"), 3), (("s3", "s4", "s5", "s6"), 3)])
 
 
 def at(mono: float) -> dict[str, Any]:
@@ -100,18 +103,21 @@ def superseded(times: range) -> list[Event]:
     ]
 
 
-def strobe(*starts: float, level: float = 100) -> list[Event]:
-    """Flashes of 50 ms of two lamps in turn."""
+def strobe(*starts: float, level: float = 100, lamps: Sequence[str] = ("s1", "s2")) -> list[Event]:
+    """Flashes of 50 ms of lamps in turn."""
     return [
         event
-        for number, start in enumerate(starts)
+        for number, (start, lamp) in enumerate(zip(starts, itertools.cycle(lamps), strict=False))
         for event in (
             published(start - 5, f"s{number}", duration=50),
-            ended(start + 5, f"s{number}", device=f"s{number % 2 + 1}"),
-            seen(start, f"s{number}", f"s{number % 2 + 1}", level),
-            seen(start + 50, None, f"s{number % 2 + 1}"),
+            ended(start + 5, f"s{number}", device=lamp),
+            seen(start, f"s{number}", lamp, level),
+            seen(start + 50, None, lamp),
         )
     ]
+
+
+FOUR = ("s3", "s4", "s5", "s6")
 
 
 def smells(*starts: float) -> list[Event]:
@@ -131,6 +137,9 @@ def smells(*starts: float) -> list[Event]:
 GOOD = {
     "a scent within its budget": smells(0, 10_500, 21_000),
     "three flashes in a second, and again": strobe(0, 400, 800, 1100, 1500, 1900),
+    "four lamps together, three times a second": strobe(
+        *(at + more for at in (0, 300, 600) for more in (0, 5, 8, 11)), lamps=FOUR
+    ),
     "many small changes": strobe(*range(0, 1000, 100), level=9),
     "held, and driven afterwards": [
         program(0, "fan", reason="held by door: open"),
@@ -218,6 +227,12 @@ GOOD = {
         published(20),
         program(500, "fan"),
         ended(1020, status="expired", latency_ms=1000),
+    ],
+    "expired on a machine that had no time for anybody": [
+        *ALL_READY,
+        published(10),
+        *(Crowded(**at(mono), waited_ms=100) for mono in range(100, 1000, 100)),
+        ended(1020, status="expired", latency_ms=1010),
     ],
     "expired while the driver hung and its gate still said ready": [
         *ALL_READY,
@@ -318,7 +333,11 @@ BAD = {
         "one effect after another": smells(0, 700, 1400),
         "slowly": smells(0, 4000, 9000),
     },
-    "flashes": {"two lamps in turn": strobe(0, 150, 300, 450)},
+    "flashes": {
+        "two lamps in turn": strobe(0, 150, 300, 450),
+        "four lamps in turn": strobe(0, 220, 440, 660, lamps=FOUR),
+        "one of four lamps": strobe(0, 150, 300, 450, lamps=FOUR[:1]),
+    },
     "held": {
         "driven while held": [program(0, "fan", reason="held by door: open"), *whole("a", 1000), program(2000, "fan")],
         "driven while held for ever": [program(0, "fan", reason="held by door: open"), *whole("a", 1000)],
@@ -340,7 +359,7 @@ def test_the_defect_and_no_other_is_found(word: str, name: str) -> None:
 
 
 def test_every_class_has_a_history_that_fails_it() -> None:
-    assert set(BAD) == set(DEFECTS)
+    assert {*BAD, *OF_TIMELINES} == set(DEFECTS)  # those of timelines: test_shows
 
 
 @given(st.data())
@@ -356,7 +375,7 @@ def test_any_number_of_good_effects_at_any_times_is_good_and_one_bad_among_them_
         moved["at"] += int(shift)
         if "said_at" in moved:
             moved["said_at"] += int(shift)
-        events.append(msgspec.json.decode(json.dumps(moved), type=checker.KINDS))
+        events.append(msgspec.json.decode(json.dumps(moved), type=own.KINDS))
     assert word in found(*events)
 
 
@@ -372,4 +391,4 @@ def test_a_torn_last_line_is_left_out_and_two_files_are_put_in_order(tmp_path: P
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(history.line(published(5)) + b'{"event":"pub')
     two.write_bytes(history.line(accepted(3)) + history.line(ended(9)))
-    assert [event.mono_ms for event in checker.load(one, two)] == [3, 5, 9]
+    assert [event.mono_ms for event in own.load(one, two)] == [3, 5, 9]

@@ -1,10 +1,12 @@
 """What is known of one effect, and what is found in a history."""
 
+import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from effectd.messages.history import Ended, Published
 
+OF_TIMELINES = ("unasked", "out of place")
 DEFECTS = (
     "lost",
     "duplicated",
@@ -18,6 +20,7 @@ DEFECTS = (
     "over budget",
     "flashes",
     "held",
+    *OF_TIMELINES,
 )
 
 
@@ -30,6 +33,7 @@ class Told:
     accepted: bool = False
     ended: list[Ended] = field(default_factory=list)
     driven: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    given: dict[str, int] = field(default_factory=dict)  # of a timeline's, which nobody publishes
 
     @property
     def ttl_ms(self) -> float:
@@ -48,7 +52,7 @@ class Told:
         return self.receipted
 
     def _given(self, name: str, default: int) -> int:
-        payload = self.published[0].payload if self.published else None
+        payload = self.published[0].payload if self.published else self.given
         return payload.get(name, default) if isinstance(payload, dict) else default
 
 
@@ -60,6 +64,7 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     defects: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in DEFECTS})
+    took: list[float] = field(default_factory=list)  # ms from dispatcher to device, of live effects that were done
     crowded: float = 0.0  # for which share of the time somebody waited for a processor
 
     @property
@@ -77,6 +82,9 @@ class Verdict:
         rows += [(name, len(found)) for name, found in self.defects.items()]
         lines = [f"{name:<16}{count:>8}" for name, count in rows]
         lines.append(f"{'crowded':<16}{self.crowded:>8.0%}  of the time somebody waited for a processor")
+        if len(self.took) > 1:
+            p99 = statistics.quantiles(self.took, n=100)[98]
+            lines.append(f"live effects were done after {statistics.median(self.took):.1f} ms, p99 {p99:.0f} ms")
         for name, found in self.defects.items():
             lines += [f"{name}: {text}" for text in found[:10]]
         return "\n".join(lines)

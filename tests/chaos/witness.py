@@ -47,6 +47,10 @@ class Witness:
     def alive(self) -> bool:
         return self._connection.up
 
+    def sees(self, prefix: str) -> bool:
+        """Whether some device does what an effect does whose id begins so."""
+        return any(said.startswith(prefix) for said in list(self.last.values()))
+
     def close(self) -> None:
         self._connection.close()
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 
+from tests.system.chromium import chromium
 from tests.system.conftest import need
 from tests.system.home import Home, free_port
 from tests.system.test_external import Mosquitto
@@ -94,26 +94,5 @@ def page(mqtt_js: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """Debian's Chromium without a screen, and without a word to anybody outside."""
-    need("chromium", "chromium")
-    need("chromedriver", "chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):
-        options.add_argument(argument)
-    driver = Chrome(options, Service("/usr/bin/chromedriver"))  # so that selenium does not look for one elsewhere
-    try:
+    with chromium(tmp_path / "profile") as driver:
         yield driver
-    finally:
-        driver.quit()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
-TOP_LEVEL = ("effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc")
+TOP_LEVEL = ("effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc", "page_proc")
 BLOCK = re.compile(r"(<!-- scripts/floors -->\n```\n)(.*?)(```)", re.DOTALL)
 Packages = dict[str, set[str]]  # package -> the packages that it imports from
 

@@ -1,6 +1,6 @@
-"""JSON Schema of the messages that other people's programs read and write, made from the program's own types.
+"""JSON Schema of the messages that other people's programs read and write, and OpenAPI of the page, from the code.
 
-`scripts/schemas` writes them to docs/schemas; tests/unit/test_contract.py checks that they are up to date.
+`scripts/schemas` writes them to docs; tests/unit/test_contract.py and test_openapi.py check that they are up to date.
 """
 
 import json
@@ -12,10 +12,13 @@ import msgspec
 
 from effectd.cli import schema as config
 from effectd.messages import answers, effect, published
-from effectd.readiness import gate
+from effectd.readiness import line
+from page_proc import openapi, paths
+from page_proc.api import Api
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 CONFIG = FOLDER.parent / "config.schema.json"  # of config.yaml: what `effectd schema` prints where all extras are
+OPENAPI = FOLDER.parent / "openapi.json"  # what the page serves at /api/openapi.json
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
@@ -31,8 +34,12 @@ def made() -> dict[str, Schema]:
         "receipt": receipt,
         "dead-letter": _of(answers.DeadLetter, "Dead letter"),
         "state": state,
-        "gate-line": _of(gate.Line, "Gate line"),
+        "gate-line": _of(line.Line, "Gate line"),
     }
+
+
+def openapi_document() -> Schema:
+    return openapi.document(paths.table(Api(None)))  # type: ignore[arg-type] - nothing is asked of it
 
 
 def written(schema: Schema) -> str:
@@ -74,6 +81,7 @@ def main() -> None:
     for name, schema in made().items():
         (FOLDER / f"{name}.json").write_text(written(schema))
     CONFIG.write_text(config.written() + "\n")
+    OPENAPI.write_text(written(openapi_document()))
 
 
 if __name__ == "__main__":

@@ -155,13 +155,19 @@ class Client:
 
 
 class Home:
-    """`devices` are added to (or replace) those of the repository's config.yaml; None takes one away."""
+    """`devices` are added to (or replace) those of the repository's config.yaml; None takes one away.
 
-    def __init__(self, devices: dict[str, Any] | None = None, **top: Any) -> None:
+    `page`: with a page, on a port of its own; most tests need none.
+    """
+
+    def __init__(self, devices: dict[str, Any] | None = None, *, page: bool = False, **top: Any) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
         self.port = free_port()
         self.config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
         self.config["broker"]["port"] = self.port
+        del self.config["page"]
+        if page:
+            self.config["page"] = {"host": "127.0.0.1", "port": free_port()}
         # a test uses them as it pleases; that a new home has these limits, tests/unit/test_budget.py shows
         self.config["devices"]["light"]["limits"]["max_flash_hz"] = 0
         del self.config["devices"]["scent"]["limits"]["budget"]
@@ -184,6 +190,8 @@ class Home:
         if not self.config.get("dispatcher", True):
             conf = conf[: conf.index("[program:dispatcher]")]
         conf += "".join(f"\n{section(name)}" for name in self.drivers)
+        if self.config.get("page") is not None:
+            conf += f"\n{section('page')}"
         (self.path / "supervisor.conf").write_text(conf)
         link = self.path / "supervisord.conf"
         if not link.is_symlink():
@@ -248,7 +256,8 @@ class Home:
 
     def lines(self) -> dict[str, Any]:
         dispatcher = ("dispatcher",) if self.config.get("dispatcher", True) else ()
-        return {name: self.line(name) for name in ("broker", *dispatcher, *self.drivers)}
+        page = ("page",) if self.config.get("page") is not None else ()
+        return {name: self.line(name) for name in ("broker", *dispatcher, *self.drivers, *page)}
 
     def ready(self) -> bool:
         lines = self.lines()

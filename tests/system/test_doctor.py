@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from effectd.access import passwords
-from tests.system.home import Home, wait_for
+from tests.system.home import Home, free_port, wait_for
 
 
 @pytest.fixture
@@ -23,14 +23,26 @@ def lines(home: Home, code: int) -> dict[str, tuple[str, str]]:
     done = home.effectd("doctor")
     assert done.returncode == code, done.stdout + done.stderr
     found = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
-    assert len(found) == 10
+    assert len(found) == 11
     return {about: (word, text) for word, about, text in found}
 
 
-def test_a_home_that_runs_and_is_well_has_ten_lines_and_nothing_wrong(home: Home) -> None:
+def test_a_home_that_runs_and_is_well_has_eleven_lines_and_nothing_wrong(home: Home) -> None:
     said = lines(home, 0)
     assert list(said) == [
-        *("files", "broker", "websocket", "users", "certificate", "ports", "rights", "programs", "devices", "clock")
+        *(
+            "files",
+            "broker",
+            "websocket",
+            "page",
+            "users",
+            "certificate",
+            "ports",
+            "rights",
+            "programs",
+            "devices",
+            "clock",
+        )
     ]
     assert said["broker"] == (
         "ok",
@@ -72,6 +84,14 @@ def test_what_is_open_by_mistake_or_does_not_work_is_wrong_with_its_cure(
     (line,) = [line for line in done.stdout.splitlines() if line.split()[1] == about]
     assert line.startswith("wrong ")
     assert said in line
+
+
+def test_a_page_that_is_open_to_the_network_by_mistake_is_wrong(room: Home) -> None:
+    room.config["page"] = {"host": "0.0.0.0", "port": free_port()}
+    room.write()
+    assert lines(room, 1)["page"][1].endswith(
+        "everybody on the network needs no login, and may do all but what our own programs do: effectd user add NAME"
+    )
 
 
 def test_a_port_of_somebody_elses_and_files_that_others_read_are_wrong(room: Home) -> None:

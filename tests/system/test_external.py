@@ -38,10 +38,11 @@ class Mosquitto:
         """Start it, and wait until it listens."""
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
-        wait_for(lambda: listens(self.port), what="mosquitto listening")
+        self.wait()
 
     def wait(self) -> None:
-        """It listens: `start` has waited for that."""
+        """Until it listens."""
+        wait_for(lambda: listens(self.port), what="mosquitto listening")
 
     def send(self, sig: int) -> None:
         assert self._process is not None

@@ -127,7 +127,7 @@ def test_a_device_that_does_not_come_up_is_there_and_told_with_its_reason(shared
     impatient = "from effectd import cli; from effectd.cli import device; device.READY_S = 1.0; cli.main()"
     done = shared.tool("python", "-c", impatient, "device", "add", "deaf", "--kind", "deaf")
     assert done.returncode == 3
-    assert done.stdout == "deaf is in config.yaml and in supervisor.conf\n"
+    assert done.stdout.startswith("deaf is in config.yaml and in supervisor.conf\npeople breathe it: ")
     assert done.stderr.startswith("deaf is ")
     assert "no such port" in done.stderr
     after = shared.pids()

@@ -18,6 +18,7 @@ from effectd.readiness import glance
 from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.test_cli import Running
+from tests.system.test_external import broker, on
 
 Config = dict[str, Any]
 VOLATILE = ("at", "pid", "generation", "broker_generation", "since", "host")
@@ -226,11 +227,37 @@ def test_on_a_broker_of_others_nothing_is_left_at_the_old_place(own_home: Home, 
     home.write()
     up(home)
     assert not [topic for topic in retained(mosquitto) if "vibration" in topic]
+    home.down()
+    home.config["topic_root"] = "newest"  # moved while nothing runs, and started by systemd
+    home.write()
+    home.start()
+    home.wait_ready(40)
+    cleared = f"what was kept at 127.0.0.1:{mosquitto} under new of light, wind is cleared"
+    wait_for(lambda: cleared in up(home), 60, "the old place is cleared")  # a busy broker may take two of them
+    assert {topic.split("/")[0] for topic in retained(mosquitto)} == {"newest"}
+    assert "is cleared" not in up(home)
+    home.config["topic_root"] = "new"
     home.config["broker"] = {"port": home.port}
     home.write()
     up(home)
     assert retained(mosquitto) == {}
     assert "new/devices/light/config" in retained(home.port)
+
+
+def test_what_cannot_be_cleared_at_the_old_place_is_cleared_by_the_first_up_that_can(own_home: Home) -> None:
+    home = own_home
+    with broker() as elsewhere:
+        home.config["broker"] = on(elsewhere.port)
+        home.write()
+        up(home)
+        home.down()
+        elsewhere.kill()
+        home.config["broker"] = {"port": home.port}
+        home.write()
+        assert f"what is kept at 127.0.0.1:{elsewhere.port} could not be cleared; the next up tries again" in up(home)
+        elsewhere.start()
+        cleared = f"what was kept at 127.0.0.1:{elsewhere.port} of light, "
+        wait_for(lambda: cleared in up(home), 60, "the old place is cleared")
 
 
 def test_what_changes_on_a_bus_or_moves_onto_it_restarts_its_one_program(own_home: Home) -> None:
@@ -313,6 +340,28 @@ def test_device_remove_ends_it_while_it_is_on_and_what_waits_for_it_ends_as_fail
     assert home.pids() == before
     assert not [topic for topic in retained(home.port) if "wind" in topic]
     assert json.loads(home.effectd("health", "--json").stdout)["ready"]
+
+
+def test_device_remove_while_a_timeline_uses_it_and_the_rest_of_the_timeline_plays_on(home: Home) -> None:
+    client = home.client("#")
+    effects = [{"effect_type": ("wind", "light")[n % 2], "timestamp": n * 250, "duration": 200} for n in range(240)]
+    client.publish("timelines/film/load", {"effects": effects})
+    client.publish("timelines/film/play", {"loop": True})
+
+    def ended(effect: str, status: str) -> list[Any]:
+        found = [json.loads(payload) for topic, payload in list(client.heard) if topic.startswith("receipts/film.")]
+        return [each for each in found if each["effect_type"] == effect and each["status"] == status]
+
+    wait_for(lambda: ended("wind", "done"), what="wind")
+    done = home.effectd("device", "remove", "wind")
+    assert done.returncode == 0, done.stderr
+    problem = "no device of this home does wind: 120 effects"
+    wait_for(lambda: problem in str(client.json("timelines/film/state")[-1]["problems"]), what="the state names it")
+    lights = len(ended("light", "done"))
+    wait_for(lambda: len(ended("light", "done")) > lights + 2, what="light")
+    assert client.json("timelines/film/state")[-1]["status"] == "playing"
+    client.publish("timelines/stop", b"")
+    wait_for(lambda: client.json("timelines/film/state")[-1]["status"] == "loaded", what="its end")
 
 
 def test_logs_and_restart_find_the_home_from_a_folder_within_it(home: Home) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from drivers.reporter import JOURNAL_BYTES
+from effectd.base.journal import Journal
 from tests.system.home import Home, wait_for
 from tests.system.test_external import broker
 
@@ -65,6 +67,8 @@ def used(spans: list[tuple[float, float]], window_s: float, at: float) -> float:
     return sum(max(0.0, min(end, at) - max(start, at - window_s)) for start, end in spans)
 
 
+HEARD_SECOND_S = 0.8  # a second between two flashes of which the first was heard late
+TOGETHER_S = 0.06  # what rises within 0.02 s is one flash; so is what is heard that much later
 LATE_S = 0.1  # what comes between the driver's decision and the witness
 
 
@@ -96,6 +100,33 @@ def test_a_stream_of_effects_and_kills_stays_within_the_budget_and_is_told() -> 
         witness.close()
 
 
+def test_a_reboot_refills_no_budget_also_of_what_was_on_when_the_power_went() -> None:
+    limits = {"max_on_ms": 1000, "budget": {"on_ms": 1000, "window_ms": 60_000}}
+    device = {"kind": "virtual", "effects": ["scent"], "limits": limits}
+    with Home({"scent": device, "lavender": device, "rose": device}) as home:
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        client.publish("effects/scent", {"id": "spent", "duration": 1000, "target": "scent"})
+        assert client.receipt("spent")["status"] == "done"
+        wait_for(lambda: client.state("scent").get("reason", "").startswith("budget"), what="cut by the budget")
+        home.down()
+        # as the boot before left them: by a clock that means nothing now, one spent, one on, one never used
+        for name, spans, on in (("scent", [[5, 1005]], None), ("lavender", [], 7), ("rose", [], None)):
+            journal = Journal(home.path / "run" / f"{name}.seen", JOURNAL_BYTES)
+            assert journal.put("on-time", json.dumps({"boot": "another", "spans": spans, "on": on}).encode())
+            journal.close()
+        home.start()
+        home.wait_ready()
+        client = home.client()
+        for name in ("scent", "lavender"):
+            client.publish("effects/scent", {"id": name, "duration": 100, "target": name})
+            found = client.receipt(name)
+            assert (found["status"], found["reason"].partition("free again in ")[0]) == ("failed", f"{name}: budget: ")
+        client.publish("effects/scent", {"id": "rose", "duration": 100, "target": "rose"})
+        assert client.receipt("rose")["status"] == "done"
+
+
 def test_two_lamps_of_a_zone_that_alternate_stay_within_three_flashes_a_second_together() -> None:
     with broker() as seen_at:
         lamps = {name: seen(seen_at.port, name, "light", {}, zones=["stage"]) for name in ("left", "right")}
@@ -115,4 +146,34 @@ def test_two_lamps_of_a_zone_that_alternate_stay_within_three_flashes_a_second_t
             assert len(rises) >= 4
             most = max(sum(at <= other < at + 1 for other in rises) for at in rises)
             assert most <= 3, [json.dumps([round(at - rises[0], 3) for at in rises])]
+            witness.close()
+
+
+def test_more_lamps_than_a_zone_has_flashes_go_on_together_and_flash_no_oftener_in_turn_also_when_killed() -> None:
+    names = ["one", "two", "three", "four", "five"]
+    with broker() as seen_at:
+        lamps = {name: seen(seen_at.port, name, "light", {}, zones=["stage"]) for name in names}
+        with Home(lamps | {"light": None}) as home:
+            witness = Witness(seen_at.port)
+            home.start()
+            home.wait_ready()
+            client = home.client("receipts/#")
+            client.publish("effects/light", {"id": "all", "target": "stage", "duration": 0})
+            assert client.receipt("all")["reason"] == ""
+            wait_for(lambda: len(witness.rises(*names)) == 5, what="all five lamps")
+            began = len(witness.rises(*names))
+            client.publish("effects/light", {"id": "dark", "target": "stage", "intensity": 0})
+            client.receipt("dark")
+            for number, name in zip(range(40), itertools.cycle(names), strict=False):
+                client.publish("effects/light", {"id": f"l{number}", "target": name, "duration": 50, "ttl_ms": 9000})
+                if number in {11, 22}:
+                    home.kill(names[number % 4])
+                time.sleep(0.1)  # the chase: 10 Hz
+            receipts = [client.receipt(f"l{number}") for number in range(40)]
+            assert any(r["reason"].endswith("flash limit") for r in receipts)
+            in_turn = witness.rises(*names)[began:]
+            assert len(in_turn) >= 4
+            flashes = [at for before, at in itertools.pairwise([0.0, *in_turn]) if at - before > TOGETHER_S]
+            most = max(sum(at <= other < at + HEARD_SECOND_S for other in flashes) for at in flashes)
+            assert most <= 3, [json.dumps([round(at - in_turn[0], 3) for at in in_turn])]
             witness.close()

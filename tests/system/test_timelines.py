@@ -154,7 +154,7 @@ def test_play_loads_a_file_plays_it_to_its_end_and_says_so(home: Home) -> None:
 def test_check_reports_types_counts_and_problems_and_plays_nothing(home: Home) -> None:
     checked = home.effectd("play", str(FOLDER / "everything.sem"), "--check")
     assert checked.returncode == 0, checked.stderr
-    assert "MPEG-V SEM, 18 effects, 0:07.2" in checked.stdout
+    assert "MPEG-V SEM, 23 effects, 0:09.6" in checked.stdout
     assert "light" in checked.stdout
     assert "fog" in checked.stdout
     assert "no device here takes it" in checked.stdout
@@ -237,3 +237,21 @@ def test_what_was_recorded_is_played_at_the_same_distances(home: Home) -> None:
         [each["intensity"] for each in part if each["intensity"]] for part in (sets[:before], sets[before:])
     ]
     assert again == first[-3:] == [20, 50, 80]
+
+
+def test_a_device_is_removed_while_a_timeline_uses_it_and_the_others_go_on(home: Home) -> None:
+    client = home.client()
+    scent = {"effect_type": "scent", "timestamp": 0, "duration": 50_000}
+    client.publish("timelines/less/load", {"effects": [scent, wind(0, 50_000)]})
+    client.publish("timelines/less/play", "")
+    wait_for(lambda: client.state("scent")["on"] and client.state("wind")["on"], what="both on")
+    removed = home.effectd("device", "remove", "scent")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    problem = "no device of this home does scent: 1 effect"
+    wait_for(lambda: problem in [each["problem"] for each in state(client, "less")["problems"]], what="it is said")
+    assert state(client, "less")["status"] == "playing"
+    assert client.state("wind")["on"]
+    client.publish("timelines/less/pause", "")
+    wait_for(lambda: not client.state("wind")["on"], what="a pause still idles the other")
+    letters = client.json("dead-letters/refused")
+    assert not [letter["detail"] for letter in letters if "less" in letter["topic"]]

@@ -46,8 +46,8 @@ def test_an_address_that_is_not_on_this_machine_yet_is_waited_for() -> None:
         assert home.pid("broker") == pid
 
 
-@pytest.mark.parametrize("host", ["::1", "::"])
-def test_an_ipv6_address_listens_and_effects_flow(host: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])  # the first is the default: both loopbacks
+def test_a_client_comes_in_by_ipv6_and_effects_flow(host: str) -> None:
     with Home() as home:
         home.config["broker"] |= OPEN | {"host": host}
         home.write()

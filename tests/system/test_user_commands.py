@@ -150,10 +150,13 @@ def test_the_commands_and_the_section_shown_for_security_work(home: Home) -> Non
         assert program == "effectd"
         done = home.effectd(*arguments, input=SECRET)
         assert done.returncode == 0, done.stderr
-    (section,) = blocks(REPOSITORY / "docs" / "security.md", "yaml")
-    tree = reader.load(home.path, f"{section}effects: {{wind: {{}}, light: {{}}}}".encode())
+    section, page = blocks(REPOSITORY / "docs" / "security.md", "yaml")
+    tree = reader.load(home.path, f"{section}{page}effects: {{wind: {{}}, light: {{}}}}".encode())
     assert tree.errors == ()
     assert set(tree.broker.users) == {"anna", "fan-esp", "room2"}
+    assert tree.page is not None
+    assert tree.page.tls is not None
+    assert (home.path / str(tree.page.tls.certfile)).is_file()
 
 
 def test_a_home_of_drivers_alone_needs_no_more_than_the_right_to_its_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,12 @@ class Clone(Home):
                 shutil.copy2(source, target, follow_symlinks=False)
         text = (REPOSITORY / "config.yaml").read_text()
         assert "port: 1883" in text
-        text = text.replace("port: 1883", f"port: {self.port}").replace("max_rate_hz: 60", "max_rate_hz: 1000")
+        for old, new in (
+            ("port: 1883", f"port: {self.port}"),
+            ("port: 8090", f"port: {free_port()}"),
+            ("max_rate_hz: 60", "max_rate_hz: 1000"),
+        ):
+            text = text.replace(old, new)
         (self.path / "config.yaml").write_text(text)
 
         # this test's venv under its own stamp: else scripts/venv might install the clone into it
@@ -71,7 +76,7 @@ def clone() -> Iterator[Clone]:
 
 
 def test_all_programs_start_with_supervisord_and_status_says_so(clone: Clone) -> None:
-    wait_for(lambda: clone.tool("supervisorctl", "status").stdout.count("RUNNING") == 6, what="six RUNNING")
+    wait_for(lambda: clone.tool("supervisorctl", "status").stdout.count("RUNNING") == 7, what="seven RUNNING")
     assert clone.tool("supervisorctl", "-c", "supervisor.conf", "status").returncode == 0
 
 
@@ -82,12 +87,12 @@ def test_the_control_socket_and_the_run_folder_are_private(clone: Clone) -> None
 
 def test_stop_all_and_start_all(clone: Clone) -> None:
     stopped = clone.tool("supervisorctl", "stop", "all")
-    assert stopped.stdout.count(": stopped") == 6, stopped.stdout
+    assert stopped.stdout.count(": stopped") == 7, stopped.stdout
     health = clone.tool("supervisorctl", "health")
     assert health.returncode == 3
-    assert health.stdout.count("stopped") == 6
+    assert health.stdout.count("stopped") == 7
     started = clone.tool("supervisorctl", "start", "all")
-    assert started.stdout.count(": started") == 6
+    assert started.stdout.count(": started") == 7
     clone.wait_ready()
     assert clone.tool("supervisorctl", "health").returncode == 0
 

@@ -50,7 +50,8 @@ def test_the_wheel_has_the_four_packages_and_the_files_of_a_home_and_nothing_els
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
         template = {name: archive.read(name).decode() for name in names if name.startswith("effectd/template/")}
     assert {name.split("/")[0] for name in names} == PACKAGES
-    assert {name for name in names if not name.endswith(".py")} == {*template, "effectd/py.typed", "drivers/py.typed"}
+    others = {"effectd/py.typed", "drivers/py.typed", "effectd/cli/storm.json"}
+    assert {name for name in names if not name.endswith(".py")} == {*template, *others}
     for page in ("config.yaml", "supervisor.conf", "docs/configuration.md", "docs/config.schema.json"):
         assert template.pop(f"effectd/template/{Path(page).name}") == (REPOSITORY / page).read_text()
     assert template == {}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from effectd.base.journal_file import JournalFile
+from tests.unit.house import House
 from tests.unit.real_loop import RealLoop
 
 settings.register_profile("unit", max_examples=40, deadline=None, database=None)
@@ -56,3 +57,13 @@ def _closed_journals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for file in made:
         file.close()
+
+
+@pytest.fixture
+def house(home: Path) -> Iterator[House]:
+    """With its drivers ready, and nothing published yet."""
+    house = House(home)
+    house.ready()
+    house.link.published.clear()
+    yield house
+    house.close()

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -9,7 +11,9 @@ from drivers import envelope as envelope_module
 from drivers.actuator import Actuator
 from drivers.envelope import Envelope
 from drivers.fence import Fence
+from drivers.flash import Flash, Zone
 from drivers.reporter import Reporter
+from drivers.rises import Rises
 from effectd.config.schema import Budget, Device, Limits
 from effectd.messages.effect import Effect
 from effectd.messages.topics import Topics
@@ -19,11 +23,10 @@ from effectd.testing import FakeLink, FakeLoop, MemoryJournal
 class Life:
     """`driven`: seconds since the start, and the level. A device that is on when its driver dies stays on."""
 
-    def __init__(self, lights: int = 1, **limits: Any) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.device = Device(
             "virtual", ("light",), limits=Limits(**({"max_flash_hz": 0, "max_rate_hz": 1000} | limits))
         )
-        self.lights = lights
         self.journal, self.link = MemoryJournal(), FakeLink()
         self.boots = itertools.count()
         self.boot = "boot"
@@ -36,6 +39,8 @@ class Life:
 
     def __enter__(self) -> "Life":
         self._patch.start()
+        self._folder = tempfile.TemporaryDirectory()
+        self._rises: Rises | None = None
         self.loop = FakeLoop()
         self._born()
         self.driven.clear()
@@ -43,13 +48,23 @@ class Life:
 
     def __exit__(self, *_: Any) -> None:
         self._patch.stop()
+        self._forget()
+        self._folder.cleanup()
+
+    def _forget(self) -> None:
+        if self._rises is not None:
+            self._rises.close()
 
     def _born(self) -> None:
         self.offset = self.seconds - self.loop.now
         reporter = Reporter(self.loop, Topics(), "lamp", self.device, self.journal)
         reporter.link = self.link
         self.fence = Fence(self.journal, reporter.fence)
-        envelope = Envelope(self.loop, self.device, self.journal, self.lights)
+        flash = None
+        if hz := self.device.flash_hz:
+            self._rises = Rises(Path(self._folder.name, "stage.flashes"), self.boot, known=False)
+            flash = Flash([Zone(self._rises, crowded=False)], hz, self.loop.time)
+        envelope = Envelope(self.loop, self.device, self.journal, flash)
         self.actuator = Actuator(self.loop, self.device, reporter, self.fence, envelope, self._bring_out)
         self._bring_out()
 
@@ -90,6 +105,7 @@ class Life:
 
     def _die(self, seconds: float) -> None:
         self.loop.clear()
+        self._forget()
         self.dead.append((self.seconds, self.seconds + seconds))
         self.seconds += seconds
         self.journal = self.journal.reborn()

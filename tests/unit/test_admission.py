@@ -1,14 +1,11 @@
 """One way in: whoever brings an effect is answered in its own way, and the effect itself fares as one from MQTT."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from dispatcher_proc.origin import Origin
 from effectd.base.errors import EffectRefused
 from effectd.messages.effect import Effect
-from tests.unit.test_dispatcher import House
+from tests.unit.house import House
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 
@@ -22,15 +19,6 @@ class Script(Origin):
 
     def refuse(self, effect: Effect, error: EffectRefused) -> None:
         self.problems.append(f"{effect.id}: {error}")
-
-
-@pytest.fixture
-def house(home: Path) -> Iterator[House]:
-    house = House(home)
-    house.ready()
-    house.link.published.clear()
-    yield house
-    house.close()
 
 
 def submit(house: House, **fields: object) -> Script:

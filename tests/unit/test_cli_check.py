@@ -13,7 +13,7 @@ import supervisor
 import supervisor.options
 
 from effectd.base import lock
-from effectd.cli import check
+from effectd.cli import check, up
 from effectd.cli.supervisor_keys import KEYS
 
 CONFIG = """\
@@ -84,7 +84,7 @@ def test_the_home_of_this_repository_is_good(home):
 def test_a_device_without_a_program_is_told_at_its_line_with_the_section_to_paste(home):
     write(home, programs=("broker", "dispatcher", "light"))
     (problem,) = check.problems(home)
-    line = f"{home}/config.yaml:5: devices.fan: no [program:fan] in supervisor.conf runs it; paste this section there:"
+    line = f"{home}/config.yaml:5: devices.fan: no [program:fan] in supervisor.conf runs it"
     assert str(problem.error) == line
     (home / "supervisor.conf").write_text((home / "supervisor.conf").read_text() + problem.paste)
     assert found(home) == []
@@ -239,7 +239,7 @@ def test_what_supervisor_itself_would_refuse_is_told_as_an_error_of_its_file(hom
         assert problem.startswith(f"supervisor.conf:{conf_line(home, f'[{section}]')}: {section}: ")
 
 
-def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_it_is_mended(home):
+def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_it_is_mended(home, capsys):
     write(home, programs=("broker", "dispatcher"))
 
     def run() -> subprocess.CompletedProcess[str]:
@@ -249,8 +249,14 @@ def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_i
     bad = run()
     assert bad.returncode == 78
     assert f"{home}/config.yaml:2: devices.light: no [program:light]" in bad.stdout
-    assert check.section("light") in bad.stdout
-    assert check.section("fan") in bad.stdout
+    errors, _, sections = bad.stdout.partition("\nto paste into supervisor.conf:\n\n")
+    assert errors.count("\n") == 2
+    assert sections == f"{check.section('light')}\n{check.section('fan')}\n"
+    assert up.run(home, 0) == 78
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == bad.stdout.splitlines()[:2]
+    assert lines[2].startswith("what supervisor.conf lacks, ready to paste: ")
+    assert lines[3:] == ["nothing was started"]
     write(home)
     good = run()
     assert (good.returncode, good.stdout) == (0, "config.yaml and supervisor.conf are good: 2 devices\n")

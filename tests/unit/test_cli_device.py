@@ -1,6 +1,7 @@
 """`effectd device add`, where nothing runs: both files gain the device, or neither changes by a byte."""
 
 import os
+import shlex
 import stat
 import threading
 from collections.abc import Iterator
@@ -79,6 +80,27 @@ class Room:
 @pytest.fixture
 def room(home: Path) -> Iterator[Room]:
     return Room(home)
+
+
+@pytest.mark.parametrize("effect", ["scent", "fog"])
+def test_what_people_breathe_gets_the_budget_of_a_new_home_and_is_told(room, effect):
+    of_a_new_home = room.entry("scent")["limits"]
+    code, said = room.add("mist", "--kind", "virtual", "--effect", effect)
+    assert code == 0
+    assert room.entry("mist")["limits"] == of_a_new_home
+    told = next(line for line in said.splitlines() if line.startswith("people breathe it"))
+    assert "at most 10 s of any 60 s (limits.budget)" in told
+    command = shlex.split(told.partition("other numbers: ")[2])
+    code, said = room.device(*command[command.index("device") + 1 :])
+    assert (code, room.entry("mist")["limits"]["budget"]) == (0, {"on_ms": 20000, "window_ms": 60000}), said
+
+
+def test_what_nobody_breathes_and_what_is_driven_elsewhere_gets_none(room):
+    for name, kind, effect in (("fan", "virtual", "wind"), ("far", "remote", "fog")):
+        code, said = room.add(name, "--kind", kind, "--effect", effect)
+        assert code == 0
+        assert "limits" not in room.entry(name)
+        assert "breathe" not in said
 
 
 def test_a_device_is_in_both_files_at_their_ends_and_all_else_is_as_it_was(room):

@@ -83,8 +83,10 @@ def test_auto_finds_a_free_port_that_differs_from_home_to_home(home):
     ports = set()
     for name in ("a", "b", "c"):
         assert run(home / name, "--port", "auto")[0] == 0
-        ports.add(reader.load(home / name).broker.port)
-    assert len(ports) == 3
+        tree = reader.load(home / name)
+        assert tree.page is not None
+        ports |= {tree.broker.port, tree.page.port}
+    assert len(ports) == 6
     for port in ports:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
@@ -178,7 +180,7 @@ def test_each_command_that_is_printed_can_be_pasted_into_a_shell(home):
     done = CliRunner().invoke(app, ["init", str(room)])
     assert done.exit_code == 0, done.output
     lines = [line for line in done.output.splitlines() if line.startswith("  ")]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         words = shlex.split(line)
         assert words[1:3] == ["--home", str(room)]

@@ -67,6 +67,10 @@ effects:
   light:
 """
 
+SECTIONS = (
+    "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines, page, home_assistant"
+)
+
 
 @pytest.fixture
 def load(home: Path) -> Callable[[str | bytes], Config]:
@@ -224,7 +228,7 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "broker:\n  port: 1\ntopics: 1\n",
             3,
             "topics",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            SECTIONS,
         ),
         (
             "broker:\n  port: 1\n  prot: 2\n",
@@ -249,19 +253,19 @@ def test_a_topic_root_stands_before_every_topic(load, root):
             "a.b: 1\n",
             1,
             "a.b",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            SECTIONS,
         ),
         (
             "'we`ird': 1\n",
             1,
             "we`ird",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            SECTIONS,
         ),
         (
             "<<: {broker: {}}\n",
             1,
             "<<",
-            "topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, timelines",
+            SECTIONS,
         ),
     ],
 )
@@ -355,8 +359,7 @@ def test_a_file_that_is_no_mapping_is_told_what_it_should_be(error, text):
     assert error(text) == (
         1,
         "",
-        "the file must be a mapping of topic_root, dispatcher, broker, buses, devices, effects, buttons, supervision, "
-        "timelines",
+        f"the file must be a mapping of {SECTIONS}",
     )
 
 

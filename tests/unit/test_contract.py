@@ -10,11 +10,11 @@ from jsonschema import Draft202012Validator
 
 from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.messages import answers, effect, published
-from effectd.readiness import gate
+from effectd.readiness import line
 from tests.docs import schemas
 
 PAGE = (schemas.FOLDER.parent / "contract.md").read_text()
-TYPES = {"receipt": answers.Receipt, "dead-letter": answers.DeadLetter, "state": answers.State, "gate-line": gate.Line}
+TYPES = {"receipt": answers.Receipt, "dead-letter": answers.DeadLetter, "state": answers.State, "gate-line": line.Line}
 
 
 class Example(NamedTuple):

@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd.messages.answers import FINAL
-from effectd.readiness.gate import Line
-from effectd.testing import DispatcherBench
+from effectd.readiness.line import Line
+from tests.unit.house import House
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
-
-HOME = """\
-topic_root: "{root}"
-devices:
-  fan: {{kind: virtual, effects: [wind], location: left}}
-  fan-2: {{kind: virtual, effects: [wind, fog], location: right}}
-  broken: {{kind: virtual, effects: [nothing]}}
-effects:
-  wind: {{labels: {{gale: 80}}, duration_ms: 700}}
-  fog:
-  light:
-"""
-
-
-class House(DispatcherBench):
-    """Two fans, one of which makes fog, too."""
-
-    def __init__(self, home: Path, root: str = "") -> None:
-        super().__init__(home, HOME.format(root=root))
-
-    def wind(self, effect_id: str | None = "w1", **fields: Any) -> None:
-        self.message("effects/wind", {"id": effect_id, **fields})
-
-
-@pytest.fixture
-def house(home: Path) -> Iterator[House]:
-    house = House(home)
-    house.ready()
-    house.link.published.clear()
-    yield house
-    house.close()
-
 
 # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -530,6 +497,13 @@ def test_a_connection_without_room_holds_sets_and_gate_lines_back_until_it_has(h
     house.link.make_room()
     assert [sent["id"] for sent in house.on("devices/fan/set")] == ["w1"]
     assert [line["state"] for line in house.on("system/fan-2/state")] == ["gone"]
+
+
+def test_whoever_has_a_scale_of_0_to_1_is_told_once_what_it_means_here(house, caplog):
+    for number, intensity in enumerate((0.6, 0.7, 1, 0, "gale", 60)):
+        house.wind(f"w{number}", intensity=intensity)
+    hints = [record.getMessage() for record in caplog.records if "of 0 to 100" in record.getMessage()]
+    assert hints == ["effect w0 on effects/wind: intensity 0.6 is 0.6 %, of 0 to 100"]
 
 
 def test_a_defect_met_by_one_effect_is_a_dead_letter_and_stops_no_other(house, monkeypatch, caplog):

@@ -18,8 +18,9 @@ import pytest
 from effectd.base.lock import holders
 from effectd.readiness import gate as gate_module
 from effectd.readiness import gate_watcher as watcher_module
-from effectd.readiness.gate import Gate, GateHeld, this_generation
+from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateView, GateWatcher
+from effectd.readiness.line import this_generation
 from effectd.testing import FakeLoop
 from tests.system.home import answers
 from tests.unit.real_loop import RealLoop

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.house import House
 from tests.unit.real_loop import RealLoop
-from tests.unit.test_dispatcher import House
 from tests.unit.test_host import Stage
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
@@ -109,15 +109,6 @@ def test_a_driver_that_is_born_while_it_is_held_is_off_and_takes_nothing(home, l
 
 
 # --- in the dispatcher -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def house(home: Path) -> Iterator[House]:
-    house = House(home)
-    house.ready()
-    house.link.published.clear()
-    yield house
-    house.close()
 
 
 def test_an_effect_to_held_devices_alone_is_refused_and_parts_of_others_are_stopped(house):

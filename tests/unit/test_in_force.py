@@ -4,12 +4,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from effectd.cli import in_force
+from effectd.base.errors import BrokerLost
+from effectd.cli import in_force, places
+from effectd.cli.places import Was
 from effectd.config import part, reader
 from effectd.readiness import glance
-from effectd.supervision.plan import Sections
+from effectd.supervision.plan import Left, Sections
 
 FILE = """\
 buses:
@@ -52,7 +55,7 @@ def room(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     running["old"] = running["fan"]
     monkeypatch.setattr(glance, "part", lambda _run, name: running.get(name))
     monkeypatch.setattr(in_force, "_await", lambda *_: None)
-    monkeypatch.setattr(in_force, "_forget", lambda _tree, left, _todo: dict.fromkeys(left.devices, "cleared"))
+    monkeypatch.setattr(in_force, "_clear", lambda _tree, _left: None)
     return home
 
 
@@ -75,7 +78,7 @@ def test_what_ends_is_stopped_and_let_go_and_what_is_new_is_added_and_started(ro
     supervisord = Supervisord(Sections(["mist"], [], ["old"]), [name for name in ALL if name != "mist"])
     done, asked = bring(room, supervisord)
     assert asked == [("stop", ["old"]), ("remove", "old"), ("add", "mist"), ("start", ["mist"])]
-    assert done == {"old": "cleared", "mist": "added"}
+    assert done == {"old": "ended: in neither file any more", "mist": "added"}
 
 
 def test_what_has_changed_is_restarted_and_the_dispatcher_reads_again(room):
@@ -83,7 +86,7 @@ def test_what_has_changed_is_restarted_and_the_dispatcher_reads_again(room):
     edit(room, "{kind: virtual}", "{kind: virtual, dry_run: true}")
     supervisord = Supervisord()
     done, asked = bring(room, supervisord)
-    assert asked == [("stop", ["fan", "stage"]), ("start", ["fan", "stage"])]
+    assert asked == [("stop", ["fan", "stage"]), ("start", ["fan", "stage"]), ("reread", "dispatcher")]
     assert [order for order, *_ in supervisord.asked if order.startswith("reread")] == ["reread_supervision", "reread"]
     assert done == {
         "fan": "restarted: location",
@@ -113,3 +116,46 @@ def test_a_bus_that_is_wrong_does_not_keep_others_from_being_changed(room):
     edit(room, "stage: {kind: virtual}", "stage: {kind: virtual, speed: 5}")
     edit(room, "effects: [wind]}\n  mist", "effects: [wind], curve: 2}\n  mist")
     assert bring(room, Supervisord(), {"fan"})[0] == {"fan": "restarted: curve"}
+
+
+HERE = Was("", {"embedded": True}, ("fan", "lamp"), ("broker", "fan", "stage"))
+THERE = Was("old", {"embedded": False, "external": {"host": "there"}}, ("fan", "mist"), ("broker", "fan", "mist"))
+
+
+def test_at_the_former_place_everything_is_cleared_and_at_the_present_one_what_is_gone():
+    assert places.left(THERE, HERE) == Left(THERE.place, ("fan", "mist"), ("broker", "fan", "mist"))
+    fewer = msgspec.structs.replace(THERE, devices=("fan",), programs=("broker", "fan"))
+    assert places.left(THERE, fewer) == Left(THERE.place, ("mist",), ("mist",))
+    assert places.left(THERE, THERE) is None
+    assert places.left(HERE, THERE) is None  # the home's own broker has kept nothing
+
+
+def test_what_could_not_be_cleared_is_remembered_until_it_can_be(room, monkeypatch):
+    def lost(_tree: object, _left: Left) -> None:
+        raise BrokerLost("no broker answers")
+
+    places.remember(room, [THERE])
+    with monkeypatch.context() as patched:
+        patched.setattr(in_force, "_clear", lost)
+        (line,) = in_force.forget_former(room)
+        assert line.startswith("what is kept at there:1883 under old could not be cleared; the next up tries again: ")
+    assert [was.root for was in places.known(room)] == ["old", ""]
+    assert in_force.forget_former(room) == ["what was kept at there:1883 under old of fan, mist is cleared"]
+    assert [was.root for was in places.known(room)] == [""]
+    assert in_force.forget_former(room) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        '[{"root": 5}]',
+        '[{"root": "", "broker": {"embedded": false, "external": {"url": 1}}, "devices": ["x"], "programs": []}]',
+    ],
+)
+def test_a_damaged_note_of_places_is_as_none(room, text):
+    (room / "run" / "places").write_text(text)
+    assert in_force.forget_former(room) == []
+    assert len(places.known(room)) == 1

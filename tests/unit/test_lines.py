@@ -7,6 +7,7 @@ from hypothesis import given
 
 from effectd.cli import message_lines
 from effectd.cli.client import Message
+from effectd.messages import lines
 from effectd.messages.topics import Topics
 from tests.unit.test_room import FIELDS, TOPICS, payloads, st
 
@@ -17,7 +18,7 @@ def test_any_message_is_one_line_in_words_and_one_of_json(topic: str, payload: b
     said = message_lines.in_words(message, Topics())
     said.encode()
     assert "\n" not in said
-    assert json.loads(message_lines.as_line(message))["topic"] == topic
+    assert json.loads(lines.as_line(topic, payload))["topic"] == topic
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from effectd.cli import check, stop
+from effectd.cli import check, confirmed
 from effectd.config import part, programs, reader
 from effectd.config.programs import BROKER, Program
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
+from effectd.readiness.line import Line
 from effectd.supervision import living
-from effectd.supervision.health import _row
+from effectd.supervision.health import row
 from effectd.supervision.watchdog import Watchdog
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_a_stop_that_cannot_read_the_configuration_asks_devices_and_the_dispatch
     (home / "run").mkdir(exist_ok=True)
     for name in ("broker", "dispatcher", "fan", "scoreboard", "watchdog"):
         (home / "run" / f"{name}.gate").touch()
-    assert stop._gates(home) == ["dispatcher", "fan"]
+    assert confirmed.gates(home) == ["dispatcher", "fan"]
 
 
 @pytest.mark.parametrize(("waits_for", "state"), [((BROKER,), "waiting"), ((), "ready")])
@@ -87,12 +87,12 @@ def test_only_a_program_that_waits_for_the_broker_must_be_under_its_present_run(
     view = GateView("scoreboard")
     view.line = Line("scoreboard", 7, "ready", "g1", broker_generation="the broker's old run")
     view.stale = False
-    assert _row(view, {}, "the broker's new run").state == state
+    assert row(view, {}, "the broker's new run").state == state
 
 
 def test_who_waits_for_another_is_started_after_it():
-    for row in programs.TABLE:
-        assert all(programs.of(name).priority < row.priority for name in row.waits_for)
+    for each in programs.TABLE:
+        assert all(programs.of(name).priority < each.priority for name in each.waits_for)
 
 
 def test_the_package_of_every_row_is_shipped():

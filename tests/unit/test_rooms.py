@@ -12,6 +12,7 @@ HOST_FILES = {
     "budget",
     "envelope",
     "flash",
+    "rises",
     "on_time",
     "pace",
     "actuator",

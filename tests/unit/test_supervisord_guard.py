@@ -7,8 +7,8 @@ import pytest
 
 from effectd.program import supervisord_guard
 from effectd.program.supervisord_guard import SupervisordGuard
-from effectd.readiness.gate import Line
 from effectd.readiness.gate_watcher import GateView
+from effectd.readiness.line import Line
 from effectd.testing import FakeLoop
 
 

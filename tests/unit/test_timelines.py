@@ -257,6 +257,47 @@ def test_what_is_at_time_zero_fires_and_each_effect_ends_at_its_time(room: Room)
     assert [effect_id.split(".")[2] for effect_id in room.ids] == ["0", "1"]
 
 
+class CreepingLoop(FakeLoop):
+    """As a real one: each look at the clock is later than the one before."""
+
+    def time(self) -> float:
+        self.now += 1e-5
+        return self.now
+
+
+def test_what_begins_at_the_very_moment_of_an_order_is_fired_once(config: Config) -> None:
+    room = Room(config)
+    room.loop = CreepingLoop()
+    room.conductor = Conductor(room.loop, room.submit, room.present, lambda _show: None)
+    room.load("film", wind(0, 900), light(0, 400), wind(1000, 900), duration=2000)
+    room.conductor.play("film", loop=True)
+    room.after(4100)
+    for position in (0, 1000):
+        room.conductor.seek("film", position)
+        room.conductor.pause("film")
+        room.conductor.seek("film", position)
+        room.conductor.resume("film")
+    room.loop.now += 1.0  # the process slept, for longer than a late effect is fired
+    room.after(10)
+    fired = [each for each in room.ids if not each.endswith(".off")]
+    assert len(fired) == len(set(fired))
+    assert len(fired) >= 12
+
+
+def test_what_is_due_and_not_fired_yet_is_not_restored_too(room: Room) -> None:
+    room.load("below", wind(0, 2000, 30), wind(500, 2000, 40), duration=3000)
+    room.load("cue", wind(0, 450, 80, priority=7), wind(460, 900, 80, priority=7), duration=2000)
+    room.conductor.play("below")
+    room.conductor.play("cue")
+    room.after(490)
+    room.loop.now += 0.02  # the loop is busy, and the order comes before the timer of what is due at 500
+    room.conductor.stop("cue")
+    assert room.after(1) == {"fan": 40}
+    fired = [each for each in room.ids if not each.endswith(".off")]
+    assert len(fired) == len({(name, run, n.partition("-")[0]) for name, run, n in (each.split(".") for each in fired)})
+    assert [each.split(".")[2] for each in fired if each.startswith("below")][-1] == "1"
+
+
 def test_effects_replace_each_other_only_where_they_share_a_device(room: Room) -> None:
     room.load("film", light(0, 3000, 20), light(1000, 500, 80, "left"))
     room.conductor.play("film")

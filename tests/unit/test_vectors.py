@@ -61,3 +61,9 @@ def test_what_is_wrong_with_a_vector_file_is_one_line(tmp_path, capsys, kind, te
 def test_files_that_come_out_as_written_are_counted(capsys):
     assert vectors.main([str(file) for file in FILES]) == 0
     assert capsys.readouterr().out == f"{len(CASES)} cases come out as written\n"
+
+
+@pytest.mark.parametrize("given", [[], ["--help"], ["mqtt.yaml", "-x"]])
+def test_without_a_file_it_says_how_it_is_used(given, capsys):
+    assert vectors.main(given) == 2
+    assert capsys.readouterr().err.startswith("usage: python -m drivers.vectors KIND.yaml")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from effectd.cli import message_lines, not_in_force
+from effectd.cli import message_lines, not_in_force, page_url
 from effectd.cli.client import Client, Message
 from effectd.cli.watch import draw, screen
 from effectd.cli.watch.freshness import Freshness
@@ -17,6 +17,7 @@ from effectd.cli.watch.room import Room
 from effectd.cli.watch.screen import Screen
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages import lines
 
 _WAIT_S = 10.0  # not longer: each wait leaves a timer behind for that long
 _FIRST_S = 0.3  # for retained messages: without them the first picture would be empty
@@ -28,13 +29,14 @@ def run(home: Path, *, as_lines: bool, as_json: bool) -> int:
     if not as_lines and not as_json and screen.usable():
         return _picture(tree)
     if as_json:
-        return _lines(tree, message_lines.as_line)
+        return _lines(tree, lambda message: lines.as_line(message.topic, message.payload))
     return _lines(tree, lambda message: message_lines.in_words(message, tree.topics))
 
 
 def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     def up() -> None:
-        typer.echo(f"watching {tree.broker.address}", err=True)
+        page = page_url.of(tree)
+        typer.echo(f"watching {tree.broker.address}{page and f'; the page: {page}'}", err=True)
         for line in not_in_force.lines(tree):
             typer.echo(line, err=True)
 

@@ -11,8 +11,8 @@ from effectd.cli.watch.pictures import Line
 from effectd.cli.watch.room import Device, Program, Room
 
 DIM, BOLD = Style(dim=True), Style(bold=True)
-# of the picture -> the least width of what stands beside it; 6 is for four devices in 80 times 24
-HEIGHTS = {8: 20, 6: 16, 4: 12, 1: 32}
+# of the picture -> the least width of what stands beside it: 6 for four devices in 80 times 24, 4 for six
+HEIGHTS = {6: 16, 4: 12, 1: 32}
 _GAP = Segment("  ")
 _STALE = Style.parse("yellow")
 
@@ -89,24 +89,24 @@ def _texts(room: Room, device: Device, height: int, width: int) -> list[Line]:
     now = room.now()
     left, running = device.left(now), device.running(now)
     look = [Segment(device.look if running else "")]
-    lasts = [Segment("" if not running else "held" if device.held else "" if left is None else f"{left:.1f} s left")]
+    lasts = [Segment("held" if device.held else "" if left is None else f"{left:.1f} s left")]
+    if not running:
+        lasts = [Segment(device.why, _STALE)]
     effect_id = [Segment(device.effect_id if running else "", DIM)]
     latency = list[Segment]()
     if device.latency_ms is not None:
         latency = [
-            Segment("latency " if height > 1 and width >= 20 else "", DIM),
+            Segment("latency " if height > 1 and width >= 28 else "", DIM),
             Segment(f"{device.latency_ms:.1f} ms"),
         ]
     program = room.programs.get(device.program)
     state = program_line(room, program) if program is not None and program.state else []
     does = _does(device, now, short=height == 1 or width < 16)
-    if height > 4:
+    if height == 6:
         full = round(device.intensity / 100 * min(width, 24)) if running else 0
         meter = [Segment("━" * full, pictures.style(device)), Segment("─" * (min(width, 24) - full), DIM)]
         what = [Segment("  ".join(filter(None, (device.kind, device.where))), DIM)]
-        if height == 6:
-            return [_join([does, look], width), meter, lasts, effect_id, latency, state]
-        return [does, meter, look, lasts, effect_id, latency, state, what]
+        return [_join([does, look], width), meter, _join([lasts, latency], width), effect_id, state, what]
     if height == 4:
         return [_join([does, look], width), lasts, _join([latency, effect_id], width), state]
     name = fit([Segment(device.name, BOLD)], min(max(map(len, room.devices)), width // 3))

@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from effectd.cli import style
 from effectd.cli.watch import pictures
 from effectd.cli.watch.device_panel import BOLD, DIM, HEIGHTS, fit, length, panel, program_line, size, word_style
 from effectd.cli.watch.pictures import FRAMES_HZ, Line
@@ -16,6 +17,7 @@ from effectd.cli.watch.room import Device, Program, Room
 _COLUMNS = ("left", "center", "right")
 _COLUMN_OF = {None: None, 0: 0, 1: 0, 2: 1, 3: 2, 4: 2}  # of a term of X
 _TALL = 30  # lines from which programs and troubles get more of them
+_HELD = Style.parse("bold yellow")
 _ALERT = Style.parse("bold white on red")
 
 
@@ -45,6 +47,9 @@ def draw(room: Room, width: int, height: int, *, colour: bool) -> Frame:
     top = [_header(room, width)]
     if room.away:
         top.append([Segment(f" no connection to the broker: {room.away} ", _ALERT)])
+    if room.holds:
+        holds = "; ".join(hold.in_full() for hold in room.holds)
+        top.append([Segment(f" {style.clean(holds, 400)} ", _HELD)])
     if timelines := room.playing.line(room.now()):
         top.append([Segment(" timelines  ", DIM), Segment(timelines)])
     programs = [] if low else [_rule("programs", width), *_programs(room, width, 5 if tall else 2)]
@@ -62,7 +67,8 @@ def _header(room: Room, width: int) -> Line:
     right = [Segment(f"{room.rate():.1f}", BOLD), Segment(f" effects/s  {clock} ", DIM)]
     mark = Segment(" ● ", Style.parse("red" if room.away else "green"))
     left = [Segment(" effectd ", Style(bold=True, reverse=True)), mark, Segment(room.address)]
-    return [*fit([*left, Segment(f"  {room.home}", DIM)], width - length(right)), *right]
+    where = "  ".join(filter(None, ("", room.home, room.page)))
+    return [*fit([*left, Segment(where, DIM)], width - length(right)), *right]
 
 
 def _rule(title: str, width: int, end: str = "") -> Line:

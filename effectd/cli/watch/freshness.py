@@ -1,13 +1,12 @@
 """Which programs of the room run by something else than what stands in config.yaml now; looked at once a second."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from effectd.base.errors import ConfigError
 from effectd.cli.watch.room import Room
 from effectd.config import reader
-from effectd.readiness.gate import Line
+from effectd.readiness.line import Line
 from effectd.supervision.stale import Stale
 
 EVERY_S = 1.0
@@ -16,16 +15,16 @@ EVERY_S = 1.0
 class Freshness:
     """`look` writes into each program of the room what is stale of it."""
 
-    def __init__(self, home: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._file, self._home, self._clock = home / reader.FILE, home, clock
+    def __init__(self, home: Path) -> None:
+        self._file, self._home = home / reader.FILE, home
         self._due = 0.0
         self._mark: tuple[int, ...] = ()
         self._stale: Stale | None = None
 
     def look(self, room: Room) -> None:
-        if self._clock() < self._due:
+        if time.monotonic() < self._due:
             return
-        self._due = self._clock() + EVERY_S
+        self._due = time.monotonic() + EVERY_S
         self._reload()
         for program in room.programs.values() if self._stale is not None else ():
             line = Line(program.name, 0, program.state, program.generation, config=program.config or None)

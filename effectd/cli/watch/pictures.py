@@ -1,4 +1,4 @@
-"""The pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; 8, 6, 4 or 1 lines high, and twice as wide.
+"""The pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; 6, 4 or 1 lines high, and twice as wide.
 
 A fan and a bar are drawn in braille dots, two by four a cell, which makes a dot as wide as it is high.
 """
@@ -50,7 +50,7 @@ def moves(device: Device) -> bool:
 def style(device: Device) -> Style:
     """The colour of what it does."""
     shape, colour = _look(device)
-    return Style(color=Color.from_rgb(*_shown(device, 1.0))) if shape == "lamp" else Style.parse(colour)
+    return Style(color=Color.from_rgb(*_shown(device))) if shape == "lamp" else Style.parse(colour)
 
 
 def picture(device: Device, now: float, height: int, *, colour: bool) -> list[Line]:
@@ -67,16 +67,13 @@ def _lamp(device: Device, now: float, height: int, colour: bool) -> list[Line]:
         rows = ["╭" + "─" * inside + "╮", *["│" + " " * inside + "│"] * (height - 2), "╰" + "─" * inside + "╯"]
         return [[Segment(row, OFF)] for row in rows]
     block = "█" if colour else "░▒▓█"[min(int(device.intensity / 25), 3)]
-    full, rim = (Style(color=Color.from_rgb(*_shown(device, share))) for share in (1.0, 0.6))
-    if height < 8:
-        return [[Segment(block * width, full)]] * height
-    edge, side = [Segment(block * width, rim)], Segment(block * 2, rim)  # the edge is darker, as a glow is
-    return [edge, *[[side, Segment(block * (width - 4), full), side]] * (height - 2), edge]
+    full = Style(color=Color.from_rgb(*_shown(device)))
+    return [[Segment(block * width, full)]] * height
 
 
-def _shown(device: Device, share: float) -> tuple[int, int, int]:
+def _shown(device: Device) -> tuple[int, int, int]:
     """Its colour at its brightness. The eye takes a quarter of the light for half as bright, hence the root."""
-    bright = math.sqrt(device.intensity / 100) * share if device.on else share
+    bright = math.sqrt(device.intensity / 100) if device.on else 1.0
     rgb = Effect(id="", effect_type="", parameters=device.parameters).rgb()
     red, green, blue = (round(part * bright) for part in rgb)
     return red, green, blue

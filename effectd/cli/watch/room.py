@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from effectd.cli import style
+from effectd.cli import page_url, style
 from effectd.cli.watch.playing import Playing
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers, location
+from effectd.messages.holds import Hold
 from effectd.messages.topics import DEVICE_ID
 
 _MOST = 256  # devices, and programs, beyond those of the configuration
@@ -47,6 +48,7 @@ class Device:
     effect_id: str = ""
     ends: float | None = None  # None: not known, or held
     held: bool = False
+    why: str = ""  # why it is kept off, by its own state: held, or out of its budget
     latency_ms: float | None = None  # of the last effect that reached it
     changed: float = 0.0
     ran: float = 0.0  # seconds at full intensity until `changed`
@@ -80,6 +82,7 @@ class Device:
         self.ran, self.changed = self.run(now), now
         self.on = fields.get("on") is True
         self.intensity = min(max(style.number(fields.get("intensity")) or 0.0, 0.0), 100.0) if self.on else 0.0
+        self.why = "" if self.on else text(fields.get("reason"), 400)
         self.effect_type = text(fields.get("effect_type")) if self.on else ""
         self.effect_id = text(fields.get("effect_id")) if self.on else ""
         parameters = fields.get("parameters")
@@ -123,7 +126,7 @@ class Room:
         self, config: Config, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = answers.unix_ms
     ) -> None:
         self.now, self.wall = clock, wall
-        self.home, self.address = str(config.home), str(config.broker.address)
+        self.home, self.address, self.page = str(config.home), str(config.broker.address), page_url.of(config)
         self.away = "connecting"
         self.devices: dict[str, Device] = {}
         for name, known in config.devices.items():
@@ -133,6 +136,7 @@ class Room:
             _settle(device, known.location)
         self.programs = {name: Program(name) for name in config.programs}
         self.playing = Playing()
+        self.holds: tuple[Hold, ...] = ()  # that stand
         self.trouble_count = 0
         self._troubles: OrderedDict[str, Trouble] = OrderedDict()  # by effect id, else by a number
         self._topics = config.topics
@@ -143,7 +147,7 @@ class Room:
         self.subscriptions = (
             *(topics.effects, topics.stop_all, topics.every_stop, topics.receipt("+"), topics.dead_letter("+")),
             *(topics.set("+"), topics.state("+"), topics.availability("+"), topics.config("+"), topics.system("+")),
-            topics.timeline("+", "state"),
+            *(topics.timeline("+", "state"), topics.holds),
         )
 
     @property
@@ -173,6 +177,7 @@ class Room:
             device.do(self.now(), {})
             device.online = None
         self.playing.clear()
+        self.holds = ()
         for program in self.programs.values():
             program.state, program.since, program.reason, program.stale = "", None, "", ()
 
@@ -201,6 +206,8 @@ class Room:
                 self._dead_letter(text(word), fields, text(fields.get("id")))
             case ["timelines", name, "state"] if DEVICE_ID.fullmatch(name):
                 self.playing.hear(name, fields, self.now())
+            case ["system", "holds"]:
+                self.holds = _holds(payload)
             case ["system", name, "state"] if DEVICE_ID.fullmatch(name):
                 self._system(name, fields)
 
@@ -266,6 +273,13 @@ class Room:
 def text(value: Any, limit: int = _NAME) -> str:
     """A published text, safe for a terminal; "" if it is not text."""
     return style.clean(value, limit) if isinstance(value, str) else ""
+
+
+def _holds(payload: bytes) -> tuple[Hold, ...]:
+    try:
+        return msgspec.json.decode(payload, type=tuple[Hold, ...])
+    except (ValueError, RecursionError):
+        return ()
 
 
 def _fields(payload: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `broker.host` means: the addresses to listen on."""
+"""What `broker.host` and `page.host` mean: the addresses to listen on."""
 
 import socket
 

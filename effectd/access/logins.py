@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from broker_proc.complaints import Complaints
 from effectd.access import passwords
+from effectd.base.complaints import Complaints
 
 REMEMBERED = 10_000  # logins
 NICE = 19  # of the thread that hashes: the loop comes first

@@ -1,0 +1,55 @@
+"""Where this home's topics were at its last `up`: what was moved or taken out while nothing ran is cleared there."""
+
+from pathlib import Path
+
+import msgspec
+
+from effectd.config import part, programs
+from effectd.config.reader import Config
+from effectd.supervision.plan import Left, Place, place_of
+
+_FILE = "places"
+
+
+class Was(msgspec.Struct, frozen=True):
+    """A place, and whose topics may be there."""
+
+    root: str
+    broker: part.Part
+    devices: tuple[str, ...]
+    programs: tuple[str, ...]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.root, self.broker)
+
+
+def now(tree: Config) -> Was:
+    root, broker = place_of(part.of(tree, programs.BROKER))
+    return Was(root, broker, tuple(tree.devices), tuple(tree.programs))
+
+
+def known(home: Path) -> list[Was]:
+    """Every place at which something may be kept, the last one among them."""
+    try:
+        return msgspec.json.decode((home / "run" / _FILE).read_bytes(), type=list[Was])
+    except (OSError, msgspec.DecodeError):
+        return []
+
+
+def remember(home: Path, places: list[Was]) -> None:
+    path = home / "run" / _FILE
+    beside = path.with_name(f".{_FILE}")
+    beside.write_bytes(msgspec.json.encode(places))
+    beside.replace(path)
+
+
+def left(was: Was, here: Was) -> Left | None:
+    """What is kept there and should not be; the home's own broker keeps nothing over its end."""
+    moved = was.place != here.place
+    devices, ended = set(was.devices), set(was.programs)
+    if not moved:
+        devices, ended = devices.difference(here.devices), ended.difference(here.programs)
+    if was.broker["embedded"] or not (devices or ended):
+        return None
+    return Left(was.place, tuple(sorted(devices)), tuple(sorted(ended)))

@@ -1,0 +1,27 @@
+"""A message as one line of JSON for a program: of `effectd watch --json`, and of the page's events; pure."""
+
+import base64
+import json
+from typing import Any
+
+from effectd.messages import answers
+
+
+def as_line(topic: str, payload: bytes) -> str:
+    """`{"at","topic","payload"}`: the payload as JSON if it parses, else text, else `payload_base64`."""
+    line: dict[str, Any] = {"at": answers.unix_ms(), "topic": topic}
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        line["payload_base64"] = base64.b64encode(payload).decode()
+    else:
+        line["payload"] = value_of(text)
+    return json.dumps(line)
+
+
+def value_of(text: str) -> Any:
+    """The text as a JSON value if it parses, else itself."""
+    try:
+        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
+    except (ValueError, RecursionError):
+        return text

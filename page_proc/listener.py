@@ -1,0 +1,110 @@
+"""The page's port: bound when it can be had, tried for again while it cannot; why not is told."""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from effectd.config.schema import Page
+from effectd.program.addresses import addresses
+from page_proc.visitor import Visitor
+
+RETRY_S = 0.5  # a port that becomes free sends no notice
+HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
+BACKLOG = 128
+KEEP_ALIVE_S = 30
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """`told` gets why nothing is listened on, and whether that may pass by itself; "" when it is listened on."""
+
+    def __init__(
+        self, app: Any, page: Page, context: ssl.SSLContext | None, told: Callable[[str, bool], object]
+    ) -> None:
+        self._page, self._context, self._told = page, context, told
+        self._loop = asyncio.get_running_loop()
+        self._config = Config(
+            app, lifespan="off", log_config=None, access_log=False, ws="none", timeout_keep_alive=KEEP_ALIVE_S
+        )
+        self._config.load()
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is answered, and no line
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+        self._holder = (-HOLDER_S, "")
+        self._dating: asyncio.TimerHandle | None = None
+        self._task = self._loop.create_task(self._listen())
+        self._date()
+
+    @property
+    def connections(self) -> int:
+        return len(self._state.connections)
+
+    async def close(self) -> None:
+        """Let go of the port and of everybody; what is being answered is answered within a moment."""
+        self._task.cancel()
+        if self._dating is not None:
+            self._dating.cancel()
+        if self._server is not None:
+            self._server.close()
+        for one in list(self._state.connections):
+            one.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=0.3)
+        for one in list(self._state.connections):
+            one.abort()  # type: ignore[union-attr]
+
+    def _visitor(self) -> Visitor:
+        return Visitor(config=self._config, server_state=self._state, app_state={})
+
+    async def _listen(self) -> None:
+        page = self._page
+        while True:
+            try:
+                self._server = await self._loop.create_server(
+                    self._visitor,
+                    addresses(page.host),
+                    page.port,
+                    ssl=self._context,
+                    backlog=BACKLOG,
+                    reuse_address=True,
+                )
+            except OSError as error:
+                self._told(*await self._why(error))
+            else:
+                scheme = "https" if self._context is not None else "http"
+                log.info("the page is at %s://%s:%d", scheme, page.host, page.port)
+                self._told("", True)
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _why(self, error: OSError) -> tuple[str, bool]:
+        page = self._page
+        if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
+            return f"port {page.port} of {page.host} is held by {await self._holds()}", True
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+            return f"the address {page.host} is not on this machine yet", True
+        return f"cannot listen on {page.host}:{page.port}: {error.strerror or error}", False
+
+    async def _holds(self) -> str:
+        """Who holds the port, as it was at most HOLDER_S ago."""
+        asked, holder = self._holder
+        if self._loop.time() - asked >= HOLDER_S:
+            from effectd.program.port import who_holds  # psutil
+
+            holder = await self._loop.run_in_executor(None, who_holds, self._page.port)
+            self._holder = self._loop.time(), holder
+        return holder
+
+    def _date(self) -> None:
+        """The Date header; uvicorn's own server keeps it so, too."""
+        self._dating = self._loop.call_later(1.0, self._date)
+        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]

@@ -1,0 +1,119 @@
+"""What is asked of the room by MQTT, and its answers: effects and their receipts, or why there is none."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+
+from effectd.base.errors import BrokerLost
+from effectd.base.loop import Cancellable
+from effectd.messages import answers
+from effectd.messages.topics import Topics
+from effectd.program.link import Link
+
+AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
+BROKER_S = 1.0  # a broker that is only just restarting is waited for
+WAITING = 2000  # effects that wait for their ends
+
+
+class TooMany(Exception):
+    """So many effects wait for their ends that no further one is taken."""
+
+
+class Order:
+    """One effect on its way. `receipt`: the latest, encoded as it came; b"" = none yet."""
+
+    def __init__(self, topic: str, payload: bytes, done: asyncio.Future[None]) -> None:
+        self.topic, self.payload, self.done = topic, payload, done
+        self.receipt = b""
+        self.status = ""
+        self.timer: Cancellable | None = None
+
+
+class Orders:
+    """`send` an effect; `take` and `connected` are told what comes by MQTT."""
+
+    def __init__(self, link: Callable[[], Link], topics: Topics) -> None:
+        self._link, self._topics = link, topics
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[str, list[Order]] = {}
+        self._count = 0
+        self._up = asyncio.Event()
+
+    def connected(self) -> None:
+        """What was asked before the connection was lost is asked again; its answer may have been said meanwhile."""
+        self._up.set()
+        for orders in self._waiting.values():
+            for order in orders:
+                self._publish(order)
+
+    def lost(self) -> None:
+        self._up.clear()
+
+    async def await_broker(self) -> bool:
+        """Whether there is a connection, or is within a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BROKER_S):
+                await self._up.wait()
+        return self._up.is_set()
+
+    async def send(self, effect_id: str, topic: str, payload: bytes, within_s: float) -> Order:
+        """Publish it until it is receipted, and wait for its end, for at most `within_s`. Raises TooMany."""
+        if self._count >= WAITING:
+            raise TooMany
+        order = Order(topic, payload, self._loop.create_future())
+        self._waiting.setdefault(effect_id, []).append(order)
+        self._count += 1
+        try:
+            self._again(order)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await order.done
+        finally:
+            self._count -= 1
+            if order.timer is not None:
+                order.timer.cancel()
+            orders = self._waiting[effect_id]
+            orders.remove(order)
+            if not orders:
+                del self._waiting[effect_id]
+        return order
+
+    def take(self, levels: list[str], payload: bytes) -> None:
+        """A receipt or dead letter, by the levels of its topic."""
+        if not self._waiting:
+            return
+        if levels[0] == "receipts" and len(levels) == 2:
+            for order in self._waiting.get(levels[1], ()):
+                self._receipted(order, payload)
+        elif levels[0] == "dead-letters" and levels[1:] == ["refused"]:
+            self._refused(payload)
+
+    def _receipted(self, order: Order, payload: bytes) -> None:
+        with contextlib.suppress(msgspec.DecodeError):
+            order.status = msgspec.json.decode(payload, type=answers.Receipt).status
+            order.receipt = payload
+            if order.status in answers.FINAL and not order.done.done():
+                order.done.set_result(None)
+
+    def _refused(self, payload: bytes) -> None:
+        """An id that is in use for another effect gets no receipt, only this."""
+        with contextlib.suppress(msgspec.DecodeError):
+            letter = msgspec.json.decode(payload, type=answers.DeadLetter)
+            for order in self._waiting.get(letter.id or "", ()):
+                if (letter.payload or "").encode() == order.payload[: answers.SHOWN_BYTES] and not order.receipt:
+                    kind = order.topic.rpartition("/")[2]
+                    refusal = answers.Receipt(
+                        id=letter.id or "", effect_type=kind, status="refused", reason=letter.detail
+                    )
+                    self._receipted(order, answers.encode(refusal))
+
+    def _again(self, order: Order) -> None:
+        if not order.receipt:
+            self._publish(order)
+            order.timer = self._loop.call_later(AGAIN_S, self._again, order)
+
+    def _publish(self, order: Order) -> None:
+        with contextlib.suppress(BrokerLost):  # the timer tries again
+            self._link().publish(order.topic, order.payload, qos=1)
