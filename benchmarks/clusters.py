@@ -15,7 +15,7 @@ from benchmarks import figures
 from benchmarks.nodes import MosquittoNode, NatsNode, Node, RabbitNode, started, there
 from tests.chaos import storm
 from tests.chaos.fault import Fault
-from tests.chaos.misc_faults import NodeDies
+from tests.chaos.misc_faults import NodeDies, OtherNodeDies
 
 KINDS: dict[str, tuple[type[Node], int]] = {
     "mosquitto": (MosquittoNode, 2),
@@ -30,7 +30,9 @@ def measure(kind: str, times: int, seed: int) -> dict[str, Any]:
     node, count = KINDS[kind]
 
     def faults(_programs: list[str], _chance: random.Random) -> Iterator[Fault]:
-        yield from (NodeDies(LIMIT_S) for _ in range(times))
+        for _ in range(times):
+            yield NodeDies(LIMIT_S)
+            yield OtherNodeDies(LIMIT_S)
 
     with started(node, count) as nodes:
         outcome = storm.run(seed, SECONDS, RATE, faults, nodes=nodes, pause_s=1.0, ttl_ms=(5000, 5000))
@@ -41,7 +43,7 @@ def measure(kind: str, times: int, seed: int) -> dict[str, Any]:
     gone_on = sorted(outcome.gone_on) or [float("nan")]
     return {
         "nodes": count,
-        "killed": len(outcome.gone_on),
+        "killed in use": len(outcome.gone_on),
         "going on after, median": f"{statistics.median(gone_on):.1f} s",
         "at most": f"{gone_on[-1]:.1f} s",
         "effects": outcome.verdict.effects,

@@ -153,6 +153,22 @@ class NodeDies(Fault):
             arena.complaints.append(f"{self}: it has gone back to {node.port} by itself")
 
 
+class OtherNodeDies(Fault):
+    """A node that is not in use is killed, and comes back: effects go on all the while."""
+
+    def __init__(self, limit_s: float = 20.0) -> None:
+        self._limit_s = limit_s
+
+    def strike(self, arena: Arena) -> None:
+        here = arena.node_in_use()
+        node = next(node for node in arena.nodes if node is not here)
+        node.kill()
+        arena.more(10, self._limit_s)
+        node.start()
+        node.wait()
+        arena.more(10, self._limit_s)
+
+
 class NodeDiesToo(Fault):
     """The node in use and, while the home goes over, the broker program."""
 
