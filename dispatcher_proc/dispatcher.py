@@ -59,7 +59,7 @@ class Dispatcher:
         journal = Journal(process.run / "dispatcher.journal", JOURNAL_BYTES)
         journal.watch(loop, self._broker.journal_trouble)
         self._ledger = Ledger(journal, effect.boot_id())
-        self._outbox = Outbox(link, topics.dead_letter(""))
+        self._outbox = Outbox(link, topics.dead_letter(""), foreign=not process.config.broker.embedded)
         self._overload = Overload(loop, link, self._outbox.put, topics)
         self._receipts = Receipts(self._outbox.put, topics, loop.time, self._ledger)
         self._delivery = Delivery(loop, sender.send, self._receipts, self._ledger, self._overload.count)

@@ -55,16 +55,17 @@ class Outbox:
 
     `letters` is what the topics of dead letters begin with. A message with a `delivered` callback is the final
     receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
+    `foreign`: the broker is not ours, and may end the connection at a topic that it does not take.
     """
 
-    def __init__(self, link: Publisher, letters: str) -> None:
+    def __init__(self, link: Publisher, letters: str, *, foreign: bool) -> None:
         self._link, self._prefix = link, letters
         self._receipts, self._letters = _Queue(), _Queue()
         self._flying: dict[int, _Message] = {}
         self._flying_bytes = 0
         self._numbers = itertools.count()
         self._dropped, self._say_at = 0, 0.0
-        self._poison = Poison()
+        self._poison = Poison(foreign=foreign)
 
     def put(self, topic: str, payload: bytes, delivered: Callable[[], None] | None = None) -> None:
         """Publish it until the broker has it; then call `delivered`."""

@@ -13,9 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class Poison:
-    """`one_by_one`: nothing else is to be on its way, so that it is certain which message it is."""
+    """`one_by_one`: nothing else is to be on its way, so that it is certain which message it is.
 
-    def __init__(self) -> None:
+    `foreign`: it is somebody else's broker. Our own takes every topic, and however often it dies it is no message's fault.
+    """
+
+    def __init__(self, *, foreign: bool) -> None:
+        self._foreign = foreign
         self._topic, self._times = "", 0
         self._rare = ""  # characters that this broker does not take
         self._topics: set[str] = set()
@@ -33,6 +37,8 @@ class Poison:
 
     def suspected(self, topic: str, *, alone: bool) -> bool:
         """The connection was lost while this was the oldest on its way; whether it is to be left out from now on."""
+        if not self._foreign:
+            return False
         self._times = self._times + 1 if topic == self._topic else 1
         self._topic = topic
         if self._times < SURE or not alone:

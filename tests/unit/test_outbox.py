@@ -23,7 +23,7 @@ def wire():
 
 @pytest.fixture
 def outbox(wire):
-    return Outbox(wire, LETTERS)
+    return Outbox(wire, LETTERS, foreign=False)
 
 
 def test_what_the_broker_has_not_confirmed_is_told_again_in_order_and_what_it_has_is_not(wire, outbox):
@@ -120,7 +120,7 @@ def test_it_is_busy_while_a_receipt_waits_for_long_and_not_because_of_letters(wi
 @given(st.lists(st.sampled_from(["put", "confirm", "lose", "back"]), max_size=40))
 def test_every_message_reaches_a_broker_that_stays_and_none_before_the_one_put_before_it(history):
     wire, number = FakeLink(), 0
-    outbox = Outbox(wire, LETTERS)
+    outbox = Outbox(wire, LETTERS, foreign=False)
     for what in [*history, "back"]:
         if what == "put":
             outbox.put("receipts/e", msgspec.json.encode(number))

@@ -12,7 +12,7 @@ def lose(link: FakeLink, outbox: Outbox) -> None:
 
 def test_the_message_at_which_the_connection_ends_each_time_is_left_out_and_the_others_arrive() -> None:
     link, delivered = FakeLink(), list[str]()
-    outbox = Outbox(link, "dead-letters/")
+    outbox = Outbox(link, "dead-letters/", foreign=True)
     for topic in ("receipts/a.b", "receipts/c", "receipts/d"):
         outbox.put(topic, b"{}", lambda topic=topic: delivered.append(topic))
     for _ in range(SURE):
@@ -29,7 +29,7 @@ def test_the_message_at_which_the_connection_ends_each_time_is_left_out_and_the_
 
 def test_connections_that_are_lost_for_other_reasons_leave_nothing_out() -> None:
     link, delivered = FakeLink(), list[str]()
-    outbox = Outbox(link, "dead-letters/")
+    outbox = Outbox(link, "dead-letters/", foreign=True)
     for number in range(20):
         outbox.put(f"receipts/a.{number}", b"{}", lambda number=number: delivered.append(str(number)))
         lose(link, outbox)
@@ -41,3 +41,15 @@ def test_connections_that_are_lost_for_other_reasons_leave_nothing_out() -> None
     link.published.clear()
     outbox.put("receipts/a.20", b"{}")
     assert link.published
+
+
+def test_our_own_broker_may_die_as_often_as_it_will() -> None:
+    link, delivered = FakeLink(), list[str]()
+    outbox = Outbox(link, "dead-letters/", foreign=False)
+    for topic in ("receipts/a.b", "receipts/c"):
+        outbox.put(topic, b"{}", lambda topic=topic: delivered.append(topic))
+    for _ in range(3 * SURE):
+        lose(link, outbox)
+    assert delivered == []
+    link.confirm()
+    assert delivered == ["receipts/a.b", "receipts/c"]
