@@ -52,7 +52,6 @@ class External:
         self._rights = needs.tried(topics) if claims else {}
         self._unheard = set[str]()  # of them: what has not come back on this connection
         self._judged = False  # it has had its time
-        self._served = False  # a broker with several nodes could do all that is needed, once
         nodes = process.config.broker.nodes
         self._link = Link(
             loop,
@@ -177,13 +176,12 @@ class External:
             self._link.publish(self._home, homes.announcement(config), qos=1, retain=True)
             self._loop.call_later(HEARD_S, self._unclaimed, self._generation)
         wrong, remark = self._wrong()
-        if (wrong or self._missing or self._unheard) and self._retry is None:
+        if (wrong or self._unheard) and self._retry is None:
             self._retry = self._loop.call_later(AGAIN_S, self._try, self._generation)
         if wrong:
             self._say("degraded", f"{self._link.address}: {wrong}")
         elif self._claim == "heard" or not config.dispatcher:
             # a home of drivers only lives under the root of another home, on purpose, and needs no claim
-            self._served = len(self._process.config.broker.nodes) > 1
             self._say("ready", remark, broker_generation=self._generation)
 
     def _unclaimed(self, generation: str) -> None:
@@ -199,13 +197,10 @@ class External:
         if denied or (passes_on_nothing and added):
             denied += [*added, *([topics.probe("#", "").removesuffix("/")] if passes_on_nothing else [])]
             return f"nothing comes back on {', '.join(denied)}: {self._cure()}", ""
-        lost = self._missing if self._served and passes_on_nothing and "order" not in self._missing else ""
-        if self._missing and not lost:
+        if self._missing:
             also = f"; if it can: {self._cure()}" if passes_on_nothing else ""
             return f"{self._missing}{also}", ""
-        # a node died, and with it what its cluster has stored: the room goes on meanwhile
-        remarks = [f"{lost}, since the home has come here"] if lost else []
-        remarks += [f"nothing comes back on {', '.join(added)}: {self._cure()}"] if added else []
+        remarks = [f"nothing comes back on {', '.join(added)}: {self._cure()}"] if added else []
         if not self._wildcard:
             remarks.append(f"no {WILDCARD}: {PAGE} says what that means")
         return "", "; ".join(remarks)
