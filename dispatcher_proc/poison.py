@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Poison:
     """`one_by_one`: nothing else is to be on its way, so that it is certain which message it is.
 
-    `foreign`: it is somebody else's broker. Our own takes every topic, and however often it dies it is no message's fault.
+    `foreign`: it is somebody else's broker. Our own takes every topic: however often it dies, no message is to blame.
     """
 
     def __init__(self, *, foreign: bool) -> None:
