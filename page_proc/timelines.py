@@ -15,15 +15,16 @@ from page_proc.replies import Refused
 
 DOCUMENT_BYTES = 4 << 20
 LOAD_S, ORDER_S = 15.0, 3.0  # a document of 4 MiB on a slow machine
-# order -> the states that say that it is done; () = any that is new
+# order -> the states that say that it is done
 WANTED: dict[str, tuple[str, ...]] = {
     "play": ("playing", "ended"),
     "pause": ("paused",),
     "resume": ("playing", "ended"),
-    "seek": (),
+    "seek": ("loaded", "playing", "paused", "ended"),
     "stop": ("loaded",),
-    "load": (),
 }
+# what it is to begin from: a state of before may say `playing`, too, and be told once a second
+_TO = {"play": "from_ms", "seek": "position_ms"}
 _FROM = {"pause": ("playing",), "resume": ("paused",)}  # the states in which there is something to do
 
 State = dict[str, Any]
@@ -76,10 +77,12 @@ class Timelines:
             raise Refused(409, f"{name} is {status}: there is nothing to {word}", timeline=before)
         if word == "stop" and status == "loaded":
             return before
-        payload = msgspec.json.encode(fields) if fields else b""
-        return await self._order(
-            name, word, payload, lambda state: not wanted or state.get("status") in wanted, ORDER_S
-        )
+        to = (fields.get(_TO[word]) or 0) if word in _TO else None
+
+        def enough(state: State) -> bool:
+            return state.get("status") in wanted and (to is None or _is_at(state, to))
+
+        return await self._order(name, word, msgspec.json.encode(fields) if fields else b"", enough, ORDER_S)
 
     def take(self, levels: list[str], payload: bytes, retained: bool) -> None:
         if not self._waiting or retained:
@@ -113,3 +116,12 @@ class Timelines:
         finally:
             self._waiting.remove(waiting)
         raise Refused(503, f"no answer within {within_s:g} s: the dispatcher is not running, or has much to read")
+
+
+def _is_at(state: State, to_ms: float) -> bool:
+    """Whether this is the state of one that has just gone there."""
+    position, duration = state.get("position_ms"), state.get("duration_ms")
+    if not isinstance(position, int | float) or not isinstance(duration, int | float):
+        return True
+    to_ms = min(to_ms, duration)
+    return int(to_ms) <= position <= to_ms + ORDER_S * 1000

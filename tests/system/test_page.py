@@ -164,6 +164,8 @@ def test_a_timeline_is_loaded_played_paused_moved_and_stopped(browser):
     assert (status, state["status"], state["title"]) == (200, "loaded", "A film")
     status, state = browser.post("/api/timelines/film/play", {"from_ms": 1000, "loop": True})
     assert (status, state["status"], state["loop"]) == (200, "playing", True)
+    # right after another state: what that says of where it is, is no answer
+    assert 20_000 <= browser.post("/api/timelines/film/seek", {"position_ms": 20_000})[1]["position_ms"] < 30_000
     status, state = browser.post("/api/timelines/film/load", FILM | {"title": "Another"})
     assert (status, state["next"]["title"]) == (200, "Another")
     assert browser.post("/api/timelines/film/pause")[1]["status"] == "paused"
