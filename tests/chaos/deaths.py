@@ -23,7 +23,7 @@ class KillBurst(Fault):
     """Five kills at once, of anybody."""
 
     def __init__(self, programs: list[str]) -> None:
-        self.disturbs = tuple(programs)
+        self.disturbs = (*programs, "page")
 
     def strike(self, arena: Arena) -> None:
         killed = {}

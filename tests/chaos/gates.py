@@ -16,7 +16,8 @@ class Gates:
     def __init__(self, home: Home) -> None:
         self._loop = _loop
         self._watcher = GateWatcher(self._loop, home.path / "run")
-        names = ("broker", "dispatcher", *home.drivers)
+        page = ("page",) if home.config.get("page") else ()
+        names = ("broker", "dispatcher", *home.drivers, *page)
         self._watches = {name: self._watcher.watch(name, lambda _watch: None) for name in names}
 
     def close(self) -> None:

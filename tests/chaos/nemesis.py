@@ -21,6 +21,7 @@ from tests.chaos.misc_faults import (
     Restarts,
     StopAll,
 )
+from tests.chaos.page_faults import DeafReaders, StopByPage
 from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
 from tests.chaos.sweeps import Swept, SweptAll
 
@@ -28,7 +29,13 @@ SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")
 
 
 def everything(
-    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
+    programs: list[str],
+    chance: random.Random,
+    *,
+    external: bool = False,
+    pair: bool = False,
+    remote: bool = False,
+    page: bool = False,
 ) -> list[Fault]:
     """Each fault once, in a random order; which device it hits is chance."""
     devices = [name for name in programs if name not in ("broker", "dispatcher")]
@@ -66,12 +73,13 @@ def everything(
         faults += [*(NodeDies() for _ in range(4)), NodeDiesToo(), NodeStandsStill()]
     else:
         faults += [Outage()] if external else [Restarts(), PortTaken(), Descriptors()]
+    if page:
+        faults += [Kill("page"), Pause("page"), DeafReaders()]
+        faults += [StopByPage(program) for program in ("broker", "dispatcher", device())]
     chance.shuffle(faults)
     return faults
 
 
-def forever(
-    programs: list[str], chance: random.Random, *, external: bool = False, pair: bool = False, remote: bool = False
-) -> Iterator[Fault]:
+def forever(programs: list[str], chance: random.Random, **which: bool) -> Iterator[Fault]:
     while True:
-        yield from everything(programs, chance, external=external, pair=pair, remote=remote)
+        yield from everything(programs, chance, **which)

@@ -21,7 +21,7 @@ from typing import Any
 
 from effectd.messages import history
 from effectd.supervision.control import Supervisor
-from tests.chaos import checker, events, nemesis, witness
+from tests.chaos import checker, events, nemesis, page_faults, witness
 from tests.chaos.deaths import Kill
 from tests.chaos.director import Director
 from tests.chaos.events import Struck
@@ -100,6 +100,7 @@ def run(
     external: bool = False,
     pair: bool = False,
     remote: bool = False,
+    page: bool = False,
     nodes: Sequence[Node] = (),
     tell: Callable[[str], None] = print,
     timelines: bool = True,
@@ -133,7 +134,7 @@ def run(
             there = witness.device(DEVICES["wind"], aside_port, "wind", None, {}, host=link.aside)
             devices["wind"] = {"kind": "remote", "effects": DEVICES["wind"]}
             _far_home(stack, link, far_port, there)
-        home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, **top))
+        home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, page=page, **top))
         home.config["effects"]["flash"] = {}
         home.write()
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
@@ -178,6 +179,8 @@ def run(
                 outcome.complaints.append("the witness lost its own connection: this run says nothing")
             # the last effects that are on have to end as well
             wait_for(lambda: all(said == witness.OFF for said in watching.last.values()), 10, "every device off")
+            if page:
+                wait_for(lambda: not page_faults.untrue(arena), 10, "the page shows what is so")
         except AssertionError as error:
             outcome.complaints.append(str(error))
         finally:
@@ -271,7 +274,7 @@ def main() -> int:
     if given.only_kills:
         outcome = run(given.seed, given.minutes * 60, 25, only_kills, pause_s=0.6, **STEADY)
     else:
-        which = {"external": given.external, "pair": given.pair, "remote": given.remote}
+        which = {"external": given.external, "pair": given.pair, "remote": given.remote, "page": True}
         faults = mixed(**which)
         outcome = run(given.seed, given.minutes * 60, given.rate, faults, timelines=not given.no_timelines, **which)
     print(outcome)

@@ -36,7 +36,7 @@ def _mosquitto() -> None:
 
 
 def each_fault_once(programs: list[str], chance: random.Random) -> Iterator[Fault]:
-    faults = nemesis.everything(programs, chance)
+    faults = nemesis.everything(programs, chance, page=True)
     yield from [fault for fault in faults if not isinstance(fault, LONG)]
     yield Pause(chance.choice(programs))
 
@@ -49,7 +49,7 @@ def judged(outcome: Outcome) -> None:
 
 
 def test_whatever_is_done_to_a_home_every_effect_gets_one_true_end_and_everything_is_ready_again() -> None:
-    outcome = storm.run(SEED, 60, 60, each_fault_once, pause_s=0.15)
+    outcome = storm.run(SEED, 60, 60, each_fault_once, page=True, pause_s=0.15)
     judged(outcome)
     assert sum(outcome.verdict.faults.values()) >= 25
     assert outcome.verdict.effects >= 500
