@@ -18,7 +18,7 @@ from tests.system.home import REPOSITORY, wait_for
 from tests.system.init_home import InitHome
 
 OTHER = "3.13"
-PACKAGES = {"effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc"}
+PACKAGES = {"effectd", "broker_proc", "dispatcher_proc", "drivers", "buttons_proc", "page_proc"}
 
 
 def pythons() -> list[str]:
@@ -45,13 +45,14 @@ def wheel() -> Iterator[Path]:
         yield next(Path(folder).glob("*.whl"))
 
 
-def test_the_wheel_has_the_four_packages_and_the_files_of_a_home_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_has_the_packages_the_files_of_a_home_and_of_the_page_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
         template = {name: archive.read(name).decode() for name in names if name.startswith("effectd/template/")}
     assert {name.split("/")[0] for name in names} == PACKAGES
     others = {"effectd/py.typed", "drivers/py.typed", "effectd/cli/storm.json"}
-    assert {name for name in names if not name.endswith(".py")} == {*template, *others}
+    static = {f"page_proc/static/{path.name}" for path in (REPOSITORY / "page_proc" / "static").iterdir()}
+    assert {name for name in names if not name.endswith(".py")} == {*template, *others, *static}
     for page in ("config.yaml", "supervisor.conf", "docs/configuration.md", "docs/config.schema.json"):
         assert template.pop(f"effectd/template/{Path(page).name}") == (REPOSITORY / page).read_text()
     assert template == {}
