@@ -96,6 +96,8 @@ def _schemas() -> dict[str, Schema]:
     template = "#/components/schemas/{name}"
     structs = (answers.Receipt, published._Published, Row)
     _, made = msgspec.json.schema_components(structs, ref_template=template)
+    for schema in made.values():  # a docstring, whose indents depend on the version of Python
+        schema["description"] = re.sub(r"\s+", " ", schema["description"])
     effect = made.pop("_Published")
     receipt = made["Receipt"]
     receipt["properties"]["status"]["enum"] = ["accepted", *sorted(answers.FINAL)]
