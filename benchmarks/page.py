@@ -19,6 +19,8 @@ from tests.system.browser import Browser
 from tests.system.home import Client, Home, wait_for
 
 DEVICES, HZ, SECONDS, PAGES = 60, 20, 10.0, 3
+RUNS = 5  # one killed oftener within a minute is braked
+PAUSE_S = 0.03  # a device of 60 Hz is free again
 
 
 def starts(home: Home, runs: int) -> tuple[list[float], list[float]]:
@@ -42,6 +44,7 @@ def answered(ask: Any, runs: int) -> list[float]:
         status, said = ask()
         found.append((time.perf_counter() - began) * 1000)
         assert status == 200, said
+        time.sleep(PAUSE_S)
     return found
 
 
@@ -49,11 +52,11 @@ def small() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     with Home(page=True) as home:
         home.start_ready()
         browser = Browser(home.config["page"]["port"])
-        ready, cpu = starts(home, 7)
+        ready, cpu = starts(home, RUNS)
         time.sleep(2)
         figures_ = {
             "exec -> ready, s (median)": round(figures.percentile(ready, 0.5), 2),
-            "exec -> ready, s (worst of 7)": round(max(ready), 2),
+            f"exec -> ready, s (worst of {RUNS})": round(max(ready), 2),
             "CPU until ready, s (least)": round(min(cpu), 2),
             "PSS, nobody looks, MB": round(pss(home.pid("page")), 1),
         }
