@@ -25,6 +25,7 @@ from effectd.access.access import Access
 from effectd.access.tls import tls_context
 from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
+from effectd.program.braked import braked
 from effectd.program.process import Process
 
 RETRY_S = 0.5  # a port that becomes free sends no notice
@@ -59,10 +60,7 @@ async def _serve(process: Process) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
-    if process.wait_s:
-        process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), process.wait_s)
+    await braked(process, stopping)
     if not stopping.is_set():
         await Embedded(process, loop, stopping).run()
 

@@ -1,7 +1,6 @@
 """The program: its parts, the way of a message to them, its start and its end."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -14,6 +13,7 @@ from effectd.base.errors import ConfigError
 from effectd.config import reader
 from effectd.config.part import connection
 from effectd.config.reader import Config
+from effectd.program.braked import braked
 from effectd.program.broker_session import BrokerSession
 from effectd.program.holds import FILE, Holds
 from effectd.program.process import Process
@@ -51,13 +51,9 @@ async def _serve(process: Process) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     process.serve(loop, stopping.set)
-    if process.wait_s:
-        process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), process.wait_s)
-        if stopping.is_set():
-            return
-        process.wait_s = 0.0
+    await braked(process, stopping)
+    if stopping.is_set():
+        return
     page = Page(process, loop, stopping)
     loop.add_signal_handler(signal.SIGHUP, page.reload)
     if process.hung_up:

@@ -37,7 +37,7 @@ def others_home() -> Iterator[Home]:
     with Home() as home:
         need("setpriv", "util-linux")
         if as_nobody("-c", "import effectd.cli.send").returncode:
-            pytest.skip("this checkout cannot be read by another user")
+            cannot("this checkout cannot be read by another user")
         home.start()
         home.wait_ready()
         yield home
