@@ -116,8 +116,8 @@ def build(timeline: Timeline, config: Config) -> Generator[None, None, Score]:
     length = timeline.duration if timeline.fixed else max(builder.end, timeline.duration)
     score = Score(timeline, length, [], builder.problems())
     planned = builder.planned
-    # as numbers 40,000 are sorted in some ms, by a function in many
-    for count, key in enumerate(sorted(command.at << _PLANNED | at for at, (command, _) in enumerate(planned))):
+    builder.order.sort()  # as numbers 40,000 are sorted in some ms, by a function in many
+    for count, key in enumerate(builder.order):
         if count % _SLICE == 0:
             yield
         command, intensity = planned[key & (1 << _PLANNED) - 1]
@@ -127,7 +127,7 @@ def build(timeline: Timeline, config: Config) -> Generator[None, None, Score]:
 
 
 class _Builder:
-    """`planned`: the commands, each with its intensity; `end`: of the last effect (ms)."""
+    """`planned`: the commands, each with its intensity; `order`: when and which; `end`: of the last effect (ms)."""
 
     def __init__(self, timeline: Timeline, config: Config) -> None:
         self._config, self._devices = config, config.devices
@@ -138,6 +138,7 @@ class _Builder:
         self._taken_by_none: Counter[str] = Counter()
         self._too_long: set[str] = set()
         self.planned: list[tuple[Command, float]] = []
+        self.order: list[int] = []
         self.end = 0
 
     def take(self, n: int, effect: Effect) -> None:
@@ -155,7 +156,9 @@ class _Builder:
             return
         self.end = max(self.end, effect.timestamp + (resolved.duration or 0))
         self._check_length(n, resolved, names)
-        self.planned += [(each, float(resolved.intensity)) for each in self._commands(n, effect, resolved, names)]
+        for command in self._commands(n, effect, resolved, names):
+            self.order.append(command.at << _PLANNED | len(self.planned))
+            self.planned.append((command, float(resolved.intensity)))
 
     def problems(self) -> tuple[Problem, ...]:
         for effect_type, count in self._taken_by_none.items():

@@ -13,7 +13,7 @@ from dispatcher_proc.admission import Admission
 from dispatcher_proc.conductor import Conductor
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.holding import Holding
-from dispatcher_proc.loader import Loader
+from dispatcher_proc.loader import WAITING, Loader
 from dispatcher_proc.origin import Origin
 from dispatcher_proc.part import Handler, Message, Part
 from dispatcher_proc.receipts import Receipts
@@ -154,7 +154,9 @@ class Timelines(Part):
             return
         shows = self.conductor.shows
         held = sum(len(show.score.timeline.effects) for show in shows.values() if show.score is not None)
-        if self._loader.full or held > MOST_EFFECTS or (name not in shows and len(shows) >= MOST):
+        if self._loader.full:
+            self._refuse(message, f"overload: {WAITING} timelines wait to be read; load it again when one is loaded")
+        elif held > MOST_EFFECTS or (name not in shows and len(shows) >= MOST):
             self._refuse(message, f"overload: at most {MOST} timelines with {MOST_EFFECTS} effects in all")
         else:
             self._loader.document(name, message.payload)

@@ -69,6 +69,7 @@ class Client:
         token = f"cli-{name}-{secrets.token_hex(4)}"
         self.client_id = tree.client_id(token) if own else f"effectd-{token}"  # the home's own ids are for its socket
         self.sent: dict[str, Sent] = {}
+        self.losses = 0  # of the connection
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
         self._last_failure = ""
@@ -156,6 +157,7 @@ class Client:
 
     def _down(self, why: str) -> None:
         if why:  # else it is our own goodbye
+            self.losses += 1
             self._failed(why)
             self._on_down(why)
 

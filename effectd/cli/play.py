@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from effectd.messages.topics import DEVICE_ID as NAME
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
 ANSWER_S = 15.0  # for a document of 4 MiB on a slow machine
 _LARGE = 64 * 1024  # every broker takes so much
+_SENT = 2  # times
+_CURE = (
+    "effectd doctor says how much passes, and a file in the folder timelines of the home needs no broker: "
+    "it is there when the dispatcher starts (effectd restart dispatcher)"
+)
 _SEEK_MS = 5000
 _BAR = 24
 _DRAW_S = 0.1
@@ -73,20 +79,39 @@ class Player:
         self._tty = sys.stdout.isatty()
         self._shown = ""
         self._ordered: set[str] = set()  # topics
+        self._taken = self._cut = False  # the broker has the document; the connection was lost before it had
 
     def run(self, data: bytes, from_ms: int, *, loop: bool) -> int:
         for sig in (signal.SIGINT, signal.SIGTERM):
             self._client.loop.add_signal_handler(sig, self._end)
-        if data:
-            self._order("load", data)
-            if not self._wait(self._is_loaded):
-                return self._gave_up("load", len(data))
+        if data and not self._load(data):
+            return self._gave_up("load", len(data))
         self._order("play", json.dumps({"from_ms": from_ms, "loop": loop}).encode())
         self._fresh = False
         if not self._wait(lambda: self._fresh and self._state.get("status") in ("playing", "ended")):
             return self._gave_up("play")
         with Keys(self._client.loop, self._pressed):
             return self._follow()
+
+    def _load(self, data: bytes) -> bool:
+        """Whether the room has it. It is sent again where the connection is lost on the way, which may be chance."""
+        for _ in range(_SENT):
+            self._taken, losses = False, self._client.losses
+            self._order("load", data, self._take_ack)
+            self._cut = False
+            if self._wait(lambda losses=losses: self._is_loaded() or self._is_cut(losses)) and not self._cut:
+                return True
+            if not self._cut or not self._client.until(lambda: self._client.link.up, CONNECT_S):
+                return False
+        return False
+
+    def _is_cut(self, losses: int) -> bool:
+        """Whether the connection was lost before the broker had the document."""
+        self._cut = not self._taken and self._client.losses > losses
+        return self._cut
+
+    def _take_ack(self) -> None:
+        self._taken = True
 
     def _follow(self) -> int:
         while not self._quit and self._state.get("status") in ("playing", "paused"):
@@ -101,11 +126,11 @@ class Player:
             typer.echo()
         return 0 if self._quit or self._state.get("status") == "ended" else EX_OTHER
 
-    def _order(self, word: str, payload: bytes) -> None:
+    def _order(self, word: str, payload: bytes, acked: Callable[[], None] | None = None) -> None:
         topic = self._topics.timeline(self._name, word)
         self._ordered.add(topic)
         try:
-            self._client.link.publish(topic, payload, qos=1)
+            self._client.link.publish(topic, payload, qos=1, acked=acked)
         except BrokerLost:
             pass  # what was asked for does not come, and that is said
 
@@ -124,7 +149,7 @@ class Player:
         if self._refused:
             typer.echo(f"{self._name}: {style.clean(self._refused, 400)}", err=True)
             return EX_OTHER
-        typer.echo(no_answer(word, size, self._client.trouble), err=True)
+        typer.echo(no_answer(word, size, self._client.trouble, cut=self._cut, taken=self._taken), err=True)
         return EX_TEMPFAIL
 
     def _take(self, message: Message) -> None:
@@ -192,13 +217,17 @@ class Player:
         return style.clean(text)
 
 
-def no_answer(word: str, size: int, trouble: str) -> str:
-    """What may be the reason; `size`: bytes that were sent."""
-    told = [trouble] if trouble else []
-    if size > _LARGE:
-        told.append(f"another broker than effectd's own may refuse a message of {size} bytes: see its limits")
-    why = f" ({'; '.join(told)})" if told else ""
-    return f"no answer to {word}{why}; see: effectd health"
+def no_answer(word: str, size: int, trouble: str, *, cut: bool = False, taken: bool = False) -> str:
+    """What may be the reason; `size`: bytes that were sent, `cut`: each time the connection was lost meanwhile."""
+    if cut and size > _LARGE:
+        why = f"the broker ends the connection when a message of {size} bytes comes (mosquitto: max_packet_size)"
+        return f"{why}; {_CURE}"
+    if taken and size > _LARGE:
+        return (
+            f"no answer to {word}: the broker has taken the {size} bytes, and the room has not got them. A broker may "
+            f"drop what is too large without a word (mosquitto: message_size_limit); {_CURE}"
+        )
+    return f"no answer to {word}{f' ({trouble})' if trouble else ''}; see: effectd health"
 
 
 def _level(intensity: float | str) -> str:

@@ -19,7 +19,7 @@ from effectd.base.rounds import next_round
 from effectd.config.address import Address
 from effectd.program.nodes import QUIET, Nodes
 from effectd.program.session import Pipe, Session
-from effectd.program.stream import PUBACK, PUBLISH, Stream, length
+from effectd.program.stream import PUBACK, PUBLISH, Packet, Stream, length
 
 KEEPALIVE_S = 10
 _GRANT_S, _GRANT_OF_SEVERAL_S = 5.0, 2.0  # to the CONNACK; where other nodes wait to be tried
@@ -254,7 +254,7 @@ class Link:
         elif self.on_failure is not None and self.wanted:
             self.on_failure(why)
 
-    def _take(self, packet: bytes, at: int) -> None:
+    def _take(self, packet: Packet, at: int) -> None:
         """One packet from the broker; what is behind its fixed header begins at `at`."""
         kind = packet[0] & 0xF0
         if kind == PUBLISH:
@@ -270,9 +270,9 @@ class Link:
             session.loop_read()
             self._act(session)
 
-    def _message(self, packet: bytes, at: int) -> None:
+    def _message(self, packet: Packet, at: int) -> None:
         body = at + 2 + int.from_bytes(packet[at : at + 2], "big")
-        name = packet[at + 2 : body]
+        name = bytes(packet[at + 2 : body])
         if packet[0] & 6 and self._stream is not None:
             self._stream.send(bytes((PUBACK, 2)) + packet[body : body + 2])
             body += 2
@@ -281,7 +281,7 @@ class Link:
         except UnicodeDecodeError:
             return
         try:
-            self._on_message(topic, packet[body:], bool(packet[0] & 1))
+            self._on_message(topic, bytes(packet[body:]), bool(packet[0] & 1))
         except Exception:  # once a message: a defect met by one message must not deafen the link for the next
             log.exception("a message on %s could not be handled", topic)
 

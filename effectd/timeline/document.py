@@ -62,11 +62,20 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    @property
+    def full(self) -> bool:
+        """Whether further ones are only counted."""
+        return len(self._found) >= PROBLEMS
+
     def add(self, problem: Problem) -> None:
         if len(self._found) < PROBLEMS:
             self._found.append(problem)
         else:
             self._more += 1
+
+    def count(self, more: int) -> None:
+        """So many that nobody will be told of one by one."""
+        self._more += more
 
     def all(self) -> tuple[Problem, ...]:
         more = (Problem(0, 0, "", f"and {self._more} more problems"),) if self._more else ()
@@ -78,11 +87,17 @@ def last_end(effects: Sequence[Effect]) -> int:
     return max((effect.timestamp + (effect.duration or 0) for effect in effects), default=0)
 
 
+_COUNTED = 2000  # effects, some 0.3 ms
+
+
 def made(
     kind: str, effects: list[Effect], problems: Problems, *, title: str = "", length: int | None = None
-) -> Timeline:
+) -> Reading:
     """`length` (ms): what the document itself says; one that is shorter than its effects is told."""
-    end = last_end(effects)
+    end = 0
+    for at in range(0, len(effects), _COUNTED):
+        end = max(end, last_end(effects[at : at + _COUNTED]))
+        yield
     if length is not None and length < end:
         problems.add(Problem(0, 0, "duration", f"{length} ms; the last effect ends at {end} ms", "as it stands"))
     return Timeline(

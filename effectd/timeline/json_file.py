@@ -3,6 +3,8 @@
 Theirs is known by its `metadata`.
 """
 
+import codecs
+from collections.abc import Generator
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +14,7 @@ from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.base.near import did_you_mean
 from effectd.messages import published
 from effectd.messages.effect import Effect
-from effectd.timeline import plain_effect, playsem
+from effectd.timeline import pieces, plain_effect, playsem
 from effectd.timeline.document import (
     EFFECTS,
     LENGTH_MS,
@@ -24,9 +26,10 @@ from effectd.timeline.document import (
     text_of,
     too_many,
 )
-from effectd.timeline.places import byte_place, items
+from effectd.timeline.places import byte_place, elements, items
 
 SLICE = 100  # effects, some 0.2 ms, or 2 ms of unusual ones
+_CHECKED = 128 << 10  # bytes at one go, some 0.2 ms where they are not ASCII
 _UNUSED = ("id", "idempotency_key", "ttl_ms", "expires_at", "message_id")  # without a meaning in a timeline
 _KEYS = ("title", "duration", "priority", "effects")
 
@@ -50,8 +53,31 @@ _names = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def steps(data: bytes) -> Reading:
-    """Raises TimelineRefused: of our own JSON at the first effects that break a rule, at most `PROBLEMS` of them."""
-    text_of(data)
+    """Raises TimelineRefused: of our own JSON with the effects that break a rule, at most `PROBLEMS` of them."""
+    yield from _check_utf8(data)
+    found = yield from pieces.pieces(data)
+    try:
+        document = yield from _opened(found.rest)
+    except TimelineRefused:
+        yield from _opened(data)  # which says where in the whole
+        raise
+    if isinstance(document, _Theirs):
+        title, length, priority = str(document.metadata.get("title", "")), document.total_duration, None
+    else:
+        title, length, priority = document.title or "", document.duration, document.priority
+    theirs = isinstance(document, _Theirs)
+    reader = _Reader(data, priority, theirs=theirs)
+    for begin, end in found.cut:
+        yield from reader.read(pieces.values(data[begin:end]), begin, end)
+    yield from reader.read(document.effects, found.first, None)
+    if reader.problems and not theirs:
+        raise TimelineRefused(*reader.problems.all())
+    name = "Python_PlaySEM JSON" if theirs else "JSON"
+    return (yield from made(name, reader.effects, reader.problems, title=title, length=length))
+
+
+def _opened(data: bytes) -> Generator[None, None, "_Theirs | _Document"]:
+    """What is said of the whole, and the effects, still as bytes."""
     theirs = "metadata" in _keys(data)
     yield
     document: _Theirs | _Document
@@ -62,23 +88,67 @@ def steps(data: bytes) -> Reading:
     if len(document.effects) > EFFECTS:
         raise too_many()
     yield
-    if isinstance(document, _Theirs):
-        title, length, priority = str(document.metadata.get("title", "")), document.total_duration, None
-    else:
-        title, length, priority = document.title or "", document.duration, document.priority
-    effects: list[Effect] = []
-    wrong: list[tuple[int, str, str]] = []  # the effect's number, its type, what is wrong
-    for number, raw in enumerate(document.effects):
+    return document
+
+
+class _Reader:
+    """Collects the effects, and what is wrong with those that are none."""
+
+    def __init__(self, data: bytes, priority: int | None, *, theirs: bool) -> None:
+        self._data, self._priority, self._theirs = data, priority, theirs
+        self.effects: list[Effect] = []
+        self.problems = Problems()
+        self._read = 0
+        self._line, self._counted = 1, 0  # the line at that byte
+
+    def read(self, raws: list[msgspec.Raw], begin: int | None, end: int | None) -> Generator[None, None, None]:
+        """The elements that stand from the byte `begin` to `end` (None: to the end of the list)."""
+        wrong: list[tuple[int, str]] = []
+        for at, raw in enumerate(raws):
+            try:
+                self.effects.append(_effect(raw, self._priority, theirs=self._theirs))
+            except (EffectRefused, EffectMalformed, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                wrong.append((at, str(error)))
+            if at % SLICE == SLICE - 1:
+                yield
+        if wrong:
+            self._place(wrong, begin, end)
+        self._read += len(raws)
+        yield
+
+    def _place(self, wrong: list[tuple[int, str]], begin: int | None, end: int | None) -> None:
+        """Line and column of each; those that are only counted need none."""
+        if self.problems.full:
+            self.problems.count(len(wrong))
+            return
+        if begin is None:
+            begin, text = 0, self._data.decode(errors="replace")
+            places = items(text, "effects")
+        else:
+            text = self._data[begin:end].decode(errors="replace")
+            places = elements(text, 0)[0]
+        self._line += self._data.count(b"\n", self._counted, begin)
+        before = len(self._data[self._data.rfind(b"\n", 0, begin) + 1 : begin].decode(errors="replace"))
+        line, self._counted, counted = self._line, begin, 0
+        for number, why in wrong:
+            at = places[number]
+            line, counted = line + text.count("\n", counted, at), at
+            last = text.rfind("\n", 0, at)
+            column = at - last if last >= 0 else before + at + 1
+            missing = why.replace("publish on effects/<type> or name it in the payload", "each effect names its type")
+            element, assumed = f"effects[{self._read + number}]", "left out" if self._theirs else ""
+            self.problems.add(Problem(line, column, element, missing, assumed))
+
+
+def _check_utf8(data: bytes) -> Generator[None, None, None]:
+    """Raises TimelineRefused. A character that a slice cuts in two is looked at with the next one."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at in range(0, len(data), _CHECKED):
         try:
-            effects.append(_effect(raw, priority, theirs=theirs))
-        except (EffectRefused, EffectMalformed, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            wrong.append((number, "effects", str(error)))
-        if number % SLICE == SLICE - 1:
-            yield
-    problems = _placed(data, wrong, assumed="left out" if theirs else "")
-    if wrong and not theirs:
-        raise TimelineRefused(*problems.all())
-    return made("Python_PlaySEM JSON" if theirs else "JSON", effects, problems, title=title, length=length)
+            decoder.decode(data[at : at + _CHECKED], at + _CHECKED >= len(data))
+        except UnicodeDecodeError:
+            text_of(data)  # says at which byte
+        yield
 
 
 def _keys(data: bytes) -> dict[str, msgspec.Raw]:
@@ -111,21 +181,6 @@ def _effect(raw: msgspec.Raw, priority: int | None, *, theirs: bool) -> Effect:
     if effect.timestamp > LENGTH_MS or (effect.duration or 0) > LENGTH_MS:
         raise EffectRefused("timestamp", f"a timeline is at most {LENGTH_MS} ms long")
     return msgspec.structs.replace(effect, id="")
-
-
-def _placed(data: bytes, wrong: list[tuple[int, str, str]], assumed: str) -> Problems:
-    problems = Problems()
-    if wrong:
-        text = data.decode(errors="replace")
-        places = items(text, "effects")
-        line, counted = 1, 0
-        for number, element, why in wrong:
-            at = places[number]
-            line, counted = line + text.count("\n", counted, at), at
-            column = at - text.rfind("\n", 0, at)
-            missing = why.replace("publish on effects/<type> or name it in the payload", "each effect names its type")
-            problems.add(Problem(line, column, f"{element}[{number}]", missing, assumed))
-    return problems
 
 
 def _refused(data: bytes, error: Exception) -> TimelineRefused:

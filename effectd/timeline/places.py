@@ -29,17 +29,24 @@ def items(text: str, key: str) -> list[int]:
         at = _end(skip(_end(skip(at)) + 1))
         if name != key or text[at] != "[":
             at = _raw(text, at)[1]
-        else:
-            found.clear()  # of a repeated key the last one counts
-            at = _end(skip(at + 1))
-            while text[at] != "]":
-                found.append(at)
-                at = _end(skip(_raw(text, at)[1]))
-                at = _end(skip(at + (text[at] == ",")))
+        else:  # of a repeated key the last one counts
+            found, at = elements(text, at + 1)
             at += 1
         at = _end(skip(at))
         at += text[at] == ","
     return found
+
+
+def elements(text: str, at: int) -> tuple[list[int], int]:
+    """Where each element of a list begins that begins at `at`, behind its bracket; and where the list ends."""
+    skip = partial(_SPACE.match, text)
+    found: list[int] = []
+    at = _end(skip(at))
+    while at < len(text) and text[at] != "]":
+        found.append(at)
+        at = _end(skip(_raw(text, at)[1]))
+        at = _end(skip(at + (text[at : at + 1] == ",")))
+    return found, at
 
 
 def _end(match: re.Match[str] | None) -> int:

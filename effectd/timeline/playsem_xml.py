@@ -61,7 +61,7 @@ class PlaySem:
             why = "no effect found: this is neither MPEG-V's SEM (its namespaces are missing) nor Python_PlaySEM's XML"
             raise TimelineRefused(Problem(self._root.line, self._root.column, self._root.name[:64], why))
         length = min(int(self._length), LENGTH_MS) if re.fullmatch("[0-9]{1,12}", self._length) else None
-        return made("Python_PlaySEM XML", self._effects, self._problems, title=self._title, length=length)
+        return (yield from made("Python_PlaySEM XML", self._effects, self._problems, title=self._title, length=length))
 
     def _close(self, element: Element, values: dict[str, str]) -> None:
         if "type" not in values:

@@ -47,8 +47,12 @@ def steps(data: bytes) -> Reading:
         raise TimelineRefused(*problems.all())
     found.sort(key=lambda each: each[0])
     first = found[0][0] if found else 0.0
-    effects = [msgspec.structs.replace(effect, timestamp=round(at - first)) for at, effect in found]
-    return made("history", effects, problems)
+    effects: list[Effect] = []
+    for number, (at, effect) in enumerate(found):
+        effects.append(msgspec.structs.replace(effect, timestamp=round(at - first)))
+        if number % _SLICE == 0:
+            yield
+    return (yield from made("history", effects, problems))
 
 
 def _effect(event: Any, sent: set[str], sets: set[tuple[str, int, str]]) -> Effect | None:

@@ -79,7 +79,7 @@ class Sem:
 
     def finish(self) -> Reading:
         effects = yield from sem_ends.settle(self._entries, self._problems)
-        return made("MPEG-V SEM", effects, self._problems)
+        return (yield from made("MPEG-V SEM", effects, self._problems))
 
     def _begin(self, root: Element) -> None:
         if not root.namespace:

@@ -62,4 +62,4 @@ def steps(data: bytes) -> Reading:
         effects.append(Effect(id="", effect_type=effect_type, intensity=level, duration=0, timestamp=at))
         if len(effects) > EFFECTS:
             raise too_many()
-    return made("wind track", effects, problems)
+    return (yield from made("wind track", effects, problems))

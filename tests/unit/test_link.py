@@ -214,7 +214,7 @@ def test_packets_come_out_whole_however_they_are_cut(payloads, shares):
     stream = Stream(
         loop,
         ours,
-        take=lambda packet, at: taken.append(packet[at:]),
+        take=lambda packet, at: taken.append(bytes(packet[at:])),
         sent=lambda: None,
         broken=lambda why: taken.append(why.encode()),
     )
@@ -228,6 +228,25 @@ def test_packets_come_out_whole_however_they_are_cut(payloads, shares):
     assert taken[:-1] == [b"\0\x01t" + payload for payload in payloads]
     stream.close()
     loop.close()
+
+
+def test_a_large_message_comes_whole_and_those_after_it_in_their_order(peer, loop):
+    sock = peer.greet()
+    large = bytes(range(256)) * 12_000
+    sender = threading.Thread(target=sock.sendall, args=(publish(b"before") + publish(large) + publish(b"after"),))
+    sender.start()
+    loop.until(lambda: len(peer.heard) == 3)
+    sender.join()
+    assert peer.heard == [b"before", large, b"after"]
+
+
+def test_a_large_message_at_which_the_link_is_dropped_harms_nothing(peer, loop):
+    sock = peer.greet()
+    peer.link._on_message = lambda *_: peer.link.drop()
+    sender = threading.Thread(target=sock.sendall, args=(publish(b"x" * 200_000),))
+    sender.start()
+    loop.until(lambda: not peer.link.up)
+    sender.join()
 
 
 def test_what_is_no_mqtt_ends_the_connection(peer, loop):
