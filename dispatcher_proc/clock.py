@@ -95,6 +95,7 @@ class Clock(Part):
     def _packets(self) -> None:
         """Of what has come, the newest counts."""
         assert self._socket is not None
+        assert isinstance(self._wanted, ArtNetClock)
         newest = None
         for _ in range(100):
             try:
@@ -104,10 +105,10 @@ class Clock(Part):
             except OSError as error:
                 self._lost(str(error))
                 return
-            found = timecode.decode(packet)
+            found = timecode.position(packet, self._wanted.offset)
             newest = newest if found is None else found
-        if newest is not None and self._follower is not None and isinstance(self._wanted, ArtNetClock):
-            self._follower.heard(timecode.since(newest, timecode.offset_ms(self._wanted.offset)))
+        if newest is not None and self._follower is not None:
+            self._follower.heard(newest)
 
     def _lines(self) -> None:
         assert self._socket is not None
@@ -145,8 +146,6 @@ class Clock(Part):
             log.warning("the clock of timelines: %s; it is tried again each second", why)
             self._said = why
         self._close()
-        if isinstance(self._wanted, MpvClock) and self._follower is not None:
-            self._follower.stand()
         self._again = self._loop.call_later(AGAIN_S, self._open)
 
     def _close(self) -> None:

@@ -12,6 +12,7 @@ from effectd.base.errors import EffectRefused
 from effectd.config.reader import Config
 from effectd.config.schema import Device
 from effectd.messages.effect import DEFAULT_TTL_MS, Effect
+from effectd.timeline import recorded
 from effectd.timeline.document import Problem, Problems, Timeline
 
 TTL_MS = 500  # so late a short effect may begin, as after a restart of its driver; a long one as any other
@@ -131,6 +132,7 @@ class _Builder:
 
     def __init__(self, timeline: Timeline, config: Config) -> None:
         self._config, self._devices = config, config.devices
+        self._moved = timeline.kind != recorded.KIND  # its times are those at which devices were told
         self._problems = Problems()
         for problem in timeline.problems:
             self._problems.add(problem)
@@ -184,7 +186,7 @@ class _Builder:
         """One command, or one for each delay among the devices; never before the start of the timeline."""
         groups: dict[tuple[int, int], tuple[str, ...]] = {}
         for name in names:
-            delay = delays(self._devices[name])
+            delay = delays(self._devices[name]) if self._moved else (0, 0)
             groups[delay] = (*groups.get(delay, ()), name)
         duration, split = resolved.duration or 0, len(groups) > 1
         for (up, down), share in groups.items():

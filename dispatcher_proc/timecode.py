@@ -1,4 +1,4 @@
-"""Art-Net's timecode: the bytes of one ArtTimeCode packet -> ms (Art-Net 4, "ArtTimeCode"); pure."""
+"""Art-Net's timecode: the bytes of one ArtTimeCode packet -> a position in ms (Art-Net 4, "ArtTimeCode"); pure."""
 
 import re
 
@@ -6,30 +6,33 @@ BYTES = 19
 _ID, _OPCODE = b"Art-Net\0", b"\x00\x97"
 _RATES = (24, 25, 30, 30)  # film, EBU, SMPTE drop, SMPTE; drop counts 30 and leaves numbers out
 _DROP = 2
-DAY_MS = 24 * 3600 * 1000
+_OFFSET = re.compile(r"(\d+):(\d+):(\d+)(?::(\d+))?")
 
 
-def decode(packet: bytes) -> float | None:
-    """ms since 00:00:00:00; None for what is no such packet."""
+def position(packet: bytes, offset: str) -> float | None:
+    """ms since the timecode `offset`; negative before it, and right over midnight. None for what is no such packet.
+
+    All of it by the packet's own count: a day of drop frames is 86.4 ms shorter than one of the sun. The frames of
+    `offset` are 25 a second.
+    """
+    label = _label(packet)
+    begin = _OFFSET.fullmatch(offset)
+    if label is None or begin is None:
+        return None
+    hours, minutes, seconds, frames, kind = label
+    begins = _ms(int(begin[1]), int(begin[2]), int(begin[3]), 0, kind) + int(begin[4] or 0) * 40
+    day = _ms(24, 0, 0, 0, kind)
+    return (_ms(hours, minutes, seconds, frames, kind) - begins + day / 2) % day - day / 2
+
+
+def _label(packet: bytes) -> tuple[int, int, int, int, int] | None:
+    """Hours, minutes, seconds, frames, and the number of the rate."""
     if len(packet) < BYTES or packet[:8] != _ID or packet[8:10] != _OPCODE:
         return None
     frames, seconds, minutes, hours, kind = packet[14:19]
     if kind >= len(_RATES) or frames >= _RATES[kind] or seconds > 59 or minutes > 59 or hours > 23:
         return None
-    return _ms(hours, minutes, seconds, frames, kind)
-
-
-def offset_ms(text: str) -> float:
-    """`01:00:00:00` or `01:00:00`, its frames counted at 25 a second. Raises ValueError."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)(?::([01]\d|2[0-4]))?", text)
-    if found is None:
-        raise ValueError(f"{text!r}: a timecode such as 01:00:00:00")
-    return _ms(int(found[1]), int(found[2]), int(found[3]), int(found[4] or 0), 1)
-
-
-def since(at: float, offset: float) -> float:
-    """The position in a timeline that begins at `offset`: negative before it, and right over midnight."""
-    return (at - offset + DAY_MS / 2) % DAY_MS - DAY_MS / 2
+    return hours, minutes, seconds, frames, kind
 
 
 def _ms(hours: int, minutes: int, seconds: int, frames: int, kind: int) -> float:

@@ -21,7 +21,7 @@ from effectd.config.reader import Config
 from effectd.messages.topics import DEVICE_ID as NAME
 
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
-ANSWER_S = 15.0  # for a document of 4 MiB on a slow machine
+ANSWER_S, ANSWER_MIB_S = 5.0, 2.5  # and for each MiB of a document, on a slow machine
 _LARGE = 64 * 1024  # every broker takes so much
 _SENT = 2  # times
 _CURE = (
@@ -99,7 +99,7 @@ class Player:
             self._taken, losses = False, self._client.losses
             self._order("load", data, self._take_ack)
             self._cut = False
-            if self._wait(lambda losses=losses: self._is_loaded() or self._is_cut(losses)) and not self._cut:
+            if self._wait(lambda losses=losses: self._is_loaded() or self._is_cut(losses), len(data)) and not self._cut:
                 return True
             if not self._cut or not self._client.until(lambda: self._client.link.up, CONNECT_S):
                 return False
@@ -134,8 +134,9 @@ class Player:
         except BrokerLost:
             pass  # what was asked for does not come, and that is said
 
-    def _wait(self, condition: Any, *, always: bool = False) -> bool:
-        end = time.monotonic() + ANSWER_S
+    def _wait(self, condition: Any, size: int = 0, *, always: bool = False) -> bool:
+        """Whether it comes true; `size`: bytes of what was sent."""
+        end = time.monotonic() + ANSWER_S + ANSWER_MIB_S * size / (1 << 20)
         while not condition() and not self._refused and (always or not self._quit):
             if time.monotonic() >= end:
                 return False

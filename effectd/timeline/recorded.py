@@ -13,6 +13,7 @@ from effectd.messages import history, published
 from effectd.messages.effect import DEFAULT_TTL_MS, Effect
 from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, TimelineRefused, made, too_many
 
+KIND = "history"
 _SLICE = 200  # lines
 _decoder = msgspec.json.Decoder(history.AnyEvent)
 
@@ -52,7 +53,7 @@ def steps(data: bytes) -> Reading:
         effects.append(msgspec.structs.replace(effect, timestamp=round(at - first)))
         if number % _SLICE == 0:
             yield
-    return (yield from made("history", effects, problems))
+    return (yield from made(KIND, effects, problems))
 
 
 def _effect(event: Any, sent: set[str], sets: set[tuple[str, int, str]]) -> Effect | None:

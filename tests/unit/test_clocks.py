@@ -26,24 +26,36 @@ def packet(hours: int, minutes: int, seconds: int, frames: int, kind: int) -> by
         ((1, 0, 0, 24, 1), 3_600_960.0),
         ((0, 1, 0, 2, 2), 1800 * 1001 / 30),  # 00:00:59:29 is followed by 00:01:00:02
         ((0, 10, 0, 0, 2), 17982 * 1001 / 30),
-        ((23, 59, 59, 29, 3), timecode.DAY_MS - 1000 / 30),
+        ((11, 59, 59, 29, 3), 12 * 3_600_000 - 1000 / 30),
     ],
 )
 def test_timecode_is_read_at_each_rate(said: tuple[int, int, int, int, int], ms: float) -> None:
     assert len(packet(*said)) == timecode.BYTES
-    assert timecode.decode(packet(*said)) == pytest.approx(ms)
+    assert timecode.position(packet(*said), "00:00:00") == pytest.approx(ms)
 
 
 @given(st.binary(max_size=40))
 def test_no_packet_breaks_the_reader(data: bytes) -> None:
     for each in (data, b"Art-Net\0\x00\x97" + data):
-        found = timecode.decode(each)
-        assert found is None or 0 <= found < timecode.DAY_MS
+        found = timecode.position(each, "00:00:00:00")
+        assert found is None or abs(found) <= 12 * 3_600_000
 
 
 def test_a_position_is_right_over_midnight_and_negative_before_the_offset() -> None:
-    assert timecode.since(1000, timecode.offset_ms("23:59:59:00")) == 2000
-    assert timecode.since(timecode.offset_ms("00:59:50"), timecode.offset_ms("01:00:00:00")) == -10_000
+    assert timecode.position(packet(0, 0, 1, 0, 1), "23:59:59:00") == 2000
+    assert timecode.position(packet(0, 59, 50, 0, 1), "01:00:00:00") == -10_000
+    assert timecode.position(packet(1, 0, 0, 5, 1), "01:00:00:02") == 120
+
+
+@pytest.mark.parametrize(("kind", "fps"), [(0, 24), (1, 25), (2, 30), (3, 30)])
+def test_the_last_frame_of_a_day_is_followed_by_the_first_of_the_next(kind: int, fps: int) -> None:
+    frame = 1001 / 30 if kind == 2 else 1000 / fps
+    begin = "23:50:00:00"
+    last, first = (timecode.position(packet(*at, kind), begin) for at in ((23, 59, 59, fps - 1), (0, 0, 0, 0)))
+    assert last is not None
+    assert first is not None
+    assert first - last == pytest.approx(frame)
+    assert first == pytest.approx(600_000, abs=2)
 
 
 @pytest.fixture
@@ -78,6 +90,23 @@ def test_it_plays_with_the_clock_within_a_frame_and_idles_within_100_ms_when_it_
     frames(room, follower, 15_000, 5)
     assert room.levels() == {"fan": 40}
     assert len(room.sent) == count + 2
+
+
+def test_with_drop_frames_it_goes_on_over_midnight_in_step(room: Room) -> None:
+    follower = Follower(room.conductor, "film")
+    show = room.conductor.shows["film"]
+    labels = [(23, 59, second, frame, 2) for second in range(50, 60) for frame in range(30)]
+    labels += [(0, 0, second, frame, 2) for second in range(10) for frame in range(30)]
+    counts = set()
+    for number, label in enumerate(labels):
+        room.after(1001 / 30)
+        position = timecode.position(packet(*label), "23:59:45")
+        assert position is not None
+        follower.heard(position)
+        if number > 1:
+            counts.add(len(room.sent))
+            assert abs(show.position(room.now()) - position) < 1001 / 30, label
+    assert len(counts) == 1, "no jump: nothing was restored"
 
 
 def test_a_jump_is_a_seek_and_the_end_of_the_clock_is_a_second_of_its_own_and_then_idle(room: Room) -> None:

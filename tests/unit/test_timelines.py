@@ -1,5 +1,6 @@
 """Timelines, played on a clock that the test moves: what each device does at each moment, whatever is asked."""
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -473,6 +474,33 @@ def test_cues_end_in_the_ambience_again_whatever_their_priority(room: Room) -> N
     room.conductor.play("cue1")
     assert room.after(500) == {}
     assert len(set(room.ids)) == len(room.ids)
+
+
+def test_a_looped_hour_of_ambience_under_two_hundred_cues_is_what_each_of_them_ends_in(room: Room) -> None:
+    hour = [wind(minute * 60_000, 60_000, 10 + minute, priority=4) for minute in range(60)]
+    room.load("ambience", *hour, duration=3_600_000)
+    room.conductor.play("ambience", loop=True)
+    room.after(1)
+    show = room.conductor.shows["ambience"]
+    for number in range(200):
+        room.load("cue", wind(0, 700, 90, priority=number % 10))
+        room.conductor.play("cue")
+        room.conductor.play("cue")  # a button that bounces
+        wanted = 10 + int(show.position(room.now()) // 60_000)
+        assert room.after(300) == {"fan": 90 if number % 10 >= 4 else wanted}
+        room.after(29_900)
+        assert room.levels() == {"fan": 10 + int(show.position(room.now()) // 60_000)}, number
+    assert show.status == "playing"
+    assert show.position(room.now()) == pytest.approx(200 * 30_200 + 1 - 3_600_000)
+    assert len(set(room.ids)) == len(room.ids)
+
+
+def test_no_wall_clock_moves_a_timeline(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summer time begins, NTP steps, somebody sets the date: only the monotonic clock counts."""
+    path = FOLDER / "everything.sem"
+    jumps = itertools.cycle((3600.0, 0.0, -3600.0))
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0 + next(jumps))
+    assert commands(path, config) == path.with_name(path.name + ".commands").read_text()
 
 
 def test_a_paused_timeline_gets_nothing_back_and_a_live_effect_is_not_followed_by_one(room: Room) -> None:
