@@ -1,6 +1,7 @@
 """Python_PlaySEM's own XML: Effect elements without a namespace; values in attributes or child elements, in ms."""
 
 import re
+from collections.abc import Generator
 from typing import Any
 
 from effectd.messages import location
@@ -54,6 +55,10 @@ class PlaySem:
                 self._open[-1][1].setdefault(_NAMES[lower], text.strip())
         elif lower == "title" and not self._title:
             self._title = text.strip()[:200]
+
+    def between(self) -> Generator[None, None, None]:
+        """Nothing is left to do of what was read."""
+        yield from ()
 
     def finish(self) -> Reading:
         yield

@@ -3,6 +3,8 @@
 What an Effect says becomes an effect in `sem_effect`; what ends what is decided in `sem_ends` when all are read.
 """
 
+from collections.abc import Generator
+
 from msgspec import Struct
 
 from effectd.timeline import sem_ends
@@ -10,6 +12,7 @@ from effectd.timeline.document import EFFECTS, Problem, Problems, Reading, made,
 from effectd.timeline.element import Element
 from effectd.timeline.sem_effect import TIMES, Entry, SemEffect
 
+_AT_ONCE = 100  # effects, some 2 ms: a few bytes may refer to thousands
 _SKIPPED = ("SupplementalInformation", "DescriptionMetadata")
 _INHERITED = (  # SEMBaseAttributes, and the time: what a group says of its children
     *("activate", "active", "duration", "fade", "priority", "intensity-value", "intensity-range", "location"),
@@ -21,6 +24,14 @@ class _Group(Struct):
     attributes: dict[str, str]
     declared: str = ""  # its id, inside Declarations
     members: list[SemEffect] = []
+
+
+class _Reference(Struct):
+    """What is still to be made of a reference: `effects` as declared, `inherited` where it stands."""
+
+    effects: list[SemEffect]
+    element: Element | None  # None: they are no reference's, and come behind one
+    inherited: dict[str, str]
 
 
 class Sem:
@@ -36,6 +47,8 @@ class Sem:
         self._declared: dict[str, list[SemEffect]] = {}
         self._effect: SemEffect | None = None
         self._entries: list[Entry] = []
+        self._made = 0  # entries, since the last `between`
+        self._waiting: list[_Reference] = []
         self._below = 0  # elements open within the effect
 
     def start(self, element: Element) -> None:
@@ -77,6 +90,17 @@ class Sem:
             if self._declaring and group.declared:
                 self._declare(group.declared, group.members)
 
+    def between(self) -> Generator[None, None, None]:
+        """Make the effects of references that a slice had too many of."""
+        self._made = 0
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            for effect in each.effects:
+                self._enter(effect if each.element is None else effect.referred_to(each.element, each.inherited))
+                if self._made >= _AT_ONCE:
+                    self._made = 0
+                    yield
+
     def finish(self) -> Reading:
         effects = yield from sem_ends.settle(self._entries, self._problems)
         return (yield from made("MPEG-V SEM", effects, self._problems))
@@ -110,6 +134,13 @@ class Sem:
             if name := effect.element.attributes.get("id"):
                 self._declare(name, [effect])
             return
+        if self._waiting:
+            self._waiting.append(_Reference([effect], None, {}))
+        else:
+            self._enter(effect)
+
+    def _enter(self, effect: SemEffect) -> None:
+        self._made += 1
         self._entries += effect.entries(self._scale, self._problems)
         if len(self._entries) > EFFECTS:
             raise too_many()
@@ -125,12 +156,15 @@ class Sem:
             known = ", ".join(list(self._declared)[:5]) or "none"
             self._say(element, f"uri: {name[:40]!r} is not declared; declared are {known}", "left out")
             return
-        for effect in self._declared[name]:
-            again = effect.referred_to(element, self._inherited())
-            if self._declaring:
-                self._say(element, "a reference within Declarations is not resolved", "left out")
-                return
-            self._take(again)
+        if self._declaring:
+            self._say(element, "a reference within Declarations is not resolved", "left out")
+            return
+        reference = _Reference(self._declared[name], element, self._inherited())
+        if self._waiting or self._made + len(reference.effects) > _AT_ONCE:
+            self._waiting.append(reference)
+            return
+        for effect in reference.effects:
+            self._enter(effect.referred_to(element, reference.inherited))
 
     def _say(self, element: Element, problem: str, assumed: str) -> None:
         self._problems.add(Problem(element.line, element.column, element.name[:64], problem, assumed))

@@ -4,6 +4,7 @@ Python's own expat and not lxml: it says the column of each element, holds no tr
 between live effects (docs/decisions/0022-timelines.md).
 """
 
+from collections.abc import Generator
 from typing import Protocol
 from xml.parsers import expat
 
@@ -29,6 +30,7 @@ class Handler(Protocol):
 
     def start(self, element: Element) -> None: ...
     def end(self, name: str, text: str) -> None: ...
+    def between(self) -> Generator[None, None, None]: ...
     def finish(self) -> Reading: ...
 
 
@@ -98,6 +100,8 @@ def steps(data: bytes) -> Reading:
     stream = _Stream()
     for at in range(0, len(data), SLICE_BYTES):
         stream.feed(data[at : at + SLICE_BYTES], last=False)
+        if stream.handler is not None:
+            yield from stream.handler.between()
         yield
     stream.feed(b"", last=True)
     assert stream.handler is not None  # expat wants a root element

@@ -71,3 +71,27 @@ def test_a_timeline_that_is_too_large_for_the_broker_is_said_and_everything_else
             lambda: client.json("timelines/large/state")[-1]["effects"] == 4000, what="as a file it needs no broker"
         )
         client.close()
+
+
+def test_a_document_that_is_larger_than_any_may_be_is_said_and_harms_nothing() -> None:
+    with Home() as home:
+        home.start_ready()
+        client = home.client("receipts/#", "timelines/+/state")
+        path = home.path / "huge.json"
+        path.write_bytes(b" " * (4 << 20) + json.dumps(SMALL).encode())
+        played = home.effectd("play", str(path))
+        assert played.returncode == 65
+        assert "a timeline has at most 4194304" in played.stderr
+        client.publish("timelines/huge/load", path.read_bytes())
+        wait_for(lambda: client.json("timelines/huge/state")[-1]["status"] == "refused", what="refused")
+        (problem,) = client.json("timelines/huge/state")[-1]["problems"]
+        assert "a timeline has at most 4194304" in problem["problem"]
+        need("mosquitto_pub", "mosquitto-clients")
+        path.write_bytes(b" " * (5 << 20))
+        topic = "timelines/huge/load"
+        command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(home.port), "-V", "311", "-q", "1", "-t", topic]
+        refused = subprocess.run([*command, "-f", str(path)], capture_output=True, text=True, timeout=30, check=False)
+        assert "connection was lost" in refused.stderr
+        wait_for(lambda: "are the most" in home.log("broker"), what="the broker says why")
+        client.publish("effects/light", {"id": "after", "duration": 50})
+        assert client.receipt("after")["status"] == "done"

@@ -115,6 +115,22 @@ def test_forty_thousand_effects_are_read_within_a_second_in_slices_of_ten_ms() -
     assert found.duration == 39_999 * 50 + 40
 
 
+def test_a_few_bytes_that_refer_to_thousands_of_effects_are_read_in_slices_too() -> None:
+    declared = f'<Declarations><GroupOfEffects id="g">{EFFECT * 500}</GroupOfEffects></Declarations>'
+    between = '<ReferenceEffect uri="#g" si:pts="7"/>' * 50
+    data = f"{SEM}{declared}{between}{EFFECT}</SEM>".encode()
+    steps, count = reading(data), 0
+    while True:
+        try:
+            next(steps)
+            count += 1
+        except StopIteration as end:
+            found: Timeline = end.value
+            break
+    assert count > 25_000 // 100 > len(data) // 4096
+    assert [effect.timestamp for effect in found.effects] == [7000] * 25_000 + [1000]
+
+
 def test_four_thousand_effects_need_six_megabytes() -> None:
     data = (
         '{"effects": [' + ",".join(f'{{"effect_type": "wind", "timestamp": {n}}}' for n in range(4000)) + "]}"
