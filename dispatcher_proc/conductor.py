@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from dispatcher_proc.held import AGAIN_MS, Held
+from dispatcher_proc.held import AGAIN_MS, Held, by_type
 from dispatcher_proc.runs import Runs
 from dispatcher_proc.score import Command, Score, Segment, aimed
 from dispatcher_proc.show import Show, Turn
@@ -168,6 +168,7 @@ class Conductor:
             self._restore(show, show.score.due(show.position(now)))
         for command in turn.fire:
             sent = self._named(show, command, command.effect)
+            self._make_way(command.devices if sent.intensity else (), sent)
             self._submit(sent, show)
             for device in command.devices:
                 segment = show.score.segment(device, command) if show.score is not None else None
@@ -183,8 +184,11 @@ class Conductor:
         now = self._at
         for device, held in list(self._held.items()):
             if held.until <= now + 1e-6:
+                wanted = self._wanted(device, held.show) if held.may_be_on(self._present(device)) else None
+                if wanted is not None:
+                    self._make_way([device], wanted[1].command.effect)
                 del self._held[device]
-                if self._is_theirs(device, held) and (wanted := self._wanted(device, held.show)) is not None:
+                if wanted is not None:
                     self._give_back(device, *wanted)
                 elif self._is_open(held.id):  # it may begin late; a pause or stop that comes before still ends it
                     self._held[device] = msgspec.structs.replace(held, until=now + AGAIN_MS)
@@ -208,11 +212,7 @@ class Conductor:
         due = show.score.due(show.position(self._at))
         coming = {device: segment.command.effect.priority for device, segment in due.items()}
         coming |= {device: command.effect.priority for command in show.comes_next() for device in command.devices}
-        left = [
-            device
-            for device in self._devices_of(show)
-            if coming.get(device, -1) < self._held[device].command.effect.priority
-        ]
+        left = [device for device in self._devices_of(show) if coming.get(device, -1) < self._held[device].priority]
         self._leave(left)
         self._restore(show, due)
         self._changed(show)
@@ -221,30 +221,33 @@ class Conductor:
     def _devices_of(self, show: Show) -> list[str]:
         return [device for device, held in self._held.items() if held.show is show]
 
-    def _is_theirs(self, device: str, held: Held) -> bool:
-        """Whether the device still has an effect of that timeline, as far as anybody knows."""
-        present = self._present(device)
-        return not present or any(each.startswith(f"{held.show.name}.") for each in present)
-
     def _leave(self, devices: Iterable[str], *, others: bool = True) -> None:
         """The effects of a timeline end on these devices: others take over there, or they are idled."""
-        idle: dict[tuple[str, str], list[str]] = {}
+        idle: dict[str, Held] = {}
         back: list[tuple[str, Show, Segment]] = []
         now = self._at
         for device in devices:
             held = self._held.pop(device)
-            if (held.until > now or self._is_open(held.id)) and self._is_theirs(device, held):
+            if (held.until > now or self._is_open(held.id)) and held.may_be_on(self._present(device)):
                 wanted = self._wanted(device, held.show) if others else None
                 if wanted is not None:
                     back.append((device, *wanted))
-                if wanted is None or wanted[1].command.effect.priority < held.command.effect.priority:
-                    idle.setdefault((held.show.name, held.command.effect.effect_type), []).append(device)
-        for (name, effect_type), names in idle.items():
-            show = self.shows[name]
-            off = Effect(id=f"{name}.{self.runs.new()}.off", effect_type=effect_type, intensity=0, duration=0)
-            self._submit(aimed(off, tuple(names)), show)
+                if wanted is None or wanted[1].command.effect.priority < held.priority:
+                    idle[device] = held
+        self._idle(idle)
         for device, show, segment in back:
             self._give_back(device, show, segment)
+
+    def _idle(self, devices: dict[str, Held]) -> None:
+        for (name, effect_type), names in by_type(devices).items():
+            off = Effect(id=f"{name}.{self.runs.new()}.off", effect_type=effect_type, intensity=0, duration=0)
+            self._submit(aimed(off, names), self.shows[name])
+
+    def _make_way(self, devices: Iterable[str], coming: Effect) -> None:
+        """For a driver what ends just now is still on, and a higher one would refuse what follows: off with it."""
+        there = {device: held for device in devices if (held := self._held.get(device)) is not None}
+        ending = {device: held for device, held in there.items() if held.until <= self._at + 1e-6}
+        self._idle({d: h for d, h in ending.items() if h.priority > coming.priority and h.may_be_on(self._present(d))})
 
     def _wanted(self, device: str, gone: Show) -> tuple[Show, Segment] | None:
         """The highest and latest that another playing timeline wants on the device now."""
@@ -286,7 +289,7 @@ class Conductor:
     def _hold(self, show: Show, device: str, command: Command, until: float, id_: str = "") -> None:
         """Remember it as the last that was fired there, unless something higher of another timeline is on."""
         held = self._held.get(device)
-        higher = held is not None and held.command.effect.priority > command.effect.priority
+        higher = held is not None and held.priority > command.effect.priority
         if held is None or held.show is show or not higher or held.until <= self._at:
             self._held[device] = Held(show, command, until, id_ or self._id(show, command))
 

@@ -1,5 +1,7 @@
 """What a timeline has fired at a device, and until when it is on there."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
 
 from dispatcher_proc.score import Command
@@ -15,3 +17,20 @@ class Held(Struct):
     command: Command
     until: float
     id: str
+
+    @property
+    def priority(self) -> int:
+        return self.command.effect.priority
+
+    def may_be_on(self, present: Sequence[str]) -> bool:
+        """Whether the device still has an effect of that timeline, as far as anybody knows; `present` are ids."""
+        return not present or any(each.startswith(f"{self.show.name}.") for each in present)
+
+
+def by_type(devices: Mapping[str, Held]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The devices by the timeline and the effect type that are on there."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for device, held in devices.items():
+        key = held.show.name, held.command.effect.effect_type
+        found[key] = (*found.get(key, ()), device)
+    return found

@@ -66,7 +66,8 @@ class Show:
 
     def play(self, now: float, from_ms: float = 0.0, *, loop: bool = False) -> bool:
         """Whether it begins anew; False: there is nothing to play, or this is the same `play` once more."""
-        if self.score is None or (self.status == "playing" and now - self._played_at < TWICE_MS):
+        twice = self.status == "playing" and self.next is None and now - self._played_at < TWICE_MS
+        if self.score is None or twice:
             return False
         if self.next is not None:
             self.score, self.next = self.next, None

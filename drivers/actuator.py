@@ -196,11 +196,11 @@ class Actuator:
 
     def _holder(self) -> Effect | None:
         """Whose priority a newcomer has to reach: what waits, else what is being applied, else what is on."""
+        moving = self._moving.effect if self._moving is not None and not self._overdue else None
+        holder = self._on if moving is None else moving
         if self._waiting.effect is not None or self._off_due:  # what is on and about to go off holds nothing
-            return self._waiting.effect
-        moving = self._moving.effect if self._moving is not None else None
-        holder = moving if moving is not None and moving.intensity and not self._overdue else self._on
-        return holder if holder is not None and holder.intensity else None  # on its way down it holds nothing either
+            holder = self._waiting.effect
+        return holder if holder is not None and holder.intensity else None  # nor does an off, or the way down to it
 
     def _expired(self, effect: Effect) -> None:
         self._ack(effect, "expired", "its deadline passed while it waited for the device")

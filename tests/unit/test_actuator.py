@@ -212,6 +212,22 @@ def test_intensity_0_ends_what_is_on_of_any_priority_and_what_waits(priority):
     assert [level for _, level in bench.driven] == [100, 0]
 
 
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_an_off_that_waits_or_is_applied_holds_nothing_nor_does_what_it_ends(is_applied):
+    bench = Bench().run()
+    bench.send(priority=9, duration=0)
+    bench.loop.advance(1)
+    bench.brings_out = False
+    bench.send(0, priority=9, duration=0)
+    if is_applied:
+        assert bench.actuator.next() is not None
+    low = bench.send(30, priority=0, duration=0)
+    if is_applied:
+        bench.actuator.moved()
+    bench.run().loop.advance(1)
+    assert bench.acks[low] == "done"
+
+
 def test_on_its_way_down_a_device_holds_no_priority():
     bench = Bench().run()
     bench.send(priority=9, duration=0)
