@@ -13,7 +13,6 @@ from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.reader import Config
 from effectd.config.schema import ArtNetClock, MpvClock
 
-LOOK_S = 0.05
 AGAIN_S = 1.0
 _LINE_BYTES = 65_536
 
@@ -157,4 +156,4 @@ class Clock(Part):
     def _look(self) -> None:
         if self._follower is not None:
             self._follower.look()
-            self._next_look = self._loop.call_later(LOOK_S, self._look)
+            self._next_look = self._loop.call_later(self._follower.look_again_in() / 1000, self._look)

@@ -7,6 +7,7 @@ from dispatcher_proc.conductor import Conductor
 
 STILL_MS = 80.0  # the clock says the same for so long: it is paused
 GONE_MS = 1000.0  # it says nothing: so long the timeline goes on by itself
+LOOK_MS = 50.0
 EXACT_MS = 2.0  # a smaller difference is that of the network
 
 
@@ -49,6 +50,11 @@ class Follower:
         still = now - self._moved_at >= STILL_MS and now - self._heard_at < STILL_MS
         if still or now - self._heard_at >= GONE_MS:
             self.stand()
+
+    def look_again_in(self) -> float:
+        """ms until `look` may see that the clock stands."""
+        left = self._moved_at + STILL_MS - self._conductor.now()
+        return left + 1.0 if left > 0 else LOOK_MS
 
     def stand(self) -> None:
         """The clock stands still, or is gone."""

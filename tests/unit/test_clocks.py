@@ -109,6 +109,28 @@ def test_with_drop_frames_it_goes_on_over_midnight_in_step(room: Room) -> None:
     assert len(counts) == 1, "no jump: nothing was restored"
 
 
+@pytest.mark.parametrize("jitter", [-1, 0, 1])
+def test_a_film_that_stands_on_a_frame_is_idle_within_100_ms_however_its_frames_come(room: Room, jitter: int) -> None:
+    follower = Follower(room.conductor, "film")
+    looks: list[float] = []
+
+    def look() -> None:
+        looks.append(room.now())
+        follower.look()
+        room.loop.call_later(follower.look_again_in() / 1000, look)
+
+    look()
+    frames(room, follower, 5000, 50)
+    assert room.levels() == {"fan": 40}
+    stood = room.now()
+    for _ in range(2):
+        room.after(40 + jitter)
+        follower.heard(5000 + 49 * 40)
+    room.after(95 - (room.now() - stood))
+    assert room.levels() == {}
+    assert len(looks) < 2500 / 30, "no oftener than frames come"
+
+
 def test_a_jump_is_a_seek_and_the_end_of_the_clock_is_a_second_of_its_own_and_then_idle(room: Room) -> None:
     follower = Follower(room.conductor, "film")
     frames(room, follower, 5000, 10)
