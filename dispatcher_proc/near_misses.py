@@ -1,4 +1,4 @@
-"""Effects that nobody would hear, because their topic has a slip: one line in the log, with the right one."""
+"""Warns of effects published on a mistyped topic that no program subscribes to, and names the right topic."""
 
 import logging
 
@@ -6,7 +6,7 @@ from dispatcher_proc.part import Handler, Message, Part
 from effectd.base.once import Once
 from effectd.config.reader import Config
 
-SILENT_S = 3600.0  # after a line on a topic
+SILENT_S = 3600.0  # until a topic is logged again
 
 log = logging.getLogger(__name__)
 
