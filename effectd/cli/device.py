@@ -151,7 +151,7 @@ def driver_of(driven: Driven, buses: dict[str, Any]) -> tuple[tuple[str, ...], t
     if driven.bus is not None and driven.bus not in buses:
         known = list(buses)
         raise Refused(
-            f"--bus: {driven.bus!r} is no key of buses: (known: {', '.join(known) or 'none'})"
+            f"--bus: {driven.bus!r} is not a key of buses: (known: {', '.join(known) or 'none'})"
             + did_you_mean(driven.bus, known)
         )
     try:

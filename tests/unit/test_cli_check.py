@@ -170,7 +170,7 @@ def test_a_wrong_device_and_wrong_options_and_a_missing_program_are_all_told_at_
     config = config.replace("effects: [wind]", "effects: [wind]\n    options: {apply_ms: soon}")
     write(home, config, programs=("broker", "light", "fan"))
     lines = found(home)
-    assert lines[0].startswith("config.yaml:4: devices.light.effects: 'lihgt' is no key of effects:")
+    assert lines[0].startswith("config.yaml:4: devices.light.effects: 'lihgt' is not a key of effects:")
     assert lines[1].startswith("config.yaml:8: devices.fan.options.apply_ms: ")
     assert "no [program:dispatcher]" in lines[2]
     assert len(lines) == 3

@@ -158,7 +158,7 @@ def test_what_can_be_shared_is(home, kind, one, other):
         ("broker: {plugins: {a: 5}}", "broker.plugins.a", "must be a mapping"),
         ("broker: {prot: 1}", "broker.prot", "did you mean port?"),
         ("broker: {external: {}}", "broker.external", "host is missing; it must be text"),
-        ("devices:\n\tfan: {}", "", "a tab stands before the text; YAML is indented with blanks"),
+        ("devices:\n\tfan: {}", "", "a tab before the text; YAML is indented with spaces"),
     ],
 )
 def test_what_is_wrong_is_said_in_our_words(home, config, key, told):
