@@ -255,7 +255,7 @@ def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_i
     assert up.run(home, 0) == 78
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == bad.stdout.splitlines()[:2]
-    assert lines[2].startswith("what supervisor.conf lacks, ready to paste: ")
+    assert lines[2].startswith("what is missing in supervisor.conf, ready to paste: ")
     assert lines[3:] == ["nothing was started"]
     write(home)
     good = run()
