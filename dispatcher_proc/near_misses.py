@@ -26,4 +26,4 @@ class NearMisses(Part):
         if message.retained or not message.payload or not self._once.first(message.topic):
             return
         last = next((each for each in reversed(message.topic.split("/")) if each in self._types), "<type>")
-        log.warning("nobody listens on %r: effects are published on %s", message.topic, self._topics.effect(last))
+        log.warning("no program listens on %r: effects are published on %s", message.topic, self._topics.effect(last))

@@ -34,7 +34,7 @@ class Fence:
     def raise_(self, *, everything: bool = False) -> None:
         """A stop has arrived. Each has its own token, so that the answer to an earlier stop does not lower the fence.
 
-        `everything`: it was for all devices; this tells a dispatcher that was dead to stop its timelines, too.
+        `everything`: it was for all devices; a dispatcher that was dead then stops its timelines, too.
         """
         everything = everything or self._token.startswith(_ALL)
         self._set((_ALL if everything else b"") + b"%x" % time.monotonic_ns())
