@@ -125,7 +125,9 @@ class Api:
             raise Refused(400, "reason is a text, target a list of devices and zones")
         known = set(self._page.config.devices) | {z for d in self._page.config.devices.values() for z in d.zones}
         if unknown := [str(word) for word in target if word not in known]:
-            raise Refused(404, f"target: {unknown[0][:40]!r} is no device and no zone{did_you_mean(unknown[0], known)}")
+            raise Refused(
+                404, f"target: {unknown[0][:40]!r} is neither a device nor a zone{did_you_mean(unknown[0], known)}"
+            )
         asked = {"do": "hold", "name": name, "reason": reason, "target": target or None}
         return await self._hold(name, asked, holds.encode(reason, target))
 

@@ -75,7 +75,7 @@ def _broker(tree: Config) -> Line:
 def _reach(broker: Broker, host: str, *, tls: bool, insecure: bool) -> tuple[str, str]:
     """Who can reach a listener on `host`."""
     near, users = exposure.is_loopback(host), broker.users
-    who = "every program of this machine" if near else "everybody on the network"
+    who = "every program of this machine" if near else "anyone on the network"
     if not users:
         cure = "" if near else ": effectd user add NAME"
         what = "needs no login, and may do all but what our own programs do"

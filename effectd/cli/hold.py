@@ -25,7 +25,7 @@ def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
     known = _known(tree) if tree is not None else set(target)
     if unknown := [word for word in target if word not in known]:
         names = ", ".join(sorted(known)) + did_you_mean(unknown[0], known)
-        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {names}")
+        raise typer.BadParameter(f"{unknown[0]!r} is neither a device nor a zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
     return _ask(home, tree, name, request, holds.encode(reason, target))

@@ -66,9 +66,9 @@ def test_what_does_not_run_is_no_fault(room: Home) -> None:
 @pytest.mark.parametrize(
     ("broker", "about", "said"),
     [
-        ({"host": "0.0.0.0"}, "broker", "everybody on the network needs no login"),
+        ({"host": "0.0.0.0"}, "broker", "anyone on the network needs no login"),
         ({"host": "0.0.0.0", "users": {"anna": None}}, "broker", "in the clear: effectd certificate"),
-        ({"websocket": {"host": "0.0.0.0", "port": 9}}, "websocket", "everybody on the network needs no login"),
+        ({"websocket": {"host": "0.0.0.0", "port": 9}}, "websocket", "anyone on the network needs no login"),
         ({"users": {"anna": None}}, "users", "no password for anna: effectd user add NAME"),
         ({"tls": {"certfile": "no.pem"}}, "certificate", "No such file or directory"),
         ({"prot": 1}, "configuration", "unknown key"),
