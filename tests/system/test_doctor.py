@@ -90,7 +90,7 @@ def test_a_page_that_is_open_to_the_network_by_mistake_is_wrong(room: Home) -> N
     room.config["page"] = {"host": "0.0.0.0", "port": free_port()}
     room.write()
     assert lines(room, 1)["page"][1].endswith(
-        "everybody on the network needs no login, and may do all but what our own programs do: effectd user add NAME"
+        "anyone on the network needs no login, and may do all but what our own programs do: effectd user add NAME"
     )
 
 
