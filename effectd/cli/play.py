@@ -1,4 +1,4 @@
-"""`effectd play`: load a file into the room, or take a timeline that is there, play it, and show where it is."""
+"""`effectd play`: loads a file, or uses a loaded timeline, plays it, and shows its position."""
 
 import json
 import re
@@ -22,11 +22,11 @@ from effectd.messages.topics import DEVICE_ID as NAME
 
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
 ANSWER_S, ANSWER_MIB_S = 5.0, 2.5  # and for each MiB of a document, on a slow machine
-_LARGE = 64 * 1024  # every broker takes so much
+_LARGE = 64 * 1024  # every broker accepts messages of this size
 _SENT = 2  # times
 _CURE = (
-    "effectd doctor says how much passes, and a file in the folder timelines of the home needs no broker: "
-    "it is there when the dispatcher starts (effectd restart dispatcher)"
+    "effectd doctor shows which sizes pass, and a file in the folder timelines of the home needs no broker: "
+    "it is loaded when the dispatcher starts (effectd restart dispatcher)"
 )
 _SEEK_MS = 5000
 _BAR = 24
@@ -132,7 +132,7 @@ class Player:
         try:
             self._client.link.publish(topic, payload, qos=1, acked=acked)
         except BrokerLost:
-            pass  # what was asked for does not come, and that is said
+            pass  # the answer does not come, and that is reported
 
     def _wait(self, condition: Any, size: int = 0, *, always: bool = False) -> bool:
         """Whether it comes true; `size`: bytes of what was sent."""
@@ -166,7 +166,7 @@ class Player:
             self._refused = str(said.get("detail"))
 
     def _is_loaded(self) -> bool:
-        """Whether the room has our document, as what is played next or at once."""
+        """Whether the dispatcher has our document, to play next or now."""
         assert self._score is not None
         timeline = self._score.timeline
         shown = self._state.get("next") or self._state
@@ -219,14 +219,14 @@ class Player:
 
 
 def no_answer(word: str, size: int, trouble: str, *, cut: bool = False, taken: bool = False) -> str:
-    """What may be the reason; `size`: bytes that were sent, `cut`: each time the connection was lost meanwhile."""
+    """What may be the reason; `size`: bytes that were sent, `cut`: the connection was lost each time."""
     if cut and size > _LARGE:
-        why = f"the broker ends the connection when a message of {size} bytes comes (mosquitto: max_packet_size)"
+        why = f"the broker closes the connection on a message of {size} bytes (mosquitto: max_packet_size)"
         return f"{why}; {_CURE}"
     if taken and size > _LARGE:
         return (
-            f"no answer to {word}: the broker has taken the {size} bytes, and the room has not got them. A broker may "
-            f"drop what is too large without a word (mosquitto: message_size_limit); {_CURE}"
+            f"no answer to {word}: the broker has acknowledged the {size} bytes, but the dispatcher has not received "
+            f"them. A broker may silently drop a message that is too large (mosquitto: message_size_limit); {_CURE}"
         )
     return f"no answer to {word}{f' ({trouble})' if trouble else ''}; see: effectd health"
 

@@ -1,4 +1,4 @@
-"""A timeline that has been read: its effects in the document's order, and what was wrong with it."""
+"""A timeline document after reading: its effects in order, and the problems found."""
 
 from collections.abc import Generator, Sequence
 
@@ -9,11 +9,11 @@ from effectd.messages.effect import Effect
 DOCUMENT_BYTES = 4 << 20  # section 1 of the contract
 EFFECTS = 100_000
 LENGTH_MS = 7 * 24 * 3600 * 1000  # a week: no show is longer, but a wrong time base soon is
-PROBLEMS = 100  # told; the rest are only counted
+PROBLEMS = 100  # reported; the rest are only counted
 
 
 class Problem(Struct, frozen=True):
-    """`line` and `column` from 1, 0 = of the whole document; `assumed`: what was made of it, "" where nothing was."""
+    """`line` and `column` from 1, 0 = the whole document; `assumed`: what was assumed instead, "" = nothing."""
 
     line: int
     column: int
@@ -53,7 +53,7 @@ class TimelineRefused(Exception):
 
 
 class Problems:
-    """Collects what is wrong, up to a bound."""
+    """Collects problems, up to a limit."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
@@ -74,7 +74,7 @@ class Problems:
             self._more += 1
 
     def count(self, more: int) -> None:
-        """So many that nobody will be told of one by one."""
+        """Further ones, which are only counted."""
         self._more += more
 
     def all(self) -> tuple[Problem, ...]:
@@ -93,7 +93,7 @@ _COUNTED = 2000  # effects, some 0.3 ms
 def made(
     kind: str, effects: list[Effect], problems: Problems, *, title: str = "", length: int | None = None
 ) -> Reading:
-    """`length` (ms): what the document itself says; one that is shorter than its effects is told."""
+    """`length` (ms): as given by the document; one that is shorter than its effects is reported."""
     end = 0
     for at in range(0, len(effects), _COUNTED):
         end = max(end, last_end(effects[at : at + _COUNTED]))

@@ -35,8 +35,8 @@ def publish(port: int, home: Home, version: str) -> str:
 @pytest.mark.parametrize(
     ("setting", "said", "version", "told"),
     [
-        ("max_packet_size", "the broker ends the connection when a message of", "311", "connection was lost"),
-        ("message_size_limit", "the broker has taken the", "5", "Packet too large"),
+        ("max_packet_size", "the broker closes the connection on a message of", "311", "connection was lost"),
+        ("message_size_limit", "the broker has acknowledged the", "5", "Packet too large"),
     ],
 )
 def test_a_timeline_that_is_too_large_for_the_broker_is_said_and_everything_else_goes_on(

@@ -5,13 +5,13 @@ from effectd.cli.play import no_answer
 
 def test_a_broker_that_ends_the_connection_at_a_large_document_is_named_with_the_way_round_it() -> None:
     said = no_answer("load", 300_000, "", cut=True)
-    assert "the broker ends the connection when a message of 300000 bytes comes" in said
+    assert "the broker closes the connection on a message of 300000 bytes" in said
     assert "a file in the folder timelines" in said
 
 
 def test_a_broker_that_takes_a_large_document_and_hands_it_to_nobody_is_named() -> None:
     said = no_answer("load", 300_000, "", taken=True)
-    assert "the broker has taken the 300000 bytes, and the room has not got them" in said
+    assert "the broker has acknowledged the 300000 bytes, but the dispatcher has not received them" in said
     assert "message_size_limit" in said
 
 
