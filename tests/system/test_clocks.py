@@ -12,7 +12,7 @@ from tests.system.home import Client, Home, free_port, wait_for
 from tests.unit.test_clocks import packet
 from tests.unit.test_timelines import wind
 
-FILM = {"effects": [wind(0, 5000, 40), wind(5000, 5000, 80)]}
+FILM = {"effects": [wind(0, 12_000, 40), wind(12_000, 40_000, 80)]}
 
 
 def status(client: Client) -> str:
@@ -58,7 +58,7 @@ def test_a_timeline_follows_art_net_timecode_stands_with_it_jumps_with_it_and_su
             wait_for(lambda: client.state("wind")["intensity"] == 40, what="it plays")
             source.speed = 0
             wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="it stands")
-            source.frame, source.speed = 150, 1
+            source.frame, source.speed = 400, 1
             wait_for(lambda: client.state("wind")["intensity"] == 80, what="it goes on, further on")
         wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="the source is gone")
 
@@ -88,7 +88,7 @@ def test_a_timeline_follows_a_film_in_mpv_that_plays_pauses_seeks_and_ends(tmp_p
             wait_for(lambda: client.state("wind")["intensity"] == 40, what="it plays")
             order(path, "set_property", "pause", True)
             wait_for(lambda: status(client) == "paused" and not client.state("wind")["on"], what="paused with it")
-            order(path, "seek", 6, "absolute")
+            order(path, "seek", 16, "absolute")
             order(path, "set_property", "pause", False)
             wait_for(lambda: client.state("wind")["intensity"] == 80, what="it goes on, further on")
         finally:
