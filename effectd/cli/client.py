@@ -102,7 +102,7 @@ class Client:
     def connect(self, seconds: float) -> None:
         """Raises BrokerLost where no broker has answered within `seconds`."""
         self.open()
-        if not self.until(lambda: self.link.up, seconds):
+        if not self.loop.until(lambda: self.link.up, seconds):
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
 
     def listen(self, topic: str) -> None:
@@ -113,20 +113,10 @@ class Client:
         """Begin to connect; `link.up` says whether it is done."""
         self.link.open(self.address)
 
-    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Run the loop until `condition` holds; False if it does not within `seconds`."""
-        end = self.loop.call_later(seconds, lambda: None)
-        while not condition():
-            if self.loop.time() >= end.when:
-                return False
-            self.loop.turn()
-        end.cancel()
-        return True
-
     def messages(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> Iterator[Message]:
         """What arrives within `seconds`, as it arrives; ends earlier when `enough` holds and nothing is left."""
         end = time.monotonic() + seconds
-        while self.until(lambda: bool(self._inbox) or enough(), end - time.monotonic()) and self._inbox:
+        while self.loop.until(lambda: bool(self._inbox) or enough(), end - time.monotonic()) and self._inbox:
             yield self._inbox.popleft()
 
     def send(self, effect_id: str, topic: str, payload: bytes) -> Sent:

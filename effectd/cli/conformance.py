@@ -91,7 +91,7 @@ class Report:
         try:
             tries: tuple[Callable[[Link], Line], ...] = (self._retain_flag, self._cleared, self._words, self._size)
             for each in (*tries, self._round_trip):
-                if not self._until(lambda: link.up, WAIT_S):
+                if not self._loop.until(lambda: link.up, WAIT_S):
                     lines.append(Line(WRONG, "connection", "it is lost and does not come back"))
                     break
                 lines.append(each(link))
@@ -107,7 +107,7 @@ class Report:
             self._loop.turn()
         self.trouble = probe.trouble
         probe.close()
-        self._until(lambda: False, 0.2)  # until what was retained is cleared
+        self._loop.until(lambda: False, 0.2)  # until what was retained is cleared
         yield from (Line(WRONG if missing else OK, what) for what, missing in probe.missing.items())
         lacking = "" if probe.by_wildcard else "a program that comes later does not hear which holds stand"
         yield Line(OK if probe.by_wildcard else NOTE, WILDCARD, lacking)
@@ -132,15 +132,6 @@ class Report:
         link.open()
         return link
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        end = self._loop.call_later(seconds, lambda: None)
-        while not condition():
-            if self._loop.time() >= end.when:
-                return False
-            self._loop.turn()
-        end.cancel()
-        return True
-
     def _there_and_back(
         self, link: Link, word: str, payload: bytes, *, retain: bool = False, limit: float = WAIT_S
     ) -> tuple[bytes, bool] | None:
@@ -151,7 +142,7 @@ class Report:
             link.publish(topic, payload, qos=1, retain=retain)
         except BrokerLost:
             return None
-        self._until(lambda: topic in self._heard or not link.up, limit)
+        self._loop.until(lambda: topic in self._heard or not link.up, limit)
         return self._heard.get(topic, [None])[0]
 
     def _retain_flag(self, link: Link) -> Line:
@@ -168,7 +159,7 @@ class Report:
         link.close()
         self._heard.clear()
         link.open()
-        self._until(lambda: link.up, WAIT_S)
+        self._loop.until(lambda: link.up, WAIT_S)
         self._there_and_back(link, "last", b"of all")  # what is retained comes before it
         return Line(WRONG if self._heard.get(self._topic("flag")) else OK, what)
 

@@ -156,7 +156,7 @@ class Demo:
             broker, lamp = (watcher.watch(name, lambda _: None) for name in (programs.BROKER, light))
             fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
             watches = (broker, lamp, fan)
-            if not self._client.until(lambda: all(watch.ready for watch in watches), 2.0):
+            if not self._client.loop.until(lambda: all(watch.ready for watch in watches), 2.0):
                 self._failures.append(
                     "before the kill: " + "; ".join(watch.blocker for watch in watches if watch.blocker)
                 )

@@ -83,7 +83,7 @@ def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], pa
         def enough() -> bool:
             return all(gate.settled for gate in gates) and (bool(published) or bool(client.trouble))
 
-        client.until(enough, CONFIRMED_WITHIN_S)
+        client.loop.until(enough, CONFIRMED_WITHIN_S)
     *asked, dispatcher = gates
     hold = holds.decode(name, payload, 0)
     elsewhere = [

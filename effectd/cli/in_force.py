@@ -152,7 +152,7 @@ def _clear(tree: Config, left: Left) -> None:
 
         for topic in (*kept, *gone):
             clear(topic)
-        client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
+        client.loop.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
         for message in client.messages(_LATE_S):  # what a program said last may have come after our word
             if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                 clear(message.topic)

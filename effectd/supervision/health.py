@@ -81,7 +81,7 @@ class Health:
 
     def look(self) -> dict[str, Row]:
         """Every program now, after hearing each gate that is there once."""
-        self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
+        self._loop.until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
         return self._rows()
 
     def wait(
@@ -97,7 +97,7 @@ class Health:
         end = time.monotonic() + seconds
         while not all_ready(rows) and not hopeless(rows) and time.monotonic() < end:
             self._changed = False
-            self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
+            self._loop.until(lambda: self._changed, min(0.5, end - time.monotonic()))
             fresh = self._rows()
             if fresh != rows:
                 rows = fresh
@@ -119,15 +119,10 @@ class Health:
             else:
                 self._watches[name] = watch
                 self._left_over.add(name)
-                self._until(lambda watch=watch: watch.line or not watch.sock, _FIRST_LINES_S)  # type: ignore[misc]
+                self._loop.until(lambda watch=watch: watch.line or not watch.sock, _FIRST_LINES_S)  # type: ignore[misc]
 
     def _change(self, _watch: GateView) -> None:
         self._changed = True
-
-    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
-        end = self._loop.call_later(max(0.0, seconds), lambda: None)
-        while not condition() and self._loop.time() < end.when:
-            self._loop.turn()
 
     def _rows(self) -> dict[str, Row]:
         supervised: Supervised

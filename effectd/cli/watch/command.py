@@ -48,7 +48,7 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
             if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
                 client.loop.add_reader(sys.stdout.fileno(), _reader_gone)  # a pipe that we write to reports only that
             client.open()
-            if not client.until(lambda: client.link.up, 1.0):
+            if not client.loop.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
             while True:
                 for message in client.messages(_WAIT_S):
