@@ -6,8 +6,6 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-OVERLOADED_S = 1  # Retry-After
-
 
 class Refused(Exception):
     """An answer that is no success: its status and why, in words that the client's author can act on."""
