@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from drivers import kinds
+from effectd.base.columns import columns
 from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import files, scalars, style
@@ -36,12 +37,8 @@ def show(home: Path) -> int:
         lines.append((name, kind, ",".join(device.effects), where, _state(rows.get(device.bus or name), device)))
     lines += [(error.device, "-", "-", "-", str(error)) for error in tree.errors if error.device]
     lines += [(name, "-", "-", "-", row.reason) for name, row in rows.items() if row.left_over]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    table = (
-        "  ".join(f"{style.clean(word):<{w}}" for word, w in zip(line, [*widths, 0], strict=True)) for line in lines
-    )
-    for line in table:
-        typer.echo(line.rstrip())
+    for line in columns([[style.clean(word) for word in line] for line in lines]):
+        typer.echo(line)
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from effectd.access import passwords
+from effectd.base.columns import columns
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.near import did_you_mean
 from effectd.cli import files, style
@@ -102,9 +103,8 @@ def show(home: Path) -> int:
     rows = [("USER", "PASSWORD", "RIGHTS")]
     rows += [(name, "yes" if name in hashes else "none", _rights(tree, name)) for name in tree.broker.users]
     rows += [(name, "yes", f"none: it is no user in {FILE}") for name in hashes if name not in tree.broker.users]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for row in rows if len(rows) > 1 else ():
-        typer.echo("  ".join(f"{style.clean(word):<{w}}" for word, w in zip(row, [*widths, 0], strict=True)).rstrip())
+    for line in columns([[style.clean(word) for word in row] for row in rows]) if len(rows) > 1 else ():
+        typer.echo(line)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from effectd.base.columns import columns
 from effectd.base.loop import Loop
 from effectd.config import programs, reader
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -184,10 +185,7 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
                 "; ".join(each for each in (row.reason, in_words(row)) if each),
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(7)]
-    return "\n".join(
-        "  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines
-    )
+    return "\n".join(columns(lines))
 
 
 def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
