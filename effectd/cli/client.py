@@ -1,7 +1,6 @@
 """An MQTT client for a command: a Link on a Loop that runs while the command waits."""
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -15,6 +14,7 @@ from effectd.base.loop import Loop
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers
+from effectd.messages.payload import fields_of
 from effectd.program.link import Link
 from effectd.readiness import glance
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -156,8 +156,5 @@ class Client:
         self._inbox.append(Message(topic, payload, retained))
         levels = self._topics.split(topic)
         sent = self.sent.get(levels[1]) if len(levels) == 2 and levels[0] == "receipts" else None
-        if sent is not None and not sent.final:
-            with contextlib.suppress(ValueError):
-                receipt = json.loads(payload)
-                if isinstance(receipt, dict):
-                    sent.receipt, sent.raw = receipt, payload
+        if sent is not None and not sent.final and (receipt := fields_of(payload)):
+            sent.receipt, sent.raw = receipt, payload

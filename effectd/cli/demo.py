@@ -20,6 +20,7 @@ from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import answers, effect
 from effectd.messages.effect import Effect
+from effectd.messages.payload import value_of
 from effectd.readiness.gate_watcher import GateWatcher
 from effectd.readiness.line import Line
 from effectd.supervision import health
@@ -201,10 +202,7 @@ class Demo:
 
     def _show(self, message: Message) -> None:
         levels = self._tree.topics.split(message.topic)
-        try:
-            said = json.loads(message.payload)
-        except ValueError:
-            said = message.payload.decode(errors="replace")
+        said = value_of(message.payload.decode(errors="replace"))
         match levels:
             case ["devices", device, "state"] if isinstance(said, dict):
                 self._states[device] = said

@@ -17,6 +17,7 @@ from effectd.cli.client import CONNECT_S, Client, Message
 from effectd.cli.keys import Keys
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import DEVICE_ID as NAME
 
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
@@ -128,11 +129,7 @@ class Player:
         return EX_TEMPFAIL
 
     def _take(self, message: Message) -> None:
-        try:
-            said = json.loads(message.payload)
-        except ValueError:
-            return
-        if not isinstance(said, dict):
+        if not (said := fields_of(message.payload)):
             return
         if message.topic == self._topics.timeline(self._name, "state"):
             self._state, self._fresh, self._heard_at = said, self._fresh or not message.retained, time.monotonic()

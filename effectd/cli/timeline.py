@@ -13,6 +13,7 @@ from effectd.cli.client import CONNECT_S, Client
 from effectd.cli.play import EX_OTHER, EX_TEMPFAIL, EX_UNAVAILABLE
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 
 _LISTEN_S = 0.5  # for the stored states, which come with the subscription
 _ANSWER_S = 3.0
@@ -59,7 +60,7 @@ def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
 
 def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str, Any]) -> tuple[int, str]:
     for message in client.messages(_ANSWER_S if before.get("status") not in _WANTED[word] else _LISTEN_S):
-        said = _object(message.payload)
+        said = fields_of(message.payload)
         if message.topic == tree.topics.timeline(name, "state") and not message.retained:
             status = str(said.get("status"))
             if not _WANTED[word] or status in _WANTED[word]:
@@ -90,14 +91,6 @@ def _states(tree: Config, client: Client, seconds: float) -> dict[str, dict[str,
     while (left := end - time.monotonic()) > 0:
         for message in client.messages(left):
             levels = tree.topics.split(message.topic)
-            if len(levels) == 3 and levels[2] == "state" and (state := _object(message.payload)):
+            if len(levels) == 3 and levels[2] == "state" and (state := fields_of(message.payload)):
                 states[levels[1]] = state
     return states
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
