@@ -99,6 +99,11 @@ class Config(Struct, frozen=True):
         own = {device.bus or name: None for name, device in self.devices.items() if not device.remote}
         return [*programs.named(self), *own]
 
+    @property
+    def targets(self) -> list[str]:
+        """What an effect or a hold may be for: the devices, and the names of zones."""
+        return [*self.devices, *sorted({zone for device in self.devices.values() for zone in device.zones})]
+
     def devices_of(self, program: str) -> list[str]:
         """The devices that the driver program `program` drives: those of a bus, or the one of its own name."""
         return [name for name, device in self.devices.items() if not device.remote and program == (device.bus or name)]

@@ -175,6 +175,16 @@ class Holds:
             self._on_trouble("")
 
 
+def own_name() -> str:
+    """Whose hold it is where nobody says: this user's."""
+    import getpass  # a driver needs it never
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's uid without a name
+        return f"uid-{os.getuid()}"
+
+
 def _to_disk(path: Path) -> None:
     """So that it outlives a power cut as well."""
     for each in (path, path.parent):  # the file, and its name
