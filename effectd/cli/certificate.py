@@ -1,5 +1,6 @@
 """`effectd certificate`: a private CA, a server certificate for this host's names, and what a client needs of it."""
 
+import os
 import re
 import socket
 from collections.abc import Sequence
@@ -14,8 +15,6 @@ from effectd.access.certificates import CA, FOLDER, SERVER, SERVER_KEY, CannotSi
 from effectd.cli import files, style, user
 from effectd.config import exposure, reader, yamlchange
 from effectd.config.reader import FILE, Config
-
-EX_UNAVAILABLE, EX_CONFIG = 69, 78
 
 
 def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
@@ -39,12 +38,12 @@ def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
             certificates.sign(folder, stem, client, days=days)
     except CannotSign as error:
         typer.echo(str(error), err=True)
-        return EX_UNAVAILABLE
+        return os.EX_UNAVAILABLE
     wanted = _wanted(tree, client is not None)
     if wanted is not None:
         keys = ("broker", "tls")
         if not files.edit(home, lambda: {_file(home): _with(home, keys, wanted)}, section="broker"):
-            return EX_CONFIG
+            return os.EX_CONFIG
     if client is None:
         _tell_server(home, tree, known, days)
     else:

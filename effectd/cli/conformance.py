@@ -25,7 +25,7 @@ from effectd.config.address import Address, Tls
 from effectd.config.reader import Config
 from effectd.program.link import Link
 
-EX_LACKS, EX_UNAVAILABLE = 1, 69
+EX_LACKS = 1
 OK, NOTE, WRONG = "ok", "note", "wrong"
 EFFECT_BYTES, TIMELINE_BYTES = 64 << 10, 4 << 20  # section 1 of the contract
 ROUND_TRIPS, SLOW_MS = 20, 20.0  # Nagle's algorithm and a delayed ACK cost 40 ms
@@ -67,7 +67,7 @@ def run(
     lines = report.lines()
     if report.trouble:
         typer.echo(report.trouble, err=True)
-        return EX_UNAVAILABLE
+        return os.EX_UNAVAILABLE
     for line in lines:
         detail = f"  {line.detail}" if line.detail else ""
         typer.echo(f"{style.paint(line.word, width=6)} {line.what}{detail}")

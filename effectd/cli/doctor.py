@@ -23,7 +23,7 @@ from effectd.config.reader import FILE, Config
 from effectd.config.schema import Broker
 from effectd.supervision.health import Health
 
-EX_WRONG, EX_UNAVAILABLE = 1, 69
+EX_WRONG = 1
 OK, NOTE, WRONG = "ok", "note", "wrong"
 _EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> extra
 _UNSYNCHRONISED = 5  # TIME_ERROR, adjtimex(2)

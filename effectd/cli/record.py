@@ -17,7 +17,6 @@ from effectd.messages.answers import Ack, DeadLetter, Receipt, State
 from effectd.messages.topics import Topics
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 
-EX_CANTCREAT, EX_IOERR = 73, 74  # sysexits.h
 _WAIT_S = 10.0
 
 
@@ -41,14 +40,14 @@ def run(home: Path, file: str, seconds: float | None) -> int:
         out = 1 if file == "-" else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
         typer.echo(f"{file}: {error.strerror}", err=True)
-        return EX_CANTCREAT
+        return os.EX_CANTCREAT
     try:
         _Recorder(tree, out).run(seconds)
     except BrokenPipeError:
         return 0
     except OSError as error:  # a full disk, mostly: a history with a silent hole is worse than none
         typer.echo(f"{file}: {error.strerror}; recording ends here", err=True)
-        return EX_IOERR
+        return os.EX_IOERR
     return 0
 
 

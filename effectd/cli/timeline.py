@@ -1,6 +1,7 @@
 """`effectd timeline`: which timelines the room has, and orders to one of them."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import typer
 from effectd.base.errors import BrokerLost
 from effectd.cli import style
 from effectd.cli.client import CONNECT_S, Client
-from effectd.cli.play import EX_OTHER, EX_TEMPFAIL, EX_UNAVAILABLE
+from effectd.cli.play import EX_OTHER
 from effectd.config import reader
 from effectd.config.reader import Config
 from effectd.messages.payload import fields_of
@@ -24,7 +25,7 @@ def show(home: Path) -> int:
     tree = reader.load(home)
     with Client(tree, "timeline", (tree.topics.timeline("+", "state"),)) as client:
         if not _connected(client):
-            return EX_UNAVAILABLE
+            return os.EX_UNAVAILABLE
         states = _states(tree, client, _LISTEN_S)
     if not states:
         typer.echo("no timelines; effectd play FILE brings one, and so does a file in the folder timelines of the home")
@@ -47,7 +48,7 @@ def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
     topics = tree.topics
     with Client(tree, "timeline", (topics.timeline("+", "state"), topics.dead_letter("refused"))) as client:
         if not _connected(client):
-            return EX_UNAVAILABLE
+            return os.EX_UNAVAILABLE
         before = _states(tree, client, _LISTEN_S).get(name)
         if before is None:
             typer.echo(f"there is no timeline {style.clean(name)}; see: effectd timeline list", err=True)
@@ -73,7 +74,7 @@ def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str
         return 0, f"{name}  {style.paint(status)}"
     if word in ("pause", "resume"):
         return EX_OTHER, f"{name} is {style.clean(status)}: there is nothing to {word}"
-    return EX_TEMPFAIL, "no answer; see: effectd health"
+    return os.EX_TEMPFAIL, "no answer; see: effectd health"
 
 
 def _connected(client: Client) -> bool:

@@ -18,8 +18,6 @@ from effectd.cli.files import Refused
 from effectd.config import exposure, reader, run_folder, yamlchange
 from effectd.config.reader import FILE, Config
 
-EX_CONFIG = 78
-
 
 def add(
     home: Path,
@@ -39,18 +37,18 @@ def add(
     wanted = bool(publish or subscribe or devices or operate)
     if known and wanted:
         typer.echo(f"{name} is a user already: change its rights in {FILE}; nothing was changed", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     entry = _entry(tree, publish, subscribe, devices, operate=operate) if not known else None
     if entry is not None:  # before a password is asked for
         try:
             _grown(home, name, entry)
         except (ConfigError, Refused) as error:
             typer.echo(f"{error}\nnothing was changed", err=True)
-            return EX_CONFIG
+            return os.EX_CONFIG
     secret = _password(name)
     if not secret or len(secret) > passwords.LONGEST:
         typer.echo(f"a password is 1 to {passwords.LONGEST} bytes long; nothing was changed", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     hashed = passwords.hashed(secret)
 
     def change() -> dict[Path, bytes]:
@@ -60,7 +58,7 @@ def add(
         return {(home / FILE).resolve(): text} if text is not None else {}
 
     if not files.edit(home, change, section="broker.users"):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name} has another password" if known else f"{name} is a user: {_rights(_tree(home), name)}")
     _say_what_is_left(home)
     return 0
@@ -74,7 +72,7 @@ def remove(home: Path, name: str) -> int:
     if not there and name not in passwords.read(home):
         close = did_you_mean(name, tree.broker.users)
         typer.echo(f"no user {name[:80]!r}; known: {', '.join(tree.broker.users) or 'none'}{close}", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
 
     def change() -> dict[Path, bytes]:
         changes = {}
@@ -89,7 +87,7 @@ def remove(home: Path, name: str) -> int:
         return changes
 
     if not files.edit(home, change, section="broker.users"):
-        return EX_CONFIG
+        return os.EX_CONFIG
     left = _tree(home).broker.users
     typer.echo(f"{name} is no user any more" + ("" if left else ": whoever reaches the port may come in now"))
     return 0
@@ -153,7 +151,7 @@ def _password(name: str) -> bytes:
     first = getpass.getpass(f"Password for {name}: ")
     if getpass.getpass("Again: ") != first:
         typer.echo("they are not the same; nothing was changed", err=True)
-        raise typer.Exit(EX_CONFIG)
+        raise typer.Exit(os.EX_CONFIG)
     return first.encode()
 
 

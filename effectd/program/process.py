@@ -27,7 +27,6 @@ from effectd.program.supervisord_guard import SupervisordGuard
 from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateWatcher
 
-EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
 _LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a process that hangs: everything is gone within 1 s
 
 logger = logging.getLogger(__name__)
@@ -144,13 +143,13 @@ def run(
         if process is not None and process.gate.held:  # else `run/` is not ours to write in
             process.crashes.worked()  # waiting would not mend it
             process.gate.leave_word(str(error))
-        return EX_CONFIG
+        return os.EX_CONFIG
     except NotYours as error:
         logger.error("%s", error)
-        return EX_NOPERM
+        return os.EX_NOPERM
     except GateHeld as error:
         logger.error("%s", error)
-        return EX_TEMPFAIL
+        return os.EX_TEMPFAIL
     except Exception:  # the one place where a defect ends: logged with its traceback, then a fresh start
         logger.exception("%s failed", name)
         return 1

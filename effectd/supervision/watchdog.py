@@ -31,7 +31,6 @@ START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
 FATAL_AGAIN_S = 30.0
 UPKEEP_S = 1.0
 LATE_S = 1.5  # supervisord's loop goes round at least once a second
-EX_CONFIG = 78
 RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
 
 
@@ -97,7 +96,7 @@ class Watchdog:
     def _judge(self, process: Any, guarded: Guarded, now: float) -> str:
         """Kill it if it hangs; what is wrong with it that killing may not mend, "" = nothing."""
         given_up = (states.ProcessStates.FATAL, states.ProcessStates.EXITED, states.ProcessStates.BACKOFF)
-        if guarded.exit_code == EX_CONFIG and process.state in given_up and self._has_gate(process):
+        if guarded.exit_code == os.EX_CONFIG and process.state in given_up and self._has_gate(process):
             return f"{process.config.name} has a wrong configuration: {guarded.wrong}"
         if process.state == states.ProcessStates.FATAL:
             return self._try_again(process, guarded, now)
@@ -164,18 +163,18 @@ class Watchdog:
         if self._has_gate(process) and (why := self._wrong(process)):
             process.spawnerr = why
             unexpected = process.config.autorestart is RestartWhenExitUnexpected
-            if process.config.autorestart and not (unexpected and EX_CONFIG in process.config.exitcodes):
+            if process.config.autorestart and not (unexpected and os.EX_CONFIG in process.config.exitcodes):
                 process.change_state(states.ProcessStates.BACKOFF)  # and `_backoff` does the rest
 
     def _wrong(self, process: Any) -> str:
         guarded = self._guarded.get(process.config.name)
-        return guarded.wrong if guarded is not None and guarded.exit_code == EX_CONFIG else ""
+        return guarded.wrong if guarded is not None and guarded.exit_code == os.EX_CONFIG else ""
 
     def exited(self, name: str, code: int) -> None:
         """The exit code of the last run; supervisord itself forgets it where the run was short."""
         if (guarded := self._guarded.get(name)) is not None:
             guarded.exit_code = code
-            if code == EX_CONFIG:
+            if code == os.EX_CONFIG:
                 line = last_words(self._run, name)
                 guarded.wrong = (line.reason if line else "") or f"see run/log/{name}.log"
 
