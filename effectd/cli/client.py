@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import typer
+
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
 from effectd.config import programs
@@ -104,6 +106,16 @@ class Client:
         self.open()
         if not self.loop.until(lambda: self.link.up, seconds):
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
+
+    def reach(self) -> bool:
+        """Connect; False, with the reason told, where no broker answers soon."""
+        try:
+            self.connect(CONNECT_S)
+        except BrokerLost as error:
+            cure = "; start this home's with: effectd up" if self._tree.broker.embedded else ""
+            typer.echo(f"no broker: {error}{cure}", err=True)
+            return False
+        return True
 
     def listen(self, topic: str) -> None:
         """Subscribe to this as well; before `connect`."""

@@ -14,7 +14,7 @@ import typer
 from dispatcher_proc.score import Score
 from effectd.base.errors import BrokerLost
 from effectd.cli import report, style
-from effectd.cli.client import CONNECT_S, Client, Message
+from effectd.cli.client import Client, Message
 from effectd.cli.keys import Keys
 from effectd.config import reader
 from effectd.config.reader import Config
@@ -49,10 +49,7 @@ def run(home: Path, what: str, from_ms: int, *, loop: bool, check: bool) -> int:
         return os.EX_DATAERR
     name = what if found is None else named(path)
     with Client(tree, "play", (tree.topics.timeline(name, "state"), tree.topics.dead_letter("refused"))) as client:
-        try:
-            client.connect(CONNECT_S)
-        except BrokerLost as error:
-            typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
+        if not client.reach():
             return os.EX_UNAVAILABLE
         return Player(tree, client, name, found).run(data, from_ms, loop=loop)
 

@@ -9,9 +9,9 @@ import msgspec
 import typer
 
 from dispatcher_proc import routing
-from effectd.base.errors import BrokerLost, EffectMalformed, EffectRefused
+from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.cli import style
-from effectd.cli.client import CONNECT_S, Client
+from effectd.cli.client import Client
 from effectd.config import reader
 from effectd.config.reader import Config
 from effectd.config.schema import Limits
@@ -43,11 +43,7 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
     able = [device.limits for device in tree.devices.values() if wanted.effect_type in device.effects]
     max_apply_ms = max((limits.max_apply_ms for limits in able), default=Limits().max_apply_ms)
     with Client(tree, "send", (topics.receipt(wanted.id), topics.dead_letter("refused"))) as client:
-        try:
-            client.connect(CONNECT_S)
-        except BrokerLost as error:
-            cure = "; start this home's with: effectd up" if tree.broker.embedded else ""
-            typer.echo(f"no broker: {error}{cure}", err=True)
+        if not client.reach():
             return os.EX_UNAVAILABLE
         sent = client.send(wanted.id, topic, payload)
         announced = False

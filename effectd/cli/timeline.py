@@ -8,9 +8,8 @@ from typing import Any
 
 import typer
 
-from effectd.base.errors import BrokerLost
 from effectd.cli import style
-from effectd.cli.client import CONNECT_S, Client
+from effectd.cli.client import Client
 from effectd.cli.play import EX_OTHER
 from effectd.config import reader
 from effectd.config.reader import Config
@@ -24,7 +23,7 @@ _WANTED = {"pause": ("paused",), "resume": ("playing", "ended"), "stop": ("loade
 def show(home: Path) -> int:
     tree = reader.load(home)
     with Client(tree, "timeline", (tree.topics.timeline("+", "state"),)) as client:
-        if not _connected(client):
+        if not client.reach():
             return os.EX_UNAVAILABLE
         states = _states(tree, client, _LISTEN_S)
     if not states:
@@ -47,7 +46,7 @@ def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
     tree = reader.load(home)
     topics = tree.topics
     with Client(tree, "timeline", (topics.timeline("+", "state"), topics.dead_letter("refused"))) as client:
-        if not _connected(client):
+        if not client.reach():
             return os.EX_UNAVAILABLE
         before = _states(tree, client, _LISTEN_S).get(name)
         if before is None:
@@ -75,15 +74,6 @@ def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str
     if word in ("pause", "resume"):
         return EX_OTHER, f"{name} is {style.clean(status)}: there is nothing to {word}"
     return os.EX_TEMPFAIL, "no answer; see: effectd health"
-
-
-def _connected(client: Client) -> bool:
-    try:
-        client.connect(CONNECT_S)
-    except BrokerLost as error:
-        typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
-        return False
-    return True
 
 
 def _states(tree: Config, client: Client, seconds: float) -> dict[str, dict[str, Any]]:
