@@ -13,7 +13,7 @@ import typer
 from effectd.access import certificates
 from effectd.access.certificates import CA, FOLDER, SERVER, SERVER_KEY, CannotSign
 from effectd.cli import files, style, user
-from effectd.config import exposure, reader, yamlchange
+from effectd.config import exposure, reader
 from effectd.config.reader import FILE, Config
 
 
@@ -41,8 +41,8 @@ def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
         return os.EX_UNAVAILABLE
     wanted = _wanted(tree, client is not None)
     if wanted is not None:
-        keys = ("broker", "tls")
-        if not files.edit(home, lambda: {_file(home): _with(home, keys, wanted)}, section="broker"):
+        path, keys = (home / FILE).resolve(), ("broker", "tls")
+        if not files.edit(home, lambda: {path: files.with_value(home, keys, wanted)}, section="broker"):
             return os.EX_CONFIG
     if client is None:
         _tell_server(home, tree, known, days)
@@ -62,16 +62,6 @@ def _own_names() -> list[str]:
         if address.family in (socket.AF_INET, socket.AF_INET6) and not address.address.startswith("fe80:")
     ]
     return [name for name in dict.fromkeys([*names, *addresses]) if re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", name)]
-
-
-def _file(home: Path) -> Path:
-    return (home / FILE).resolve()
-
-
-def _with(home: Path, keys: tuple[str, ...], wanted: dict[str, Any]) -> bytes:
-    text = yamlchange.put(home / FILE, (home / FILE).read_bytes(), keys, wanted)
-    reader.load(home, text, reach=False)
-    return text
 
 
 def _wanted(tree: Config, for_client: bool) -> dict[str, Any] | None:

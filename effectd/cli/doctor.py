@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import importlib.util
-import logging
 import os
 import re
 import stat
@@ -27,10 +26,6 @@ EX_WRONG = 1
 OK, NOTE, WRONG = "ok", "note", "wrong"
 _EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> extra
 _UNSYNCHRONISED = 5  # TIME_ERROR, adjtimex(2)
-
-
-# what a link says of its attempts is said by the exit
-logging.getLogger("effectd").addHandler(logging.NullHandler())
 
 
 class Line(NamedTuple):

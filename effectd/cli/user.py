@@ -39,9 +39,10 @@ def add(
         typer.echo(f"{name} is a user already: change its rights in {FILE}; nothing was changed", err=True)
         return os.EX_CONFIG
     entry = _entry(tree, publish, subscribe, devices, operate=operate) if not known else None
+    where = "broker", "users", name
     if entry is not None:  # before a password is asked for
         try:
-            _grown(home, name, entry)
+            files.with_value(home, where, entry)
         except (ConfigError, Refused) as error:
             typer.echo(f"{error}\nnothing was changed", err=True)
             return os.EX_CONFIG
@@ -52,7 +53,7 @@ def add(
     hashed = passwords.hashed(secret)
 
     def change() -> dict[Path, bytes]:
-        text = _grown(home, name, entry) if entry is not None else None
+        text = files.with_value(home, where, entry) if entry is not None else None
         # the password first: a user is never there without one
         passwords.write(home, passwords.read(home) | {name: hashed})
         return {(home / FILE).resolve(): text} if text is not None else {}
@@ -135,13 +136,6 @@ def _entry(
     if devices:
         entry |= {"device": devices[0]} if len(devices) == 1 else {"devices": list(devices)}
     return entry | ({"operate": True} if operate else {})
-
-
-def _grown(home: Path, name: str, entry: dict[str, Any]) -> bytes:
-    """config.yaml with the new user. Raises ConfigError, CannotEdit."""
-    text = yamlchange.put(home / FILE, (home / FILE).read_bytes(), ("broker", "users", name), entry)
-    reader.load(home, text, reach=False)
-    return text
 
 
 def _password(name: str) -> bytes:
