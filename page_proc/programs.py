@@ -17,8 +17,8 @@ from effectd.config.reader import Config
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.readiness.line import Line
 from effectd.supervision import health
-from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
-from effectd.supervision.health import Row, Supervised
+from effectd.supervision.control import Supervisor
+from effectd.supervision.health import Row, Supervised, process_of
 from effectd.supervision.stale import Stale
 
 LOOK_S = 2.0  # while somebody looks
@@ -147,34 +147,21 @@ class Programs:
 
     def _see(self, config: Config, lines: dict[str, Line | None]) -> Seen:
         """On the thread."""
-        supervised: Supervised
-        restarts: dict[str, int] = {}
-        try:
-            supervisor = Supervisor(config.home)
-            supervised, restarts = supervisor.programs(), supervisor.restarts()
-        except NotRunning:
-            supervised = "supervisord is not running: effectd up"
-        except NoAnswer as silence:
-            supervised = str(silence)
+        supervisor = Supervisor(config.home)
+        supervised = health.view_of(supervisor)
+        restarts = supervisor.restarts() if not isinstance(supervised, str) else {}
         compared = Stale(config)
         stale = {name: keys for name, line in lines.items() if (keys := compared.keys(name, line))}
         pids = {line.pid for line in lines.values() if line is not None}
-        self._processes = {pid: self._processes.get(pid) or found for pid in pids if (found := _process(pid))}
+        self._processes = {pid: self._processes.get(pid) or found for pid in pids if (found := process_of(pid))}
         return Seen(supervised, restarts, stale, {pid: _weight(found) for pid, found in self._processes.items()})
 
 
 def cpu_seconds(pid: int | None) -> float | None:
     """How long the process has been on a CPU since its start."""
-    process = _process(pid) if pid else None
+    process = process_of(pid) if pid else None
     try:
         return sum(process.cpu_times()[:2]) if process is not None else None
-    except psutil.Error:
-        return None
-
-
-def _process(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
     except psutil.Error:
         return None
 

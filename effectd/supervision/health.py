@@ -21,6 +21,7 @@ _COMING = ("STARTING", "BACKOFF")
 _YOUNG_S = 5.0
 _KEYS = 4  # of those that have changed, shown to a person
 Supervised = dict[str, dict[str, Any]] | str  # supervisord's own view, or why there is none
+ALONE = "supervisord is not running: effectd up"
 LEFT_OVER = "left over: config.yaml does not name it any more"
 
 
@@ -106,10 +107,7 @@ class Health:
         return rows
 
     def restarts(self) -> dict[str, int]:
-        try:
-            return self._supervisor.restarts()
-        except (NotRunning, NoAnswer):
-            return {}
+        return self._supervisor.restarts()
 
     def _find_left_over(self, supervised: set[str]) -> None:
         """Programs of ours that supervisord runs and that config.yaml does not name: those that have a gate."""
@@ -126,14 +124,8 @@ class Health:
         self._changed = True
 
     def _rows(self) -> dict[str, Row]:
-        supervised: Supervised
-        self.alone = False
-        try:
-            supervised = self._supervisor.programs()
-        except NotRunning:
-            self.alone, supervised = True, "supervisord is not running: effectd up"
-        except NoAnswer as silence:
-            supervised = str(silence)
+        supervised = view_of(self._supervisor)
+        self.alone = supervised == ALONE
         broker = self._watches[programs.BROKER].line if programs.BROKER in self._watches else None
         run = broker.generation if broker else None
         if self._all and not isinstance(supervised, str):
@@ -153,6 +145,16 @@ class Health:
         return rows
 
 
+def view_of(supervisor: Supervisor) -> Supervised:
+    """What supervisord says of its programs, or why it says nothing."""
+    try:
+        return supervisor.programs()
+    except NotRunning:
+        return ALONE
+    except NoAnswer as silence:
+        return str(silence)
+
+
 def all_ready(rows: dict[str, Row]) -> bool:
     return bool(rows) and all(row.ready or row.left_over for row in rows.values())
 
@@ -164,7 +166,7 @@ def as_json(rows: dict[str, Row]) -> bytes:
 
 def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
     """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS."""
-    processes = {name: process for name, row in rows.items() if row.pid and (process := _process(row.pid))}
+    processes = {name: process for name, row in rows.items() if row.pid and (process := process_of(row.pid))}
     for process in processes.values():
         _ask(process.cpu_percent)
     if processes:
@@ -238,7 +240,7 @@ def in_words(row: Row) -> str:
     return f"stale: {', '.join(row.stale[:_KEYS])}{f' and {more} more' if more > 0 else ''}: effectd up"
 
 
-def _process(pid: int) -> psutil.Process | None:
+def process_of(pid: int) -> psutil.Process | None:
     try:
         return psutil.Process(pid)
     except psutil.Error:
