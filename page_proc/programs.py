@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from effectd.base.loop import Cancellable
+from effectd.base.nice import be_nice
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -24,6 +23,7 @@ from effectd.supervision.stale import Stale
 LOOK_S = 2.0  # while somebody looks
 SOON_S = 0.1  # after a change
 FRESH_S = 1.0
+NICE = 10  # of the thread that asks: the loop comes first
 PATIENCE_S = 1.5  # that an answer waits for supervisord
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Programs:
         self._loop = asyncio.get_running_loop()
         self._views: dict[str, GateView] = {}
         self._seen, self._seen_at = NOTHING, 0.0
-        self._pool = ThreadPoolExecutor(1, "programs", initializer=_be_nice)
+        self._pool = ThreadPoolExecutor(1, "programs", initializer=be_nice, initargs=(NICE,))
         self._looking: asyncio.Task[None] | None = None
         self._timer: Cancellable | None = None
         self._processes: dict[int, psutil.Process] = {}
@@ -171,8 +171,3 @@ def _weight(process: psutil.Process) -> tuple[int | None, float | None]:
         return process.memory_full_info().pss, process.cpu_percent()
     except psutil.Error:
         return None, None
-
-
-def _be_nice() -> None:
-    """On Linux the priority is a thread's own (setpriority(2), "C library/kernel differences")."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
