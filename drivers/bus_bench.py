@@ -8,7 +8,7 @@ import msgspec
 from drivers.actuator_bench import ActuatorBench
 from drivers.kinds import device_options_of, options_of
 from drivers.program_bench import ProgramBench
-from drivers.scaling import shaped
+from drivers.scaling import shown
 from effectd.config.address import Address
 from effectd.config.schema import Device
 from effectd.driver import Bus
@@ -80,8 +80,7 @@ class BusBench:
         if not changes:
             return False
         for name, change in changes.items():
-            level = change.level if change.level is not None and change.level.intensity else None
-            self._levels[name] = level and shaped(level, self._members[name].device)
+            self._levels[name] = shown(change.level, self._members[name].device)
         raised = self._show()
         for name, change in changes.items():
             self._members[name].actuator.moved(raised)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from drivers.actuator import OFF, Change
 from drivers.member import Member
-from drivers.scaling import shaped
+from drivers.scaling import shown
 from drivers.solo import Solo
 from drivers.worker import Worker
 from effectd.base.errors import in_words
@@ -140,8 +140,7 @@ class Host:
             return
         elif changes := {name: change for name, m in self._members.items() if (change := m.actuator.next())}:
             for name, change in changes.items():
-                level = change.level if change.level is not None and change.level.intensity else None
-                self._levels[name] = level and shaped(level, self._members[name].device)
+                self._levels[name] = shown(change.level, self._members[name].device)
             self._show(lambda raised: self._moved(changes, raised))
         elif self._stopping:
             self._call(self._close_done, 1.0, self._bus.close)
