@@ -226,11 +226,13 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         try:
             buses[name] = sections.bus(file, name, raw, top.devices)
         except ConfigError as error:
+            error.device = name
             errors.append(error)
     for name, raw in top.devices.items():
         try:
             devices[name] = sections.device(file, name, raw, effects, top.devices, top.buses)
         except ConfigError as error:
+            error.device = name
             errors.append(error)
     read: dict[str, Any] = {
         **{"broker": broker, "effects": effects, "buses": buses, "devices": devices},
