@@ -16,7 +16,7 @@ from dispatcher_proc.lane import ASK_AGAIN_S, Lane
 from dispatcher_proc.open_effect import OpenEffect, Share
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect
-from tests.unit.test_delivery import Room
+from tests.unit.delivery.room import Room
 
 _ROWS = [
     [cell.strip() for cell in row.strip("|").split("|")]
