@@ -11,34 +11,26 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
 from broker_proc.probe import WILDCARD, Probe
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
-from effectd.cli import style
+from effectd.cli import finding, style
+from effectd.cli.finding import NOTE, OK, WRONG, Line
 from effectd.cli.mqtt5 import Mqtt5
 from effectd.config import reader
 from effectd.config.address import Address, Tls
 from effectd.config.reader import Config
 from effectd.program.link import Link
 
-EX_LACKS = 1
-OK, NOTE, WRONG = "ok", "note", "wrong"
 EFFECT_BYTES, TIMELINE_BYTES = 64 << 10, 4 << 20  # section 1 of the contract
 ROUND_TRIPS, SLOW_MS = 20, 20.0  # Nagle's algorithm and a delayed ACK cost 40 ms
 WAIT_S, LARGE_S = 10.0, 20.0
 
 # what a link says of its attempts is said by the exit
 logging.getLogger("effectd").addHandler(logging.NullHandler())
-
-
-class Line(NamedTuple):
-    word: str
-    what: str
-    detail: str = ""
 
 
 def address(tree: Config, where: str, username: str | None, password_env: str | None, cafile: str | None) -> Address:
@@ -69,9 +61,8 @@ def run(
         typer.echo(report.trouble, err=True)
         return os.EX_UNAVAILABLE
     for line in lines:
-        detail = f"  {line.detail}" if line.detail else ""
-        typer.echo(f"{style.paint(line.word, width=6)} {line.what}{detail}")
-    return EX_LACKS if any(line.word == WRONG for line in lines) else 0
+        typer.echo(f"{style.paint(line.word, width=6)} {line.about}{line.text and f'  {line.text}'}")
+    return finding.code(lines)
 
 
 class Report:
