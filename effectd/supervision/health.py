@@ -236,8 +236,13 @@ def in_words(row: Row) -> str:
     """Its stale keys for a person, and what to do; "" if there are none."""
     if not row.stale or row.left_over:
         return ""
-    more = len(row.stale) - _KEYS
-    return f"stale: {', '.join(row.stale[:_KEYS])}{f' and {more} more' if more > 0 else ''}: effectd up"
+    return f"stale: {few(row.stale)}: effectd up"
+
+
+def few(keys: list[str]) -> str:
+    """The first of the keys that have changed, and how many more there are."""
+    more = len(keys) - _KEYS
+    return ", ".join(keys[:_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
 def process_of(pid: int) -> psutil.Process | None:
