@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import secrets
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +122,11 @@ class Client:
         """Subscribe to this as well; before `connect`."""
         self.link.lightly = (*self.link.lightly, topic)
 
+    def end_with_reader(self, fd: int) -> None:
+        """Where `fd` is a pipe, raise BrokenPipeError from the loop as soon as nobody reads it any more."""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            self.loop.add_reader(fd, _reader_gone)  # a pipe that we write to reports only that
+
     def open(self) -> None:
         """Begin to connect; `link.up` says whether it is done."""
         self.link.open(self.address)
@@ -170,3 +176,7 @@ class Client:
         sent = self.sent.get(levels[1]) if len(levels) == 2 and levels[0] == "receipts" else None
         if sent is not None and not sent.final and (receipt := fields_of(payload)):
             sent.receipt, sent.raw = receipt, payload
+
+
+def _reader_gone() -> None:
+    raise BrokenPipeError

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +66,7 @@ class _Recorder:
             loop.add_signal_handler(sig, self._end)
         if seconds is not None:
             loop.call_later(seconds, self._end)
-        if stat.S_ISFIFO(os.fstat(self._out).st_mode):
-            loop.add_reader(self._out, self._reader_gone)  # a pipe that we write to reports only that
+        self._client.end_with_reader(self._out)
         watcher = GateWatcher(loop, self._tree.home / "run")
         with self._client as client:
             for name in (*self._tree.programs, programs.WATCHDOG):
@@ -125,9 +123,6 @@ class _Recorder:
 
     def _end(self) -> None:
         self._ended = True
-
-    def _reader_gone(self) -> None:
-        raise BrokenPipeError
 
 
 def _event(message: Message, topics: Topics) -> history.Event | None:
