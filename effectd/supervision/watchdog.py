@@ -24,6 +24,7 @@ from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateWatcher
 from effectd.readiness.glance import last_words
 from effectd.supervision import code
+from effectd.supervision.alarm import Alarm
 from effectd.supervision.guarded import KILLS, Guarded
 from effectd.supervision.upkeep import Upkeep
 
@@ -193,21 +194,6 @@ def _kill(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)  # supervisord makes each program the leader of a group
     else:
         process.signal(signal.SIGKILL)
-
-
-class Alarm:
-    """An entry of supervisord's poll map that ends its wait, no more: the next round of the loop does the work."""
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def handle_read_event(self) -> None:
-        """What was said is heard by the next `tick`."""
-
-    handle_write_event = handle_error = handle_read_event
 
 
 class Patrol(Alarm):
