@@ -50,7 +50,6 @@ class Process:
         self._stop: Callable[[], None] = sys.exit
         self._orphaned = False
         self._watcher: GateWatcher | None = None
-        self._guard: SupervisordGuard | None = None
 
     def works_by(self, config: reader.Config) -> None:
         """Take this configuration, and say so on the gate. Raises ConfigError where this program's part is wrong."""
@@ -68,7 +67,7 @@ class Process:
         """From now on the gate is served by `loop`, and `stop` is called there at SIGTERM or the parent's death."""
         self._loop, self._stop = loop, self._asked_to_stop(stop)
         self.gate.attach(loop)
-        self._guard = SupervisordGuard(loop, self.watcher(loop), self.name)
+        SupervisordGuard(loop, self.watcher(loop), self.name)
         loop.call_later(WORKED_S, self._look)
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._stop)
