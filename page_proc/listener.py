@@ -42,10 +42,6 @@ class Listener:
         self._task = self._loop.create_task(self._listen())
         self._date()
 
-    @property
-    def connections(self) -> int:
-        return len(self._state.connections)
-
     async def close(self) -> None:
         """Let go of the port and of everybody; what is being answered is answered within a moment."""
         self._task.cancel()
