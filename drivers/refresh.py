@@ -35,7 +35,7 @@ class Refresh:
         self._wake()
 
     def _repeat(self) -> None:
-        """Some devices fall asleep otherwise."""
+        """Some devices time out otherwise."""
         due = self._shown_at + self._bus.repeat_s - self._loop.time()
         if due <= 1e-9:
             self._again()

@@ -27,7 +27,7 @@ def content(path: Path | str, *, follow: bool = False) -> Mark:
 
 
 def contents(paths: Iterable[Path]) -> list[Mark]:
-    """What is another as soon as one of the files is, or the one that it leads to."""
+    """A value that changes whenever one of the files does, or the one that it leads to."""
     return [content(path, follow=True) for path in paths]
 
 

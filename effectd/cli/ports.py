@@ -1,4 +1,4 @@
-"""The ports that this home's broker and page are to listen on, and who holds them in their place."""
+"""Checks whether other programs hold the ports of this home's broker and page."""
 
 import errno
 import socket
@@ -40,7 +40,7 @@ def held_by_others(tree: Config) -> list[tuple[str, str]]:
 
 
 def in_use(where: Wanted) -> bool:
-    """Whether somebody listens there; without asking who, which takes a look at every process."""
+    """Whether somebody listens there; without finding out who, which would scan every process."""
     return any(_in_use(address, where.port) for address in addresses(where.host) or ("0.0.0.0",))
 
 
@@ -50,6 +50,6 @@ def _in_use(address: str, port: int) -> bool:
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(where)
-    except OSError as error:  # an address that is not there yet is waited for
+    except OSError as error:  # the programs wait for an address that does not exist yet
         return error.errno == errno.EADDRINUSE
     return False

@@ -1,4 +1,4 @@
-"""A message as one line of JSON for a program: of `effectd watch --json`, and of the page's events; pure."""
+"""Formats a message as one line of JSON, for `effectd watch --json` and the page's events; pure."""
 
 import base64
 import json

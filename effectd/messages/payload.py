@@ -18,6 +18,6 @@ def fields_of(payload: bytes) -> dict[str, Any]:
 def value_of(text: str) -> Any:
     """The text as a JSON value if it parses, else itself."""
     try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
+        return json.loads(text, parse_constant=lambda word: word)  # NaN is not JSON
     except (ValueError, RecursionError):
         return text

@@ -5,7 +5,7 @@ import errno
 import socket
 import time
 
-HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
+HOLDER_S = 5.0  # how long the answer to "who holds the port" is reused: finding out scans every process
 
 
 class PortTrouble:
