@@ -38,7 +38,7 @@ def clear(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whoever reads finds what was there before, or all of `data`. Raises OSError."""
+    """A reader finds what was there before, or all of `data`. Raises OSError."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(data)
     clear(path)

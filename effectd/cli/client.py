@@ -110,7 +110,7 @@ class Client:
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
 
     def reach(self) -> bool:
-        """Connect; False, with the reason told, where no broker answers soon."""
+        """Connect; False, with the reason printed, if no broker answers in time."""
         try:
             self.connect(CONNECT_S)
         except BrokerLost as error:
@@ -124,7 +124,7 @@ class Client:
         self.link.lightly = (*self.link.lightly, topic)
 
     def end_with_reader(self, fd: int) -> None:
-        """Where `fd` is a pipe, raise BrokenPipeError from the loop as soon as nobody reads it any more."""
+        """Where `fd` is a pipe, raise BrokenPipeError from the loop as soon as it has no reader any more."""
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
             self.loop.add_reader(fd, _reader_gone)  # a pipe that we write to reports only that
 

@@ -178,7 +178,7 @@ class Holds:
 
 
 def own_name() -> str:
-    """Whose hold it is where nobody says: this user's."""
+    """Whose hold it is if no name is given: this user's."""
     import getpass  # a driver needs it never
 
     try:

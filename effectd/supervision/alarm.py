@@ -2,7 +2,7 @@
 
 
 class Alarm:
-    """What is read here is nobody's: a class that reads something has a `handle_read_event` of its own."""
+    """Reads nothing: a subclass that does overrides `handle_read_event`."""
 
     def readable(self) -> bool:
         return True
