@@ -1,5 +1,6 @@
 """`effectd device list / remove / set`: changes devices in both files, keeps comments, applies it at once."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,11 @@ from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import files, scalars, style
 from effectd.cli.check import SupervisorFile
-from effectd.cli.device import EX_CONFIG, checked, have_in_force, kind_of
+from effectd.cli.device import Driven, checked, driver_of, have_in_force, kind_of
 from effectd.cli.files import Refused
 from effectd.config import reader, yamlchange
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
-from effectd.config.schema import Bus, Device, RemoteOptions
+from effectd.config.schema import Bus, Device
 from effectd.config.yamlfile import YamlFile
 from effectd.supervision.health import Health, Row
 
@@ -52,7 +53,7 @@ def remove(home: Path, name: str) -> int:
     """Take it out of both files; its actuator goes off, its program ends, and the broker keeps nothing of it."""
     before = _tree(home)
     if not files.edit(home, lambda: _without(home, name)):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name} is taken out of {FILE} and {SUPERVISOR_FILE}")
     after = _tree(home)
     if before is not None and after is not None:
@@ -127,7 +128,7 @@ def set_(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> int:
     """Change keys of one device, or bus; a key without a value goes back to its default."""
     before = _tree(home)
     if not files.edit(home, lambda: _changed(home, name, pairs)):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name}: " + ", ".join(f"{key}={value}" if value else f"{key} as by default" for key, value in pairs))
     return have_in_force(home, name, _programs(before, name) | _programs(_tree(home), name))
 
@@ -169,15 +170,8 @@ def _kind(struct: type[msgspec.Struct], there: Any, keys: Sequence[str], buses: 
     if len(keys) != 2:
         return Any
     try:
-        return kind_of(_options_of(struct, there, buses), keys[1])
+        if struct is Bus:
+            return kind_of(kinds.options_of(kinds.find_bus(there["kind"])), keys[1])
+        return kind_of(driver_of(Driven(there.get("kind"), there.get("bus")), buses)[1], keys[1])
     except Exception:  # noqa: BLE001 - an unknown kind, or a user's driver file that fails: `checked` says it
         return Any
-
-
-def _options_of(struct: type[msgspec.Struct], there: Any, buses: Any) -> type[msgspec.Struct]:
-    """The driver's own struct for the options of this bus, device on a bus, or device."""
-    if struct is Bus:
-        return kinds.options_of(kinds.find_bus(there["kind"]))
-    if there.get("bus"):
-        return kinds.device_options_of(kinds.find_bus(buses[there["bus"]]["kind"]))
-    return RemoteOptions if there["kind"] == "remote" else kinds.options_of(kinds.find(there["kind"]))
