@@ -13,23 +13,15 @@ from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import history
 from effectd.messages.answers import Ack, DeadLetter, Receipt, State
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import Topics
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 _WAIT_S = 10.0
 
 
-class _Sent(msgspec.Struct):
-    """What a history keeps of a `set`."""
-
-    id: str = ""
-    effect_type: str = ""
-    intensity: float = 0
-    duration: int = 0
-    seq: int = 0
-    fade: int = 0
-    parameters: dict[str, Any] = {}
-    priority: int = 5
+# what a history keeps of a `set`
+_SENT = [key for key in history.Set.__struct_fields__ if key not in history.Event.__struct_fields__]
 
 
 def run(home: Path, file: str, seconds: float | None) -> int:
@@ -146,11 +138,13 @@ def _read(levels: list[str], message: Message) -> history.Event | None:
         case ["receipts", _]:
             event = history.from_receipt(msgspec.json.decode(payload, type=Receipt))
         case ["devices", device, "set"]:
-            event = history.Set(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=_Sent)))
+            sent = fields_of(payload)
+            kept = {"id": ""} | {key: sent[key] for key in _SENT if key in sent} | {"device": device}
+            event = msgspec.convert(kept, history.Set) if sent else None
         case ["devices", device, "ack"]:
             ack = msgspec.json.decode(payload, type=Ack)
-            kept = {key: getattr(ack, key) for key in ("id", "status", "reason", "received_at", "done_at")}
-            event = history.Acked(device=device, **kept)
+            of_ack = {key: getattr(ack, key) for key in ("id", "status", "reason", "received_at", "done_at")}
+            event = history.Acked(device=device, **of_ack)
         case ["devices", device, "state"]:
             state = msgspec.json.decode(payload, type=State)
             event = history.Actuated(
