@@ -17,7 +17,7 @@ from effectd.cli import built, files, in_force, scalars, style, waiting
 from effectd.cli.check import SupervisorFile
 from effectd.cli.files import Refused
 from effectd.config import programs, reader, yamledit
-from effectd.config.reader import FILE, SUPERVISOR_FILE
+from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 from effectd.config.schema import RemoteOptions
 from effectd.config.yamlfile import YamlFile
 from effectd.messages import topics
@@ -54,7 +54,7 @@ class Wanted(NamedTuple):
 def add(home: Path, wanted: Wanted) -> int:
     """The exit code."""
     name = wanted.name
-    before, changes = _types(home), dict[Path, bytes]()
+    before, changes = readable(home), dict[Path, bytes]()
 
     def change() -> dict[Path, bytes]:
         changes.update(_changes(home, wanted))
@@ -62,10 +62,11 @@ def add(home: Path, wanted: Wanted) -> int:
 
     if not files.edit(home, change):
         return os.EX_CONFIG
-    for effect in [effect for effect in _types(home) if effect not in before]:
+    tree = reader.load(home)
+    for effect in [effect for effect in tree.effects if before is None or effect not in before.effects]:
         typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
     typer.echo(f"{name} is in {FILE}" + (f" and in {SUPERVISOR_FILE}" if len(changes) > 1 else ""))
-    if reader.load(home).devices[name].limits.budget is not None:
+    if tree.devices[name].limits.budget is not None:
         change_it = (
             f"{style.tool('effectd', home)} device set {name} limits.budget='{{on_ms: 20000, window_ms: 60000}}'"
         )
@@ -73,12 +74,12 @@ def add(home: Path, wanted: Wanted) -> int:
     return have_in_force(home, name, {wanted.driven.bus or name})
 
 
-def _types(home: Path) -> list[str]:
-    """The effect types of config.yaml; none where it cannot be read."""
+def readable(home: Path) -> Config | None:
+    """What stands in config.yaml; None if it cannot be read."""
     try:
-        return list(reader.load(home).effects)
+        return reader.load(home)
     except ConfigError:
-        return []
+        return None
 
 
 def _changes(home: Path, wanted: Wanted) -> dict[Path, bytes]:

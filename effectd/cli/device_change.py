@@ -11,11 +11,10 @@ import typer
 
 from drivers import kinds
 from effectd.base.columns import columns
-from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.cli import files, scalars, style
 from effectd.cli.check import SupervisorFile
-from effectd.cli.device import Driven, checked, driver_of, have_in_force, kind_of
+from effectd.cli.device import Driven, checked, driver_of, have_in_force, kind_of, readable
 from effectd.cli.files import Refused
 from effectd.config import reader, yamlchange
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
@@ -51,24 +50,17 @@ def _state(row: Row | None, device: Device) -> str:
 
 def remove(home: Path, name: str) -> int:
     """Take it out of both files; its actuator goes off, its program ends, and the broker keeps nothing of it."""
-    before = _tree(home)
+    before = readable(home)
     if not files.edit(home, lambda: _without(home, name)):
         return os.EX_CONFIG
     typer.echo(f"{name} is taken out of {FILE} and {SUPERVISOR_FILE}")
-    after = _tree(home)
+    after = readable(home)
     if before is not None and after is not None:
         for effect in sorted(_types(before) - _types(after)):
             typer.echo(f"no device does {effect} any more: such an effect will be undeliverable")
         for bus in sorted(set(before.programs) - set(after.programs) - {name}):
             typer.echo(f"no device is on {bus} any more: its program ends, its section in buses: stays")
     return have_in_force(home, name, {name, *_programs(before, name)})
-
-
-def _tree(home: Path) -> Config | None:
-    try:
-        return reader.load(home)
-    except ConfigError:
-        return None
 
 
 def _types(tree: Config) -> set[str]:
@@ -99,7 +91,7 @@ def _with_sections(home: Path, data: bytes, perhaps: set[str]) -> dict[Path, byt
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     if conf.broken:
         raise conf.problems[0].error
-    before, after = _tree(home), reader.load(home, data)
+    before, after = readable(home), reader.load(home, data)
     earlier = set(before.programs) if before is not None else set()
     text = conf.path.read_bytes()
     for program in sorted((earlier | perhaps) - set(after.programs)):
@@ -126,11 +118,11 @@ def _section(home: Path, data: bytes, name: str) -> str:
 
 def set_(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> int:
     """Change keys of one device, or bus; a key without a value goes back to its default."""
-    before = _tree(home)
+    before = readable(home)
     if not files.edit(home, lambda: _changed(home, name, pairs)):
         return os.EX_CONFIG
     typer.echo(f"{name}: " + ", ".join(f"{key}={value}" if value else f"{key} as by default" for key, value in pairs))
-    return have_in_force(home, name, _programs(before, name) | _programs(_tree(home), name))
+    return have_in_force(home, name, _programs(before, name) | _programs(readable(home), name))
 
 
 def _changed(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> dict[Path, bytes]:
