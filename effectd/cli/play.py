@@ -1,6 +1,7 @@
 """`effectd play`: loads a file, or uses a loaded timeline, plays it, and shows its position."""
 
 import json
+import os
 import re
 import signal
 import sys
@@ -18,9 +19,10 @@ from effectd.cli.client import CONNECT_S, Client, Message
 from effectd.cli.keys import Keys
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import DEVICE_ID as NAME
 
-EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
+EX_OTHER = 1
 ANSWER_S, ANSWER_MIB_S = 5.0, 2.5  # and for each MiB of a document, on a slow machine
 _LARGE = 64 * 1024  # every broker accepts messages of this size
 _SENT = 2  # times
@@ -41,7 +43,7 @@ def run(home: Path, what: str, from_ms: int, *, loop: bool, check: bool) -> int:
     if path.is_file():
         found = report.load(path, tree)
         if found is None:
-            return EX_DATAERR
+            return os.EX_DATAERR
         data = path.read_bytes()
         if check:
             report.show(path, found)
@@ -50,14 +52,11 @@ def run(home: Path, what: str, from_ms: int, *, loop: bool, check: bool) -> int:
     elif check or not NAME.fullmatch(what):
         kind = "no such file" if check else "neither a file nor a timeline's name (1 to 32 of a-z, 0-9, -)"
         typer.echo(f"{style.clean(what)}: {kind}", err=True)
-        return EX_DATAERR
+        return os.EX_DATAERR
     name = what if found is None else named(path)
     with Client(tree, "play", (tree.topics.timeline(name, "state"), tree.topics.dead_letter("refused"))) as client:
-        try:
-            client.connect(CONNECT_S)
-        except BrokerLost as error:
-            typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
-            return EX_UNAVAILABLE
+        if not client.reach():
+            return os.EX_UNAVAILABLE
         return Player(tree, client, name, found).run(data, from_ms, loop=loop)
 
 
@@ -101,7 +100,7 @@ class Player:
             self._cut = False
             if self._wait(lambda losses=losses: self._is_loaded() or self._is_cut(losses), len(data)) and not self._cut:
                 return True
-            if not self._cut or not self._client.until(lambda: self._client.link.up, CONNECT_S):
+            if not self._cut or not self._client.loop.until(lambda: self._client.link.up, CONNECT_S):
                 return False
         return False
 
@@ -151,14 +150,10 @@ class Player:
             typer.echo(f"{self._name}: {style.clean(self._refused, 400)}", err=True)
             return EX_OTHER
         typer.echo(no_answer(word, size, self._client.trouble, cut=self._cut, taken=self._taken), err=True)
-        return EX_TEMPFAIL
+        return os.EX_TEMPFAIL
 
     def _take(self, message: Message) -> None:
-        try:
-            said = json.loads(message.payload)
-        except ValueError:
-            return
-        if not isinstance(said, dict):
+        if not (said := fields_of(message.payload)):
             return
         if message.topic == self._topics.timeline(self._name, "state"):
             self._state, self._fresh, self._heard_at = said, self._fresh or not message.retained, time.monotonic()

@@ -21,7 +21,7 @@ from effectd.timeline import media_time
 from effectd.timeline.reading import read
 from tests.system.home import Client, Home, wait_for
 from tests.unit.test_timeline_documents import SAMPLES, document
-from tests.unit.test_timelines import CONFIG, Room, built
+from tests.unit.timelines.room import CONFIG, Room, built
 
 FASTER = 40
 SILENCE_MS = 3000  # a longer one is skipped by a seek

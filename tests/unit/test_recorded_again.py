@@ -9,7 +9,8 @@ from effectd.config.reader import Config
 from effectd.messages import history
 from effectd.timeline.reading import read
 from tests.unit.test_timeline_documents import document
-from tests.unit.test_timelines import PLAYED, Room, built, config
+from tests.unit.timelines.room import Room, built, config
+from tests.unit.timelines.test_scores import PLAYED
 
 __all__ = ["config"]  # a fixture
 
