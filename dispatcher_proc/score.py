@@ -17,6 +17,7 @@ from effectd.timeline.document import Problem, Problems, Timeline
 
 TTL_MS = 500  # a short effect may start this late, for example after a restart of its driver; a long one like any other
 _SLICE = 100  # effects, some 1 ms
+_SAME_MS = 1e-6  # a position is the sum of many times, so it may be as far from the moment that it means
 _PLANNED = 32  # bits for the index of a command
 
 
@@ -60,7 +61,7 @@ class Score:
         found: dict[str, Segment] = {}
         for device, starts in self._starts.items():
             index = bisect_left(starts, at) - 1
-            if index >= 0 and self._segments[device][index].end > at:
+            if index >= 0 and self._segments[device][index].end > at + _SAME_MS:
                 found[device] = self._segments[device][index]
         return found
 
