@@ -162,7 +162,8 @@ def test_whatever_refers_to_what_one_entry_is_changed_or_goes_and_no_other_and_n
     if key is None:
         assert (done["devices"] or {}) == {each: v for each, v in before["devices"].items() if each != name}
     else:
-        assert done["devices"].pop(name) == {**before["devices"].pop(name), key: "off"}
+        was = before["devices"].pop(name)
+        assert done["devices"].pop(name) == {**(was if isinstance(was, dict) else {}), key: "off"}
         assert done["devices"] == before["devices"]
     assert {each: v for each, v in done.items() if each != "devices"} == {
         each: v for each, v in before.items() if each != "devices"
