@@ -56,14 +56,14 @@ class Patience:
 
 def cure(name: str, row: Row, home_up: str) -> str:
     """What to do about a program that does not become ready by itself."""
-    if row.state == "degraded" and name != programs.BROKER:
+    no_secret, down = "the environment has no" in row.reason, home_up.removesuffix("up") + "down"
+    if row.state == "degraded" and name != programs.BROKER and not no_secret:
         return "it is ready as soon as its device answers; everything else works"
     if row.state == "stopped":
         return f"start it: {home_up}"
     if _GIVEN_UP.match(row.reason):
         return f"mend what its reason names, then: {home_up}"
-    if "the environment has no" in row.reason or "refused the connection" in row.reason:
-        down = home_up.removesuffix("up") + "down"
+    if no_secret or "refused the connection" in row.reason:
         return f"set what is missing in this shell; supervisord keeps the environment of its start: {down}, {home_up}"
     return ""
 

@@ -175,6 +175,8 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
     if processes:
         time.sleep(max(0.0, began + _CPU_S - time.monotonic()))
     took = time.monotonic() - began
+    said = [row.reason for row in rows.values()]
+    common = said[0] if len(said) > 1 and len(set(said)) == 1 else ""  # such as: nothing runs here
     lines = [("PROGRAM", "STATE", "SINCE", "PID", "CPU", "MEMORY", "RESTARTS", "")]
     for name, row in rows.items():
         now, then = _cpu_s(row.pid) if row.pid else None, before.get(name)
@@ -187,13 +189,12 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
                 "-" if now is None or then is None else f"{max(0.0, now - then) / took * 100:.0f} %",
                 memory.get(name, "-"),
                 str(restarts.get(name, 0)),
-                "; ".join(each for each in (row.reason, in_words(row)) if each),
+                "; ".join(each for each in (row.reason, in_words(row)) if each and each != common),
             )
         )
     widths = [max(len(line[column]) for line in lines) for column in range(7)]
-    return "\n".join(
-        "  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines
-    )
+    shown = ["  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines]
+    return "\n".join([*shown, *filter(None, [common])])
 
 
 def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
