@@ -74,6 +74,6 @@ def comments(text: str, but: tuple[int, int] = (0, 0)) -> Counter[str]:
             start, end = marks[0].index, marks[1].index
             if event.style in ("|", ">"):
                 start = text.find("\n", start, end) + 1 or end  # its first line may have one
-            bare[start:end] = "x" * (end - start)
+            bare[start:end] = re.sub(r"[^\n]", "x", text[start:end])
     found = re.finditer(r"(?:^|(?<=\s))#[^\r\n]*", "".join(bare), re.MULTILINE)
     return Counter(each.group().rstrip() for each in found if not but[0] <= each.start() < but[1])

@@ -91,6 +91,20 @@ def test_a_device_that_came_back_meanwhile_has_its_time_again():
     assert patience.over(away)
 
 
+def test_a_device_on_the_homes_own_broker_is_waited_for_once_that_is_back():
+    clock = Clock()
+    patience = Patience(clock)
+    lost = Row(state="degraded", reason="no broker answers at run/broker.sock: Connection refused")
+    closed = Row(state="degraded", reason="the connection to the device's broker is lost")
+    for lamp, before_long in ((lost, False), (closed, True)):
+        clock.now += 100
+        patience.over(rows(broker="starting", lamp=lamp))
+        clock.now += 5
+        assert not patience.over(rows(broker="ready", lamp=lamp)), "the broker has been back for no time"
+        clock.now += 2
+        assert patience.over(rows(broker="ready", lamp=lamp)) is before_long
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [

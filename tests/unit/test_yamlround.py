@@ -109,8 +109,8 @@ def test_where_a_comment_would_be_lost_the_file_is_left_as_it_is():
 
 
 def test_what_is_no_comment_is_none():
-    text = "a: 'x # y' # one\nb: |  # two\n  # text\nc: d#e\nf: [1, # three\n  2]\n# four\n"
-    assert comments(text) == {"# one": 1, "# two": 1, "# three": 1, "# four": 1}
+    text = "a: 'x # y' # one\nb: |  # two\n  # text\n# below\nc: d#e\nf: [1, # three\n  2]\n# four\n"
+    assert comments(text) == {"# one": 1, "# two": 1, "# below": 1, "# three": 1, "# four": 1}
 
 
 keys = st.sampled_from(["a", "b", "off", "1"])
