@@ -1,4 +1,4 @@
-"""Stops, by MQTT or through the gate, and the fence that a driver puts up at one."""
+"""Handles stops, by MQTT or through the gate, and the fences with which drivers answer them."""
 
 import logging
 
@@ -11,18 +11,18 @@ from effectd.config.schema import Device
 from effectd.messages.topics import Topics
 from effectd.readiness.gate import Reply, Request
 
-ALL = b"all-"  # so begins the token of a fence that a stop of everything has raised
+ALL = b"all-"  # prefix of the token of a fence raised by a stop of everything
 
 log = logging.getLogger(__name__)
 
 
 class Stops(Part):
-    """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
+    """Ends what this dispatcher has queued; the drivers get the same stop from the broker themselves."""
 
     def __init__(self, topics: Topics, delivery: Delivery, sender: Sender, timelines: Timelines) -> None:
         self._topics, self._delivery, self._sender, self._timelines = topics, delivery, sender, timelines
         self._devices: dict[str, Device] = {}
-        self._unheard: set[str] = set()  # devices elsewhere that have not said that they heard the last stop
+        self._unheard: set[str] = set()  # remote devices that have not confirmed the last stop
 
     def topics(self) -> dict[str, Handler]:
         topics = self._topics
@@ -43,7 +43,7 @@ class Stops(Part):
             self._stop(message.words[0])
 
     def online(self, device: str) -> None:
-        """A device elsewhere is there again: the stop that it could not hear is said to it now."""
+        """A remote device is back: send it the stop that it has missed."""
         if device in self._unheard:
             self._sender.stop(device)
 

@@ -113,7 +113,7 @@ def test_a_device_on_the_homes_own_broker_is_waited_for_once_that_is_back():
             Row(state="degraded", reason="the environment has no ROOM_PW, which is to hold the password"),
             "set what is missing in this shell",
         ),
-        (Row(state="gone", reason="FATAL: x"), "mend what its reason names, then: effectd up"),
+        (Row(state="gone", reason="FATAL: x"), "correct what its reason names, then: effectd up"),
         (REFUSED, "supervisord keeps the environment of its start: effectd down, effectd up"),
         (Row(state="starting"), ""),
     ],
