@@ -1,7 +1,7 @@
-"""The way round where a YAML file cannot be cut: ruamel.yaml writes it, and only what has changed is taken over.
+"""Edits a YAML file that cannot be cut as text: ruamel.yaml writes it, and only the lines that differ are taken over.
 
-It keeps comments, quotes, the order and anchors, but it lays lines out in its own way. So it writes the file twice, as
-it is and with the change, and the lines in which the two differ are what changes in the file.
+It keeps comments, quotes, the order and anchors, but lays out lines in its own way. So it writes the file twice, as it
+is and with the change; the lines in which the two differ are what changes in the file.
 """
 
 import difflib
@@ -45,10 +45,10 @@ def take(keys: Keys) -> Callable[[Any], None]:
 
 
 def ways(keys: Keys, change: Callable[[Any], None], cut: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
-    """Ways to the new text, the one that touches least first; each raises Unsafe where it leads nowhere.
+    """Ways to the new text, the one that changes least first; each raises Unsafe if it is not possible here.
 
-    `cut` edits text as yamledit and yamlchange do. What it cannot reach is often but an alias, which it can when that
-    is one no more.
+    `cut` edits text as yamledit and yamlchange do. Often only an alias is in its way: so it is tried again on a text in
+    which there is none at that place.
     """
     for last, finish in ((None, cut), (change, str)):
         for merge in (_taken_over, lambda _text, _base, new: new):

@@ -1,4 +1,4 @@
-"""An edit of a YAML file counts only when what came out has been read again: that one change, and no comment less."""
+"""Accepts an edit of a YAML file only if the result, read again, is the old data with that change and every comment."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ class CannotEdit(Exception):
 
 
 class Unsafe(Exception):
-    """This way of editing leads nowhere here."""
+    """This way of editing is not possible here."""
 
 
 def nothing(_text: str) -> tuple[int, int]:
@@ -39,9 +39,9 @@ def settled(
     by_hand: str,
     gone: Callable[[str], tuple[int, int]] = nothing,
 ) -> bytes:
-    """What the first way makes of `data`, the bytes of `path`, that is one of `wanted` when it is read again.
+    """The result of the first of `ways` that, read again, is one of `wanted`; `data` are the bytes of `path`.
 
-    `gone`: from where to where comments may go with what they stand beside. Raises CannotEdit where no way leads there.
+    `gone`: the span of the text whose comments may disappear. Raises CannotEdit if no way gives that result.
     """
     try:
         text = data.decode()
