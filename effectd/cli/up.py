@@ -153,8 +153,9 @@ def _ways_out_of_the_page(home: Path, reason: str) -> str:
     return f"""
 {reason}
 So there is no page; everything else works. It comes as soon as the port is free.
-Or give it another one, then {style.tool("effectd", home)} up:
-     page.port in {home / reader.FILE}, for example {port}
+Or give it another one:
+     page.port in {home / reader.FILE}, for example {port}, then
+     {style.tool("effectd", home)} up
 """
 
 
@@ -166,8 +167,9 @@ This home works meanwhile, by its own commands; other clients cannot come in.
 Two ways out:
   1. stop the other one; Debian starts its own mosquitto:
      sudo systemctl stop mosquitto
-  2. give this home a port, then {style.tool("effectd", home)} up:
-     broker.port in {home / reader.FILE}, for example {free_port(port)}
+  2. give this home a port:
+     broker.port in {home / reader.FILE}, for example {free_port(port)}, then
+     {style.tool("effectd", home)} up
 The broker takes the port as soon as it is free.
 """
 
