@@ -1,11 +1,13 @@
 """One, two and four homes on one mosquitto: `python -m benchmarks.homes [--seconds S]`; docs/scale.md has the result.
 
 Each home plays so many effects a second. What is measured is processor time, which is the same on a busy machine; the
-model is that each program of a home needs so much of it in a second, and so much for an effect.
+model is that each program of a home needs so much of it in a second, and so much for an effect. Then each home plays as
+many as it can (64 without a receipt at any time), beside what the model promises of this machine's cores.
 """
 
 import argparse
 import contextlib
+import os
 import threading
 import time
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from tests.system.test_external import on
 HOMES, RATES = (1, 2, 4), (10, 40)
 KINDS = ("mosquitto", "dispatcher", "driver", "broker program")
 SETTLE_S, MEASURED_S = 2.0, 0.2  # the kernel counts in ticks of 10 ms
+OPEN = 64  # effects of a home without a receipt, at saturation
 
 
 class Row(NamedTuple):
@@ -51,13 +54,80 @@ def play(client: Client, root: str, rate: float, seconds: float) -> None:
         client.publish(f"{root}/effects/{kind}", effect)
 
 
-def measure(count: int, rates: tuple[float, ...], seconds: float) -> list[Row]:
+class Full(NamedTuple):
+    """Saturation: `receipted` in `seconds`, of which `done`; `used`: as above; `publishers`: what this process took."""
+
+    homes: int
+    seconds: float
+    receipted: int
+    done: int
+    used: dict[str, float]
+    publishers: float
+
+
+class Filler:
+    """Keeps 64 effects of one home open, and counts their ends."""
+
+    def __init__(self, port: int, root: str) -> None:
+        self.root, self.receipted, self.done = root, 0, 0
+        self.client = Client(port, f"{root}/receipts/#", window=0)
+        self._slots = threading.Semaphore(OPEN)
+        self.client._client.on_message = self._receipt
+
+    def _receipt(self, _client: Any, _data: Any, message: Any) -> None:
+        if b'"status":"accepted"' not in message.payload:
+            self.receipted += 1
+            self.done += b'"status":"done"' in message.payload
+            self._slots.release()
+
+    def fill(self, until: float) -> None:
+        number = 0
+        while time.monotonic() < until:
+            self._slots.acquire()
+            kind = ("wind", "light", "vibration")[number % 3]
+            effect = {"id": f"full-{number}", "intensity": 40, "duration": 20, "ttl_ms": 60_000, "priority": 5}
+            self.client.publish(f"{self.root}/effects/{kind}", effect)
+            number += 1
+        for _ in range(OPEN):  # until the last has its receipt
+            assert self._slots.acquire(timeout=30), f"{self.root}: effects without an end"
+
+
+def saturate(port: int, processes: dict[str, list[psutil.Process]], count: int, seconds: float) -> Full:
+    with contextlib.ExitStack() as stack:
+        fillers = [Filler(port, f"room{n}") for n in range(count)]
+        for filler in fillers:
+            stack.callback(filler.client.close)
+        before, began, own = spent(processes), time.monotonic(), time.process_time()
+        threads = [threading.Thread(target=filler.fill, args=(began + seconds,)) for filler in fillers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took, own = time.monotonic() - began, time.process_time() - own
+        used = {kind: after - before[kind] for kind, after in spent(processes).items()}
+        receipted, done = sum(f.receipted for f in fillers), sum(f.done for f in fillers)
+    return Full(count, took, receipted, done, used, own)
+
+
+def promised(rows: list[Row], full: Full) -> float:
+    """Effects a second by the model: what this machine's cores give beside who publishes, or full dispatchers."""
+    models = {kind: fit(rows, kind) for kind in KINDS}
+    cores = (os.cpu_count() or 1) - full.publishers / full.seconds
+    at_rest = full.homes * sum(idle for idle, _ in models.values())
+    idle, each = models["dispatcher"]
+    return min((cores - at_rest) / sum(each for _, each in models.values()), full.homes * (1 - idle) / each)
+
+
+def measure(count: int, rates: tuple[float, ...], seconds: float) -> tuple[list[Row], Full]:
     rows = []
     with contextlib.ExitStack() as stack:
         (node,) = stack.enter_context(started(MosquittoNode))
         assert node.process is not None
         homes = [stack.enter_context(Home(broker=on(node.port), topic_root=f"room{n}")) for n in range(count)]
         for home in homes:
+            for device in home.config["devices"].values():  # else it would be their drivers that hold it up
+                device.setdefault("limits", {})["max_rate_hz"] = 1000
+            home.write()
             home.start()
         for home in homes:
             home.wait_ready(60)
@@ -88,7 +158,11 @@ def measure(count: int, rates: tuple[float, ...], seconds: float) -> list[Row]:
             done = sum(b'"status":"done"' in payload for client in clients for _, payload in client.heard)
             rows.append(Row(count, took, done, used))
             print(rows[-1], flush=True)
-    return rows
+        for client in clients:  # what they hear costs this process time
+            client.close()
+        full = saturate(node.port, processes, count, seconds)
+        print(full, flush=True)
+    return rows, full
 
 
 def fit(rows: list[Row], kind: str) -> tuple[float, float]:
@@ -116,12 +190,26 @@ def modelled(rows: list[Row], kind: str) -> dict[str, Any]:
     }
 
 
+def saturated(rows: list[Row], full: Full) -> dict[str, Any]:
+    rate, by_model = full.receipted / full.seconds, promised(rows, full)
+    return {
+        "effects/s": f"{rate:.0f}",
+        "a home": f"{rate / full.homes:.0f}",
+        "done": f"{100 * full.done / full.receipted:.0f} %",
+        "by the model": f"{by_model:.0f}",
+        "which errs by": f"{100 * (by_model / rate - 1):+.0f} %",
+        **{f"{kind}, ms an effect": f"{1000 * full.used[kind] / full.receipted:.2f}" for kind in KINDS},
+        "publishers, of a core": f"{100 * full.publishers / full.seconds:.0f} %",
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--json")
     given = parser.parse_args()
-    rows = [row for count in HOMES for row in measure(count, RATES, given.seconds)]
+    measured = [measure(count, RATES, given.seconds) for count in HOMES]
+    rows = [row for found, _ in measured for row in found]
     carried = {
         f"{row.homes} homes, {row.effects / (row.seconds - SETTLE_S):.0f} effects/s": {
             kind: f"{100 * row.used[kind] / row.seconds:.1f} %" for kind in KINDS
@@ -132,7 +220,9 @@ def main() -> None:
     model = {kind: modelled(rows, kind) for kind in KINDS}
     figures.show("One, two and four homes on one mosquitto: processor time, of one core", carried)
     figures.show("The model", model)
-    figures.save(given.json, {"rows": [row._asdict() for row in rows], "model": model})
+    filled = {f"{full.homes} homes": saturated(rows, full) for _, full in measured}
+    figures.show("As many effects as they can, each with its receipt", filled)
+    figures.save(given.json, {"rows": [row._asdict() for row in rows], "model": model, "full": filled})
 
 
 if __name__ == "__main__":

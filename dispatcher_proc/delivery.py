@@ -168,15 +168,20 @@ class Delivery:
         """Hold from now on; `blocker` is what a receipt will name if it stays so."""
         self._lanes[device].not_ready(blocker)
 
-    def fenced(self, device: str) -> bool:
+    def is_ready(self, device: str, generation: str) -> bool:
+        """Whether it is sent to as that."""
+        return self._lanes[device].generation == generation
+
+    def fenced(self, device: str, *, expected: bool = False) -> bool:
         """The driver has gone off and takes nothing before `resume`: end what was accepted before that.
 
-        Where this dispatcher has heard the stop itself (True), it has done so already, and what came since goes on.
+        Where this dispatcher has heard the stop itself (True, as where it is `expected`), it has done so already, and
+        what came since goes on.
         """
         lane = self._lanes.get(device)
         if lane is None:
             return True
-        heard = lane.fenced()
+        heard = lane.fenced() or expected
         if not heard:
             self.stop(device, fence=False)
         lane.resume()

@@ -20,6 +20,7 @@ STEP = 1000  # numbers noted ahead: a restart skips at most so many
 DELIVERED_AT_ONCE = 32  # finals in one record; after a death so many receipts may be repeated without need
 _OPEN, _SENT = "a:", "s:"  # accepted effects; effects possibly delivered, and since when
 _ACCEPTED, _FINAL, _DELIVERED = "r:", "f:", "t:"  # receipts `accepted`, final ones, finals that the broker has
+_UNHEARD = "h:"  # devices that may not have heard the last stop
 _REACHED = "number"
 _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
 
@@ -86,6 +87,15 @@ class Ledger:
         ):
             self._journal.forget(key)
 
+    # --- stops ---------------------------------------------------------------------------------------------------
+
+    def stop_unheard(self, device: str) -> None:
+        """The device has yet to say that it heard a stop."""
+        self._journal.put(_UNHEARD + device, b"1")
+
+    def stop_heard(self, device: str) -> None:
+        self._journal.forget(_UNHEARD + device)
+
     # --- receipts that end one -----------------------------------------------------------------------------------
 
     def final(self, effect_id: str, content: bytes, receipt: bytes, *, refused: bool, ended: float) -> int:
@@ -132,6 +142,7 @@ class Ledger:
                 word = effect_id if final.number is None else f"{final.number}={effect_id}"
                 found.finals.append((effect_id, final, word in delivered))
         found.finals.sort(key=lambda item: item[1].ended)
+        found.unheard = {key.removeprefix(_UNHEARD) for key in self._journal.found if key.startswith(_UNHEARD)}
         self._let_go(found)
         self._reserve()
         return found
@@ -154,7 +165,7 @@ class Ledger:
             if kind == _SENT:
                 effect_id = effect_id.partition(":")[2]
             kept = final_ids if kind in (_FINAL, _DELIVERED) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
-            if effect_id not in kept and key != _REACHED:
+            if effect_id not in kept and kind != _UNHEARD and key != _REACHED:
                 self._journal.forget(key)
 
     def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:
@@ -175,11 +186,13 @@ class Found:
     """What was open, by age: each effect, its deadline (seconds of CLOCK_MONOTONIC), its receipt `accepted` if any.
 
     And the finals that are remembered, in their order: id, record, and whether the broker has the receipt.
+    `unheard`: the devices that may not have heard a stop.
     """
 
     def __init__(self) -> None:
         self.open: list[tuple[OpenEffect, float, bytes | None]] = []
         self.finals: list[tuple[str, Final, bool]] = []
+        self.unheard: set[str] = set()
 
 
 def _decode_final(value: bytes) -> Final:

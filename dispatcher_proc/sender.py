@@ -23,12 +23,12 @@ class Sender:
         """Never held back: a stop does not wait for room."""
         self._set(device, Effect(id=effect.new_id(), effect_type=effect_type, intensity=0, duration=0), None)
 
-    def stop(self, device: str) -> None:
-        """To a driver that is elsewhere."""
+    def stop(self, device: str, payload: bytes = b"held") -> None:
+        """To a driver that may not have heard it, or that may know no hold."""
         try:
-            self._broker.link.publish(self._topics.stop(device), b"held", qos=1)
+            self._broker.link.publish(self._topics.stop(device), payload, qos=1)
         except BrokerLost:
-            pass  # its own connection is as lost as this one, and nothing is sent to it while it is held
+            pass  # nothing is sent to it either, and with the next connection it is asked again
 
     def resume(self, device: str, token: bytes) -> None:
         """Confirm the driver's fence."""
