@@ -94,6 +94,7 @@ class Ledger:
         self._journal.put(_UNHEARD + device, b"1")
 
     def stop_heard(self, device: str) -> None:
+        self._journal.put(_UNHEARD + device, b"0")
         self._journal.forget(_UNHEARD + device)
 
     # --- receipts that end one -----------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Ledger:
                 word = effect_id if final.number is None else f"{final.number}={effect_id}"
                 found.finals.append((effect_id, final, word in delivered))
         found.finals.sort(key=lambda item: item[1].ended)
-        found.unheard = {key.removeprefix(_UNHEARD) for key in self._journal.found if key.startswith(_UNHEARD)}
+        found.unheard = {device for device, value in self._read(_UNHEARD, bytes) if value == b"1"}
         self._let_go(found)
         self._reserve()
         return found
@@ -165,7 +166,9 @@ class Ledger:
             if kind == _SENT:
                 effect_id = effect_id.partition(":")[2]
             kept = final_ids if kind in (_FINAL, _DELIVERED) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
-            if effect_id not in kept and kind != _UNHEARD and key != _REACHED:
+            if kind == _UNHEARD:
+                kept = found.unheard
+            if effect_id not in kept and key != _REACHED:
                 self._journal.forget(key)
 
     def _read(self, kind: str, decode: Callable[[bytes], _T]) -> Iterator[tuple[str, _T]]:
