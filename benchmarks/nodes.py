@@ -88,9 +88,12 @@ class MosquittoNode(Node):
 
 
 class NatsNode(Node):
-    """`peers`: all nodes of its cluster, itself among them; `stores`: whether JetStream keeps anything there."""
+    """`peers`: all nodes of its cluster, itself among them; `stores`: whether JetStream keeps anything there.
 
-    stores = True
+    `consumer_replicas`: 0 = as many as there are of each stream.
+    """
+
+    stores, consumer_replicas = True, 0
 
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__(folder, name)
@@ -101,9 +104,10 @@ class NatsNode(Node):
         conf = self.folder / "nats.conf"
         # said, for one without JetStream would ask for one copy
         copies = min(3, sum(peer.stores for peer in self.peers))
+        more = f", consumer_replicas: {self.consumer_replicas}" if self.consumer_replicas else ""
         text = (
             f'listen: "127.0.0.1:{quiet_port()}"\nserver_name: {self.name}\n'
-            f"mqtt {{ host: 127.0.0.1, port: {self.port}, stream_replicas: {copies} }}\n"
+            f"mqtt {{ host: 127.0.0.1, port: {self.port}, stream_replicas: {copies}{more} }}\n"
         )
         if self.stores:
             text += f'jetstream {{ store_dir: "{self.folder}/store" }}\n'
