@@ -123,11 +123,12 @@ class Conductor:
         if loop and position >= show.score.length > 0:
             noted, position, index, show.run = -1.0, position % show.score.length, 0, self.runs.new()
         show.go_on(now, position, index, loop=loop)
-        due = show.score.due(show.position(now))
+        position = show.position(now)
+        due = show.score.due(position)
         for device, segment in show.score.last_fired(index).items():
-            if due.get(device) is segment:  # the driver still does it
-                self._hold(show, device, segment.command, now + segment.end - show.position(now))
-                del due[device]
+            if segment.start <= position < segment.end:  # the driver still does it
+                self._hold(show, device, segment.command, now + segment.end - position)
+                due.pop(device, None)
             elif device not in due and segment.end > noted:
                 self._hold(show, device, segment.command, math.inf)
         self._leave([device for device in self._devices_of(show) if self._held[device].until == math.inf])

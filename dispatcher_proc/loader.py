@@ -12,6 +12,7 @@ from dispatcher_proc.score import Score
 from dispatcher_proc.shelf import Shelf
 from effectd.base.journal import CHECK_EVERY_S
 from effectd.base.loop import AnyLoop
+from effectd.base.rounds import next_round
 from effectd.config.reader import Config
 from effectd.timeline import reading
 from effectd.timeline.document import Problem, Reading, Timeline, TimelineRefused
@@ -53,7 +54,7 @@ class Loader:
         for name, timeline in self._shelf.lost():
             log.warning("run/timelines: %s was deleted, replaced or damaged; it is written anew", name)
             self._queue(name, self._keep(name, timeline), _nothing)
-        self._loop.call_later(CHECK_EVERY_S, self.watch)
+        self._loop.call_later(next_round(self._loop, CHECK_EVERY_S), self.watch)
 
     def when_loaded(self, name: str, order: Callable[[], None]) -> None:
         """Now, or when the load of this timeline that is under way has ended."""

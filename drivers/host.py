@@ -15,6 +15,7 @@ from drivers.solo import Solo
 from drivers.worker import Worker
 from effectd.base.errors import in_words
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.rounds import next_round
 from effectd.driver import Bus, Driver, Effect
 from effectd.program.broker_session import BrokerSession
 from effectd.program.holds import FILE, Holds
@@ -69,7 +70,7 @@ class Host:
         process.gate.on_request = self._request
         self._broker.start()
         if type(driver).check not in (Driver.check, Bus.check):
-            loop.call_later(CHECK_EVERY_S, self._check)
+            loop.call_later(next_round(loop, CHECK_EVERY_S), self._check)
         if self._bus.repeat_s:
             loop.call_later(self._bus.repeat_s, self._repeat)
         self._next()
@@ -239,7 +240,7 @@ class Host:
 
     def _check(self) -> None:
         """A device that was unplugged while it was idle shows at once, not when the next effect fails."""
-        self._loop.call_later(CHECK_EVERY_S, self._check)
+        self._loop.call_later(next_round(self._loop, CHECK_EVERY_S), self._check)
         if self._opened and not self._worker.busy:
             self._call(lambda _raised: None, self._limit_s, self._bus.check)
 

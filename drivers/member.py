@@ -14,6 +14,7 @@ from effectd.base.errors import EffectRefused
 from effectd.base.journal import Journal
 from effectd.base.loop import AnyLoop
 from effectd.base.once import Once
+from effectd.base.rounds import next_round
 from effectd.config import lights
 from effectd.messages.effect import boot_id, from_set
 from effectd.messages.holds import Hold
@@ -67,10 +68,10 @@ class Member:
             will=(topics.availability(name), b"offline"),
         )
         journal.watch(loop, lambda reason: broker.journal_trouble(reason, name))
-        loop.call_later(FENCE_AGAIN_S, self._repeat)
+        loop.call_later(next_round(loop, FENCE_AGAIN_S), self._repeat)
 
     def _repeat(self) -> None:
-        self._loop.call_later(FENCE_AGAIN_S, self._repeat)
+        self._loop.call_later(next_round(self._loop, FENCE_AGAIN_S), self._repeat)
         self._fence.repeat()
 
     def _flash(self, process: Process, loop: AnyLoop, *, known: bool) -> Flash:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from effectd.base.journal_file import HEAD_BYTES, JournalFile, length
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.rounds import next_round
 
 CHECK_EVERY_S = 0.5
 LOST_SHOWN_S = 2.0  # how long `trouble` reports records that could not be read at the start
@@ -108,7 +109,7 @@ class Journal:
 
         def look() -> None:
             self.check()
-            self._timer = loop.call_later(CHECK_EVERY_S, look)
+            self._timer = loop.call_later(next_round(loop, CHECK_EVERY_S), look)
 
         look()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.rounds import next_round
 from effectd.messages import answers, holds
 from effectd.messages.effect import boot_id
 from effectd.messages.holds import Hold
@@ -101,12 +102,13 @@ class Holds:
             self._timer.cancel()
 
     def _again(self) -> None:
-        self._timer = self._loop.call_later(LOOK_EVERY_S, self._again)
+        self._timer = self._loop.call_later(next_round(self._loop, LOOK_EVERY_S), self._again)
         self._look()
 
     def _look(self) -> None:
         """Take over what others have noted, and note again what is gone."""
-        if _identity(self._path) == self._seen and self._seen is not None:
+        found = _identity(self._path)
+        if found == self._seen and (found is not None or not self._notes):
             return
         if self._merge(self._read()) and self._notes:
             self._write()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.rounds import next_round
 from effectd.config.address import Address
 from effectd.program.nodes import QUIET, Nodes
 from effectd.program.session import Pipe, Session
@@ -188,7 +189,7 @@ class Link:
         if self.address.username is not None:
             session.username_pw_set(self.address.username, self._password)
         session.connect(self.address.host, self.address.port, KEEPALIVE_S)
-        self._timers.append(self._loop.call_later(1.0, self._misc, session))
+        self._timers.append(self._loop.call_later(next_round(self._loop, 1.0), self._misc, session))
 
     def _note(self, act: Callable[[Any], None], what: Any) -> None:
         self._events.append(lambda: act(what))
@@ -293,6 +294,6 @@ class Link:
 
     def _misc(self, session: Session) -> None:
         if session is self._session:
-            self._timers[-1] = self._loop.call_later(1.0, self._misc, session)
+            self._timers[-1] = self._loop.call_later(next_round(self._loop, 1.0), self._misc, session)
             session.loop_misc()
             self._act(session)

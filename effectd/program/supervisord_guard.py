@@ -11,6 +11,7 @@ import signal
 import zlib
 
 from effectd.base.loop import AnyLoop
+from effectd.base.rounds import next_round
 from effectd.config import programs
 from effectd.program.standstill import stopped
 from effectd.readiness.gate_watcher import GateWatcher
@@ -32,10 +33,10 @@ class SupervisordGuard:
         self._silent_since: float | None = None
         if os.environ.get("SUPERVISOR_ENABLED"):
             self._watch = watcher.watch(programs.WATCHDOG, lambda _watch: None)
-            loop.call_later(_LOOK_S, self._look)
+            loop.call_later(next_round(loop, _LOOK_S), self._look)
 
     def _look(self) -> None:
-        self._loop.call_later(_LOOK_S, self._look)
+        self._loop.call_later(next_round(self._loop, _LOOK_S), self._look)
         line, now = self._watch.line, self._loop.time()
         if line is not None and not self._watch.stale:
             self._silent_since = None

@@ -22,6 +22,7 @@ import msgspec
 
 from effectd.base.lock import Lock, holders
 from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.rounds import next_round
 from effectd.readiness.line import Line, this_generation
 
 HEARTBEAT_S = 0.5
@@ -85,7 +86,7 @@ class Gate:
         """Serve the gate from `loop`: its heartbeat vouches for that loop and for nothing else."""
         self._loop = loop
         loop.add_reader(self._server.fileno(), self._accept)
-        self._beat = loop.call_later(HEARTBEAT_S, self._heartbeat)
+        self._beat = loop.call_later(next_round(loop, HEARTBEAT_S), self._heartbeat)
 
     def say(
         self,
@@ -147,7 +148,7 @@ class Gate:
         self._push()
         self._mend()
         assert self._loop is not None
-        self._beat = self._loop.call_later(HEARTBEAT_S, self._heartbeat)
+        self._beat = self._loop.call_later(next_round(self._loop, HEARTBEAT_S), self._heartbeat)
 
     def _bind(self) -> socket.socket:
         """A listening socket at our path, whatever lies there. Raises OSError."""

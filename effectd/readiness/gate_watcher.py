@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from effectd.base.loop import AnyLoop
+from effectd.base.rounds import next_round
 from effectd.readiness.inotify import Inotify
 from effectd.readiness.line import Line
 
 STALE_S = 2.0
-_CHECK_S = 0.2
+_CHECK_S = 0.25
 _RETRY_S = 0.25  # while `run/` is missing
 _FOLDER_S = 1.0  # how often it is looked whether `run/` is still the folder that is watched
 
@@ -65,7 +66,7 @@ class GateWatcher:
         self._folder: tuple[int, int] | None = None
         self._folder_due = 0.0
         self._arm()
-        self._timer = loop.call_later(_CHECK_S, self._check, loop.time() + _CHECK_S)
+        self._check_again()
 
     def watch(self, name: str, on_change: Callable[[GateView], None]) -> GateView:
         """Call `on_change` at each change of that gate: a new line, gone, silent for 2 s, heard again."""
@@ -203,4 +204,8 @@ class GateWatcher:
                 self._disarm()
                 self._arm()
                 self._find()
-        self._timer = self._loop.call_later(_CHECK_S, self._check, now + _CHECK_S)
+        self._check_again()
+
+    def _check_again(self) -> None:
+        wait = next_round(self._loop, _CHECK_S)
+        self._timer = self._loop.call_later(wait, self._check, self._loop.time() + wait)

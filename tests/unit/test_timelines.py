@@ -439,6 +439,19 @@ def test_a_small_difference_is_slewed_away_and_a_large_one_is_a_seek(room: Room)
     assert show.position(room.now()) == 12_345
 
 
+def test_what_was_fired_at_the_very_moment_of_a_death_stays_on(room: Room) -> None:
+    room.load(
+        "film",
+        {"effect_type": "light", "location": "left", "intensity": 20},
+        {"effect_type": "light", "timestamp": 500, "intensity": 0},
+    )
+    room.conductor.play("film")
+    assert room.after(0) == {"left": 20}
+    room.kill(0)
+    assert room.levels() == {"left": 20}
+    assert room.after(500) == {}
+
+
 # --- several ----------------------------------------------------------------------------------------------------------
 
 
