@@ -1,1 +1,1 @@
-"""The broker process: an MQTT broker inside this machine, or the watch over one outside it."""
+"""The program `broker`: runs the embedded MQTT broker, or monitors an external one."""

@@ -1,4 +1,4 @@
-"""`python -m broker_proc [--home DIR]`: run the embedded broker, or watch the external one."""
+"""`python -m broker_proc [--home DIR]`: run the embedded broker, or monitor the external one."""
 
 import sys
 
@@ -6,7 +6,7 @@ from effectd.program import process
 
 
 def main(this: process.Process) -> None:
-    # what is heavy comes after the gate is open: amqtt and asyncio with the one, paho with the other
+    # heavy imports wait until the gate is open: asyncio for the embedded broker, paho for an external one
     if this.config.broker.embedded:
         from broker_proc.embedded import serve
     else:
@@ -15,5 +15,5 @@ def main(this: process.Process) -> None:
 
 
 if __name__ == "__main__":
-    arguments = process.command_line("The MQTT broker of this home, or the watch over an external one.")
+    arguments = process.command_line("The MQTT broker of this home, or the monitor of an external one.")
     sys.exit(process.run("broker", main, home=arguments.home, dies_at_once=True))

@@ -1,4 +1,4 @@
-"""The broker: who is connected, what leaves in this turn, who has to wait; nothing but a plugin is awaited."""
+"""The broker: its connections, what is written in this loop turn, which clients are held back; awaits only plugins."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from broker_proc.plugins import Plugins
 
 CONNECT_WITHIN_S = 10.0
-END_WITHIN_S = 0.2  # that clients have to take their last bytes when the broker stops
+END_WITHIN_S = 0.2  # how long clients may take to read their last bytes when the broker stops
 
 
 class Broker(Registry):
@@ -41,7 +41,7 @@ class Broker(Registry):
         self.door = door or Door()
         self.connect_within = connect_within
         self.crowd = Crowd(loop, self.limits)
-        self.complaints = Complaints(loop, "more connections closed for what they sent or left unsent")
+        self.complaints = Complaints(loop, "more connections closed for protocol errors or silence")
         self.connections = self.crowd.connections
         self.holding = False  # publishers have to wait for the dispatcher
         self._held: set[Connection] = set()
@@ -49,14 +49,14 @@ class Broker(Registry):
         self.will_flush = False  # a caller has promised to call `flush` in this turn
 
     async def stop(self) -> None:
-        """Send every will, say goodbye, let go."""
+        """Send every will, disconnect every client, close."""
         self.stopping = True
         clients = [one for one in self.connections if isinstance(one, Client)]
         for client in clients:
             if client.session is not None and client.will is not None:
                 self.send_will(client.session, client.will)
                 client.will = None
-        if self._tasks:  # plugins that are asked about wills
+        if self._tasks:  # plugins that check the rights of wills
             await asyncio.wait(list(self._tasks), timeout=END_WITHIN_S)
         for client in clients:
             client.close(SHUTTING_DOWN, "the broker stops")
@@ -81,7 +81,7 @@ class Broker(Registry):
         return Client(self, kind)
 
     def admit(self, connection: Connection) -> bool:
-        """Whether there is a place for it: by broker.sock always."""
+        """Whether there is room for another connection; on broker.sock there always is."""
         if self.stopping:
             return False
         if connection.kind != "unix" and len(self.connections) >= self.settings.connections:
@@ -110,7 +110,7 @@ class Broker(Registry):
             connection.flush()
 
     def behind(self, connection: Connection) -> None:
-        """Its client has much to read. If that is the dispatcher, those who publish to it have to wait."""
+        """Its client is behind with reading. If that is the dispatcher, those that publish to it are held back."""
         self.crowd.behind.add(connection)
         if connection.session is not None and self.is_dispatcher(connection.session):
             self.holding = True
@@ -128,7 +128,7 @@ class Broker(Registry):
         connection.hold()
 
     def enter(self, client: Client, asked: Connect) -> Visitor:
-        """As whom a client comes in. Raises Refused; MustAsk where somebody has to be asked first."""
+        """Who a client is, if it is admitted. Raises Refused; MustAsk where a plugin has to be asked first."""
         visitor = self.door.enter(client, asked)
         if self._plugins is not None and client.kind != "unix":
             if client.allowed is None:
@@ -143,15 +143,15 @@ class Broker(Registry):
         return visitor
 
     def renew(self) -> None:
-        """The door judges by other files now: so are those judged who are in, and what waits for them."""
+        """The files of the door have changed: check the connected clients again, and what is queued for them."""
         for session in list(self.sessions.values()):
             if session.trusted:
-                continue  # a program works by what it read at its start: the topic of its last will may not be lost
+                continue  # a program uses the configuration of its start: the topic of its last will must stay allowed
             visitor = self.door.standing(session)
             if visitor is None:
                 session.grant = self.door.last_rights(session)
                 if session.connection is not None:
-                    session.connection.close(NOT_AUTHORIZED, "this user may not be here any more")
+                    session.connection.close(NOT_AUTHORIZED, "this user is no longer allowed here")
                 self.forget(session)
             else:
                 session.grant = self.door.probing(visitor.grant, session.client_id)

@@ -34,19 +34,20 @@ from broker_proc.routing import Subscription, split_share
 from broker_proc.wire import legal, read_publish
 from effectd.access.grant import RECEIVE
 
-ALIASES_IN = 16  # topics that one client of MQTT 5 may give as numbers
+ALIASES_IN = 16  # topic aliases that one client of MQTT 5 may use
 NO_RETAINED, ONLY_IF_NEW = 2, 1  # Retain Handling
 
 
 class Client(Connection):
-    """One client of the broker; most of what it does falls to its session."""
+    """One client of the broker; most of its work is done by its session."""
 
     will: Will | None = None
-    allowed: bool | None = None  # by the plugins that check connecting clients
-    verdict: tuple[str, bool | None] | None = None  # on its password, by this line of `passwords`; None: too many wait
+    allowed: bool | None = None  # the verdict of the plugins that check connecting clients
+    # the line of `passwords` against which its password was checked, and the answer; None: too many logins wait
+    verdict: tuple[str, bool | None] | None = None
     accepted = False
     plugin_session: Any = None
-    aliases_in: dict[int, bytes]  # topics by the numbers that a client of MQTT 5 has given them
+    aliases_in: dict[int, bytes]  # topics by the aliases that a client of MQTT 5 has given them
 
     def _packet(self, head: int, start: int, stop: int) -> None:
         kind, data = head >> 4, self.frames.data
@@ -81,12 +82,12 @@ class Client(Connection):
             raise
         self.version = asked.version
         if props.AUTH_METHOD in asked.properties:
-            self._refuse(reasons.BAD_AUTHENTICATION_METHOD, 0, "there is no such way to authenticate here")
+            self._refuse(reasons.BAD_AUTHENTICATION_METHOD, 0, "this authentication method is not supported")
         if not asked.client_id and not asked.clean and asked.version != V5:
             self._refuse(
                 0,
                 reasons.V311_CLIENT_ID,
-                "no client id for a session that is to be kept; give it an id, or have it ask for a clean session",
+                "a persistent session needs a client id; set one, or ask for a clean session",
             )
         try:
             visitor = self._broker.enter(self, asked)
@@ -134,7 +135,7 @@ class Client(Connection):
         assert session is not None
         if (expiry := about.get(props.SESSION_EXPIRY)) is not None:
             if expiry and not session.expiry:
-                raise WireError("a session that was to end with its connection cannot be kept", PROTOCOL_ERROR)
+                raise WireError("a session that was to end with its connection cannot get an expiry", PROTOCOL_ERROR)
             session.expiry = min(expiry, self._broker.settings.session_expiry_s)
         if code != reasons.DISCONNECT_WITH_WILL:
             self.will = None
@@ -187,23 +188,23 @@ class Client(Connection):
             self.send(ack(PUBACK if qos == 1 else PUBREC, packet_id, code if self.version == V5 else 0))
 
     def _unalias(self, topic: bytes, about: Properties) -> bytes:
-        """The topic of a message that may give a number for it, or give it a number."""
+        """The topic of a message, which may use a topic alias or define one."""
         alias = about.pop(props.ALIAS, 0)
         if alias > ALIASES_IN:
-            raise WireError(f"topic alias {alias}; {ALIASES_IN} is the greatest", reasons.ALIAS_INVALID)
+            raise WireError(f"topic alias {alias}; the maximum is {ALIASES_IN}", reasons.ALIAS_INVALID)
         if not topic:
             if not alias:
                 raise WireError("a message without a topic", PROTOCOL_ERROR)
             known = self.aliases_in.get(alias)
             if known is None:
-                raise WireError(f"topic alias {alias} stands for nothing", PROTOCOL_ERROR)
+                raise WireError(f"topic alias {alias} is not defined", PROTOCOL_ERROR)
             return known
         if alias:
             self.aliases_in[alias] = topic
         return topic
 
     def _first(self, packet_id: int, code: int) -> bool:
-        """A message of QoS 2 counts at its first coming; its id is kept until PUBREL."""
+        """A message of QoS 2 is delivered when it first arrives; its id is kept until PUBREL."""
         session = self.session
         assert session is not None
         if packet_id in session.received:
@@ -212,7 +213,7 @@ class Client(Connection):
         if code < reasons.UNSPECIFIED:
             if len(session.received) >= self._broker.settings.inflight:
                 self._broker.limits.bite("inflight", session.client_id, "too many messages of QoS 2 not released")
-                raise WireError("too many messages of QoS 2 that are not released", reasons.RECEIVE_MAXIMUM)
+                raise WireError("too many unreleased messages of QoS 2", reasons.RECEIVE_MAXIMUM)
             session.received.add(packet_id)
         return True
 
@@ -265,7 +266,7 @@ class Client(Connection):
             self._job = self._retained(todo)
 
     def _retained(self, filters: list[tuple[str, Subscription]]) -> Iterator[Ask | None]:
-        """What is retained under these filters; yields where it may be interrupted, or what has to be asked."""
+        """Send what is retained under these filters; yields where it may be interrupted, or what has to be asked."""
         session, broker = self.session, self._broker
         assert session is not None
         for topic_filter, wanted in filters:

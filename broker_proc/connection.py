@@ -1,4 +1,4 @@
-"""One connection: its bytes cut into packets in turns, its silences, its end; client.py says what the packets mean."""
+"""One connection: splits its bytes into packets in turns, watches its silence, closes it; client.py handles packets."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ from broker_proc.wire import Frames
 if TYPE_CHECKING:
     from broker_proc.broker import Broker
 
-LINGER_S = 1.0  # that a closed connection has to take its last bytes
-LINGERING = 100  # connections, at most, that are read to their end, so that they hear why they are closed
-TURN_S = 0.01  # of one connection's packets, then the others come first
-READ_AHEAD = 262_144  # bytes that wait here while a connection has to
-PARTIAL = 65_536  # bytes of a packet that is not whole, from which they count
-BEHIND = 32_768  # bytes unread from which a connection counts as behind
+LINGER_S = 1.0  # how long a closed connection may take to read its last bytes
+LINGERING = 100  # closed connections that may still be read to their end, so that the last packet arrives
+TURN_S = 0.01  # on one connection's packets before the others get their turn
+READ_AHEAD = 262_144  # bytes buffered here while a connection is held back
+PARTIAL = 65_536  # an incomplete packet counts towards the limit from this size (bytes)
+BEHIND = 32_768  # a connection with this many unread bytes counts as behind
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,14 @@ def is_ours(transport: Any) -> bool:
 
 
 class Connection(Outgoing, asyncio.Protocol, ABC):
-    """The half of `client.Client` that knows bytes, time and turns; it calls `_packet` and `_ended`."""
+    """The half of `client.Client` that handles bytes, time and turns; it calls `_packet` and `_ended`."""
 
     def __init__(self, broker: "Broker", kind: str = "tcp") -> None:
         super().__init__(broker)
         self.kind = kind  # tcp, unix, websocket
         self.frames = Frames()
         self.address: tuple[str, int] = ("", 0)
-        self.refused = False  # its CONNECT was one that cannot be granted, and will come again
+        self.refused = False  # its CONNECT cannot be granted, and the client will send it again
         self.closing = self.busy = self.lingers = False
         self.held = False  # it may not publish for now
         self.patience = broker.connect_within
@@ -52,7 +52,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
         self._timer: Any = None
         self._linger: Any = None
         self._reading = True
-        self._job: Iterator[Ask | None] | None = None  # what one packet has begun, done in turns
+        self._job: Iterator[Ask | None] | None = None  # the work that one packet has started, done in turns
         self._task: asyncio.Task[None] | None = None
 
     # -- what the loop calls
@@ -103,7 +103,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
     # -- in
 
     def _work_and_flush(self) -> None:
-        """What these bytes bring about leaves at once, not a turn of the loop later: uvloop gathers a turn's writes."""
+        """Write the results of these bytes at once, not a turn of the loop later: uvloop gathers a turn's writes."""
         broker = self._broker
         if broker.will_flush:
             self._work()
@@ -115,7 +115,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
             broker.flush()
 
     def _work(self) -> None:
-        """Packets, until there are no more, the turn is over, or an answer has to be awaited."""
+        """Handle packets until there are no more, the turn is over, or an answer has to be awaited."""
         frames, begun, done = self.frames, self._loop.time(), 0
         try:
             if self._job is not None and not self._go_on(begun):
@@ -147,14 +147,14 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
 
     @abstractmethod
     def _packet(self, head: int, start: int, stop: int) -> None:
-        """One whole packet has come: `frames.data` from `start` to `stop`."""
+        """One whole packet has arrived: `frames.data` from `start` to `stop`."""
 
     @abstractmethod
     def _ended(self) -> None:
         """The connection is gone."""
 
     def _go_on(self, begun: float) -> bool:
-        """Do of the job that one packet has begun what one turn allows; whether it is done."""
+        """Go on with the job that one packet has started, for one turn; return whether it is done."""
         assert self._job is not None
         for ask in self._job:
             if ask is not None:
@@ -190,7 +190,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
     async def _ask(self, ask: Ask) -> None:
         try:
             await ask()
-        except Exception:  # a plugin's defect is not let in
+        except Exception:  # a plugin's defect refuses the client
             log.exception("%s: a plugin failed", self)
             self.close(UNSPECIFIED)
         self._task = None
@@ -207,7 +207,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
         self._pause()
 
     def _look(self) -> None:
-        """Is it silent for too long? A client that has to wait for us is not."""
+        """Whether it has been silent for too long; a client that has to wait for us never is."""
         now = self._loop.time()
         if self.busy:
             self._heard = now
@@ -215,7 +215,7 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
         elif self.version:
-            self.fail(WireError(f"nothing heard for {self.patience:g} s", KEEPALIVE))
+            self.fail(WireError(f"nothing received for {self.patience:g} s", KEEPALIVE))
         else:
             self.fail(WireError(f"no CONNECT within {self.patience:g} s"))
 
@@ -253,12 +253,12 @@ class Connection(Outgoing, asyncio.Protocol, ABC):
         self._end()
 
     def _hear_out(self) -> bool:
-        """Close our half only: what is sent to a closed socket resets it, and our last words would be lost with it."""
+        """Close our half only: data sent to a closed socket resets it, and our last packet would be lost with it."""
         if self._broker.lingering >= LINGERING or not self.transport.can_write_eof():
             return False
         try:
             self.transport.write_eof()
-        except OSError:  # it is reset already
+        except OSError:  # the peer has reset it already
             return False
         self.lingers = True
         self._broker.lingering += 1

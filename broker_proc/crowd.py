@@ -1,4 +1,4 @@
-"""All connections together: who is behind with reading, what packets are half here, and when it is too much."""
+"""All connections together: which are behind with reading, which packets are incomplete, and when that is too much."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from broker_proc.connection import Connection
     from broker_proc.outgoing import Outgoing
 
-LOOK_S = 0.05  # between two looks while a client is behind or a large packet is half here
-ALWAYS_S = 1.0  # and otherwise, for what is not acknowledged
+LOOK_S = 0.05  # between two checks while a client is behind or a large packet is incomplete
+ALWAYS_S = 1.0  # and otherwise, for unacknowledged messages
 
 
 class Crowd:
-    """While `full`, whoever takes much gets nothing more, and the largest half packets go with their connections."""
+    """While `full`, large backlogs get nothing more, and connections with the largest partial packets are closed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
         self._loop, self._limits = loop, limits
@@ -41,7 +41,7 @@ class Crowd:
         was, self.full = self.full, total > most
         if self.full:
             if not was:
-                self._limits.bite("buffered_bytes", "all clients together", "too much is waiting: what is large goes")
+                self._limits.bite("buffered_bytes", "all clients together", "too much buffered; large backlogs dropped")
             for one in self.connections:
                 if self.takes_much(one):
                     one.room = 0
@@ -49,5 +49,5 @@ class Crowd:
                 if total <= most:
                     break
                 total -= half[one]
-                one.close(QUOTA, "too much is half received by all clients together")
+                one.close(QUOTA, "the partial packets of all clients together are too large")
         self._timer = self._loop.call_later(LOOK_S if self.behind or self.partial else ALWAYS_S, self._look)

@@ -1,6 +1,6 @@
-"""Who comes in, as whom, and with which rights: by the socket a program of this home, by a port anybody or a user.
+"""Authenticates clients and gives them their rights: programs of this home by the socket, others or users by a port.
 
-Without a configuration (a broker alone, in tests and benchmarks) everybody may do everything.
+Without a configuration (a broker alone, in tests and benchmarks) every client may do everything.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ CERTIFICATE = "certificate"  # in the place of a line of `passwords`
 
 
 class Refused(Exception):
-    """A client may not come in: MQTT 5's reason code, 3.1.1's, and words."""
+    """A client is refused: MQTT 5's reason code, 3.1.1's return code, and a text."""
 
     def __init__(self, code: int, code_311: int, why: str) -> None:
         super().__init__(why)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Visitor(NamedTuple):
-    """Somebody who may come in. `login`: the line of `passwords` that let it in, CERTIFICATE, or None."""
+    """A client that was admitted. `login`: the line of `passwords` that admitted it, CERTIFICATE, or None."""
 
     grant: Grant
     username: str | None
@@ -38,7 +38,7 @@ class Visitor(NamedTuple):
 
 
 class Files:
-    """What the door asks of who watches the home's files: nothing changes here."""
+    """What the door needs of the watcher of the home's files; this one never changes anything."""
 
     def changed(self) -> bool:
         return False
@@ -53,7 +53,7 @@ class Door:
     def __init__(self, access: Access | None = None, passwords: dict[str, str] | None = None) -> None:
         self._access, self._passwords = access, passwords or {}
         self.files = Files()
-        self.logins: Logins | None = None  # there once a user has come
+        self.logins: Logins | None = None  # made when the first user logs in
 
     def renew(self, access: Access, passwords: dict[str, str]) -> None:
         self._access, self._passwords = access, passwords
@@ -71,7 +71,7 @@ class Door:
         return grant if self._access is None else self._access.probing(grant, client_id)
 
     def enter(self, client: "Client", asked: Connect) -> Visitor:
-        """Raises Refused; MustAsk where the files or a password have to be looked at first."""
+        """Raises Refused; MustAsk where the files or a password have to be checked first."""
         access = self._access
         if access is None:
             return Visitor(EVERYTHING, asked.username)
@@ -122,7 +122,7 @@ class Door:
         return ask
 
     def standing(self, session: "Session") -> Visitor | None:
-        """As whom somebody who came by a port is in, by the files of now; None: it may not be in any more."""
+        """A client that came by a port, checked against the current files; None: it is no longer allowed."""
         access = self._access
         if access is None:
             return Visitor(EVERYTHING, session.username)
@@ -136,7 +136,7 @@ class Door:
         return Visitor(access.users[name], name, session.login)
 
     def last_rights(self, session: "Session") -> Grant:
-        """Of somebody who has to go: what its last will is judged by."""
+        """The rights by which the last will of a client that is thrown out is judged."""
         access = self._access
         if access is None:
             return NOTHING

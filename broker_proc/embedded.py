@@ -1,4 +1,4 @@
-"""The embedded broker: configuration -> listening -> ready when it has answered its own CONNECT and SUBSCRIBE."""
+"""The embedded broker: listens as configured, and is ready once it has answered its own CONNECT and SUBSCRIBE."""
 
 import asyncio
 import contextlib
@@ -29,8 +29,8 @@ from effectd.program.braked import braked
 from effectd.program.process import Process
 
 RETRY_S = 0.5  # a port that becomes free sends no notice
-HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
-SICK_S = 10.0  # this long without an answer to itself, and a fresh start is the better broker
+HOLDER_S = 5.0  # how long the answer to "who holds the port" is reused: finding out scans every process
+SICK_S = 10.0  # after so long without an answer to its own client the broker is restarted
 SPARE = 200  # descriptors beside those of clients
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,14 @@ log = logging.getLogger(__name__)
 def serve(process: Process) -> None:
     """Run until SIGTERM."""
     gc.collect()
-    gc.freeze()  # what is there now stays: no later collection looks at it
+    gc.freeze()  # what exists now stays: the garbage collector need not scan it again
     _make_room(process.config.broker.limits.connections)
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_serve(process))
 
 
 def _make_room(connections: int) -> None:
-    """Have enough descriptors for them, if the machine allows it: 1,024 is what most begin with."""
+    """Raise the limit of open files for them, if the machine allows it: the usual default is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + SPARE
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -76,10 +76,10 @@ class Embedded:
         self._process, self._loop, self._stopping = process, loop, stopping
         self._settings = process.config.broker
         self._listening: dict[str, asyncio.Server] = {}  # by key in the configuration: host, websocket
-        self._absent: dict[str, str] = {}  # the same -> why it is not listened on
-        self._holders: dict[int, tuple[float, str]] = {}  # port -> when it was asked, and who holds it
+        self._absent: dict[str, str] = {}  # the same -> why it is not listening there
+        self._holders: dict[int, tuple[float, str]] = {}  # port -> when that was found out, and who holds it
         self._giving_up: asyncio.TimerHandle | None = None
-        self._trouble: str | None = None  # what the check says: "" = all is well, None = nothing yet
+        self._trouble: str | None = None  # result of the self-check: "" = all is well, None = none yet
 
     async def run(self) -> None:
         settings, process = self._settings, self._process
@@ -123,7 +123,7 @@ class Embedded:
         if plugins is not None:
             await plugins.stop()
 
-    # -- what can be had
+    # -- what is available
 
     def _plugins(self) -> Any:
         if not self._settings.plugins:
@@ -152,7 +152,7 @@ class Embedded:
     # -- listening
 
     async def _listen(self) -> None:
-        """Listen on every address that is not listened on yet."""
+        """Listen on every address on which it does not listen yet."""
         settings, web = self._settings, self._settings.websocket
         if "host" not in self._listening:
             await self._try("host", settings.host, settings.port, lambda: listen_tcp(self._broker, settings, self._tls))
@@ -160,7 +160,7 @@ class Embedded:
             await self._try("websocket", web.host, web.port, lambda: listen_web(self._broker, web, self._tls))
 
     async def _try(self, key: str, host: str, port: int, listen: Callable[[], Awaitable[asyncio.Server]]) -> None:
-        """Listen there, or note why not. Raises ConfigError if it can never be."""
+        """Listen there, or note why not. Raises ConfigError if that can never work."""
         try:
             self._listening[key] = await listen()
         except OSError as error:
@@ -174,7 +174,7 @@ class Embedded:
             self._absent.pop(key, None)
 
     async def _holder(self, port: int) -> str:
-        """Who holds the port, as it was at most HOLDER_S ago."""
+        """Who holds the port, as of at most HOLDER_S ago."""
         asked, holder = self._holders.get(port, (-HOLDER_S, ""))
         if time.monotonic() - asked >= HOLDER_S:
             from effectd.program.port import who_holds  # psutil
@@ -186,7 +186,7 @@ class Embedded:
     # -- the gate
 
     def _checked(self, trouble: str) -> None:
-        """How the broker's own client fares."""
+        """The state of the broker's own client has changed."""
         self._trouble = trouble
         if trouble and self._giving_up is None:
             self._giving_up = self._loop.call_later(SICK_S, self._give_up)
@@ -200,10 +200,10 @@ class Embedded:
             return
         gate, absent = self._process.gate, "; ".join(self._absent.values())
         if self._trouble:
-            gate.say("degraded", f"does not answer itself: {self._trouble}")
+            gate.say("degraded", f"does not answer its own client: {self._trouble}")
         else:
             gate.say("ready", absent, broker_generation=gate.line.generation)
 
     def _give_up(self) -> None:
-        log.error("the broker has not answered itself for %g s; starting afresh", SICK_S)
+        log.error("the broker has not answered its own client for %g s; restarting", SICK_S)
         os._exit(1)

@@ -1,4 +1,4 @@
-"""What is published: from a topic to everybody who asked for it, within everybody's rights; what is retained of it."""
+"""Passes each published message to the subscribers of its topic, within their rights, and keeps what is retained."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -22,11 +22,11 @@ from effectd.config.schema import BrokerLimits
 if TYPE_CHECKING:
     from broker_proc.plugins import Plugins
 
-KNOWN_TOPICS = 4096  # of one session, to which it may publish
+KNOWN_TOPICS = 4096  # topics of one session that are remembered as allowed
 
 
 class Exchange:
-    """`own` begins the client ids of this home's programs; `unretained` are filters of what is never retained."""
+    """`own`: the prefix of the client ids of this home's programs; `unretained`: filters of what is never retained."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Exchange:
         return session.own and session.client_id == f"{self._own}dispatcher"
 
     def route(self, name: bytes, session: Session) -> tuple[Route | None, int]:
-        """Where a message of this session goes; None and the reason where it may not.
+        """The route of a message of this session; None and the reason where it may not publish it.
 
         Raises WireError if nothing can be published to `name`, MustAsk where a plugin has to say.
         """
@@ -88,7 +88,7 @@ class Exchange:
         return route
 
     def publish(self, message: Message, route: Route, source: Session | None) -> None:
-        """Hand a message to everybody who asked for it, and keep it if it is retained."""
+        """Pass a message to every subscriber, and keep it if it is retained."""
         if self._plugins is not None and source is not None:
             self._plugins.message(source, route.topic, message)
         qos, retain = message.qos, message.retain
@@ -106,7 +106,7 @@ class Exchange:
             self.retained.keep(route.topic, message.bare(), who)
 
     def deliver_if_allowed(self, target: Target, message: Message, topic: str) -> None:
-        """A message of the broker's own, to somebody whose rights may have to be asked for first."""
+        """A message of the broker itself, to a client whose rights may have to be asked for first."""
         question = (target.session, RECEIVE, topic)
         allowed = self.rights.may(*question)
         if allowed is None:
@@ -152,7 +152,7 @@ class Exchange:
         return 0
 
     def retained_for(self, topic_filter: str) -> Iterator[Message | None]:
-        """What a new subscription hears first; None now and then, see Retained."""
+        """The retained messages for a new subscription; None now and then, see Retained."""
         if topic_filter.startswith("$"):
             self.sys.refresh()
             return self.sys.retained.matching(topic_filter)

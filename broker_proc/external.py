@@ -161,8 +161,8 @@ class External:
     def _decide(self) -> None:
         """Ready, or not beside another home. Of two that come at one moment the broker's order says who was first.
 
-        So a home announces itself before it is ready, and is ready when it has heard that: whoever was announced
-        before it has been heard by then.
+        So a home announces itself before it is ready, and is ready when it has received its own announcement: every
+        earlier one has arrived by then.
         """
         if not self._probed_it or (self._unheard and not self._judged):
             return
@@ -190,10 +190,10 @@ class External:
             self._say("degraded", f"{self._link.address} does not hand on {self._home}: {self._cure()}")
 
     def _wrong(self) -> tuple[str, str]:
-        """Why no effect could come through, "" = it can; and what else is to be said."""
+        """Why no effect could come through, "" = it can; and any further remarks."""
         topics = self._process.config.topics
         denied, added = needs.missing(topics, self._unheard)
-        passes_on_nothing = bool(self._missing) and "QoS 1" not in self._missing  # as brokers do that were told so
+        passes_on_nothing = bool(self._missing) and "QoS 1" not in self._missing  # as some brokers are configured to
         if denied or (passes_on_nothing and added):
             denied += [*added, *([topics.probe("#", "").removesuffix("/")] if passes_on_nothing else [])]
             return f"nothing comes back on {', '.join(denied)}: {self._cure()}", ""

@@ -1,6 +1,6 @@
-"""The files of the home that the broker takes in while it runs: users, devices, passwords, the server's certificate.
+"""The files of the home that the broker reloads while it runs: users, devices, passwords, the server's certificate.
 
-Looked at twice a second, and at each CONNECT, so that whoever was just added finds itself known.
+Checked twice a second, and at each CONNECT, so that a user who was just added can log in at once.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Mark = tuple[int, int, int] | None
 
 
 class HomeFiles(Files):
-    """`renewed` is called after each change that was taken in; a file that is wrong is told and changes nothing."""
+    """`renewed` is called after each change that was loaded; a file that is wrong is logged and changes nothing."""
 
     def __init__(
         self, config: Config, door: Door, context: ssl.SSLContext | None, renewed: Callable[[], None], *, home: Path
@@ -56,7 +56,7 @@ class HomeFiles(Files):
         return self._reading is not None or [_mark(path) for path in self._rights] != self._marks
 
     async def take_in(self) -> None:
-        """Read users, devices and passwords again; of several who ask at one time the first one has it done."""
+        """Read users, devices and passwords again; of several callers at one time only the first one reads."""
         if self._reading is None:
             self._reading = self._loop.create_task(self._take_in())
             self._reading.add_done_callback(self._read)
@@ -108,7 +108,7 @@ class HomeFiles(Files):
                 self._look_at_end()
 
     def _look_at_end(self) -> None:
-        """At the start, after each change and once a day: does the certificate end soon?"""
+        """At the start, after each change and once a day: warn if the certificate expires soon."""
         if not self._keys:
             return
         self._daily.cancel()
@@ -128,7 +128,7 @@ def warn_of_users(config: Config, hashes: dict[str, str]) -> None:
 
 
 def _mark(path: Path) -> Mark:
-    """What is another as soon as the file is."""
+    """A value that changes whenever the file does."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Homes on one broker see each other: a shared topic_root would mix them, an empty one would hold the others'."""
+"""Detects other homes on the same broker: two with the same topic_root would mix, an empty root contains all others."""
 
 import json
 import socket

@@ -1,11 +1,11 @@
-"""What clients cost the broker, counted by mosquitto's names; and the limits: each hit is counted and logged once."""
+"""Counters of what clients cost the broker, by mosquitto's names; and the limits: each hit is counted, logged once."""
 
 import logging
 import time
 
 from effectd.config.schema import BrokerLimits
 
-LOGGED_AGAIN_S = 60.0  # a limit that goes on biting is one line a minute for each client
+LOGGED_AGAIN_S = 60.0  # a limit that keeps being hit is logged once a minute per client
 LINES = 10  # and at most so many in that time for all of them
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Counters:
 
 
 class Limits:
-    """`broker.limits`, how often each has been in the way, and the log lines about it."""
+    """`broker.limits`, how often each was hit, and the log lines about it."""
 
     def __init__(self, settings: BrokerLimits) -> None:
         self.settings = settings
@@ -32,7 +32,7 @@ class Limits:
         self._logged: dict[str, dict[str, float]] = {name: {} for name in self.bites}  # limit -> of whom, when
 
     def bite(self, limit: str, who: str, what: str) -> None:
-        """`limit` is in the way of `who`: counted, and said if it has not been said of this one for a while."""
+        """`who` has hit `limit`: count it, and log it if it was not logged for this client lately."""
         self.bites[limit] += 1
         now = time.monotonic()
         logged = self._logged[limit]

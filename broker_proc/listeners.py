@@ -14,18 +14,18 @@ from effectd.config.schema import WebSocket
 from effectd.program.addresses import addresses
 
 BACKLOG = 512
-SOCKET_CHECK_S = 0.5  # between two looks whether broker.sock is still there
+SOCKET_CHECK_S = 0.5  # between two checks that broker.sock is still there
 
 log = logging.getLogger(__name__)
 
 
 async def listen_tcp(broker: Broker, where: Any, tls: ssl.SSLContext | None) -> asyncio.Server:
-    """Raises OSError as bind(2) does, gaierror for a name that says nothing."""
+    """Raises OSError as bind(2) does, gaierror for a name that cannot be resolved."""
     return await _listen(broker.client, where, tls)
 
 
 async def listen_web(broker: Broker, where: WebSocket, tls: ssl.SSLContext | None) -> asyncio.Server:
-    """The same for browsers."""
+    """The same, by WebSocket."""
     from broker_proc.websocket import WebSocketProtocol  # only if configured: websockets
 
     return await _listen(lambda: WebSocketProtocol(broker, where.path, where.origins), where, tls)
@@ -40,9 +40,9 @@ async def _listen(
 
 
 class SocketFile:
-    """`run/broker.sock`, bound by rename as gates are: if it exists, it is listened on.
+    """`run/broker.sock`, bound by rename as gates are: if it exists, the broker listens on it.
 
-    Whatever takes the path away, it is there again within half a second.
+    If something removes the path, it is back within half a second.
     """
 
     def __init__(self, broker: Broker, path: Path) -> None:

@@ -4,8 +4,8 @@ from broker_proc import properties as props
 from broker_proc.fields import write_string, write_varint
 from broker_proc.properties import Properties
 
-Parts = tuple[bytes, bytes]  # a PUBLISH before and after its packet id; a QoS 0 one is whole in the first
-_OVERHEAD = 200  # bytes that a message weighs beside its topic, payload and properties
+Parts = tuple[bytes, bytes]  # a PUBLISH before and after its packet id; one of QoS 0 is complete in the first part
+_OVERHEAD = 200  # bytes that a message takes beside its topic, payload and properties
 
 
 class Message:
@@ -42,17 +42,17 @@ class Message:
         return parts
 
     def bare(self) -> "Message":
-        """The same without its encodings, to be kept for long."""
+        """The same without its cached encodings, to be kept for a long time."""
         same = Message(self.topic, self.payload, self.qos, self.retain)
         same.expires, same.properties, same.size = self.expires, self.properties, self.size
         return same
 
     def keep_v311(self, packet: bytes) -> None:
-        """As it came in at QoS 0, it goes out: the commonest case needs no encoding at all."""
+        """Reuse the bytes of an incoming QoS 0 message: the most common case needs no encoding at all."""
         self._v311 = [(packet, b""), None, None, None, None, None]
 
     def v5(self, qos: int, retain: bool) -> Parts:
-        """For a receiver of MQTT 5 whose copy has nothing of its own (see `v5_own`)."""
+        """For a receiver of MQTT 5 whose copy needs no properties of its own (see `v5_own`)."""
         which = qos << 1 | retain
         made = self._v5
         if made is None:
@@ -75,7 +75,7 @@ class Message:
 
 
 def _front(head: int, length: int, topic: bytes) -> bytes:
-    """A PUBLISH up to the end of its topic; most are of a length that takes two bytes."""
+    """A PUBLISH up to the end of its topic; the length of most takes two bytes."""
     size = len(topic)
     if 127 < length < 16_384:
         return bytes((head, length & 0x7F | 0x80, length >> 7, size >> 8, size & 0xFF)) + topic

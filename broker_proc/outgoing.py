@@ -1,6 +1,6 @@
-"""What leaves by one connection: encoded for its version of MQTT, collected, and written once a loop turn.
+"""The writing half of one connection: encodes for its version of MQTT, collects, and writes once per loop turn.
 
-Nobody waits for a client that does not read: it has `room` for `limits.unread_bytes`, and beyond that messages to it
+No one waits for a client that does not read: it has `room` for `limits.unread_bytes`, and beyond that messages to it
 are dropped.
 """
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from broker_proc.broker import Broker
     from broker_proc.sessions import Session
 
-JOIN_BELOW = 65_536  # bytes that are copied into one write; more are handed over as they are, shared by receivers
-ALIASES = 32  # topics that one client of MQTT 5 gets as numbers, at most
+JOIN_BELOW = 65_536  # bytes: smaller packets are copied into one write, larger ones are shared by receivers
+ALIASES = 32  # topic aliases used towards one client of MQTT 5, at most
 
 
 class Outgoing:
@@ -24,12 +24,12 @@ class Outgoing:
     def __init__(self, broker: "Broker") -> None:
         self._broker, self._loop = broker, broker.loop
         self.transport: Any = None
-        self.session: Session | None = None  # once there was a CONNECT
-        self.version = 0  # of MQTT, once there was a CONNECT
+        self.session: Session | None = None  # set by CONNECT
+        self.version = 0  # of MQTT, set by CONNECT
         self.room = 0  # bytes
         self.packet_limit = 0  # the largest packet that the client takes, bytes; 0 = any
-        self.aliases_left = 0  # how many topics may have a number
-        self.plain = True  # neither of the two: what is sent to it has nothing of its own
+        self.aliases_left = 0  # how many more topics may get an alias
+        self.plain = True  # neither of the two: it gets the shared encoding
         self.behind = False  # its client reads slowly
         self.lost = False
         self._out: list[bytes] = []
@@ -37,7 +37,7 @@ class Outgoing:
         self._aliases: dict[bytes, int] = {}
 
     def send(self, packet: bytes) -> None:
-        """Anything but a message."""
+        """Send any packet but a message."""
         self._broker.counters.messages_sent += 1
         self._out.append(packet)
         if not self._dirty:
@@ -54,7 +54,7 @@ class Outgoing:
         *,
         again: bool = False,
     ) -> bool:
-        """Whether it is a packet that this client takes at all."""
+        """Whether the client accepts a packet of this size."""
         if self.version == V5 and self.plain and not identifiers and not message.expires:
             front, tail = message.v5(qos, retain)
         elif self.version == V5:

@@ -15,7 +15,7 @@ V311, V5 = 4, 5
 _RECEIVED = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})
 _RELEASED = frozenset({0x00, 0x92})
 _LEAVING = frozenset({0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99})
-FILTERS = 10_000  # in one packet: others wait while they are read
+FILTERS = 10_000  # in one packet: other clients wait while it is read
 NONE: Properties = {}  # of a packet without properties; never changed
 
 
@@ -59,15 +59,13 @@ def read_connect(data: bytes, at: int, end: int) -> Connect:
     version, at = number(data, at, end, 1)
     if (protocol, version) not in (("MQTT", V311), ("MQTT", V5)):
         if protocol in ("MQTT", "MQIsdp"):
-            raise WireError(
-                f"{protocol} of level {version}: set it to 3.1.1 or 5, which are spoken here", UNSUPPORTED_VERSION
-            )
+            raise WireError(f"{protocol} of level {version}: set the client to MQTT 3.1.1 or 5", UNSUPPORTED_VERSION)
         raise WireError(f"the protocol {protocol[:20]!r}")
     flags, at = number(data, at, end, 1)
     keepalive, at = number(data, at, end, 2)
     has_will, will_qos, will_retain = flags & 0x04, flags >> 3 & 3, bool(flags & 0x20)
     if flags & 0x01 or will_qos == 3 or (not has_will and flags & 0x38):
-        raise WireError("flags of CONNECT that contradict each other")
+        raise WireError("contradictory flags in CONNECT")
     if version == V311 and flags & 0x40 and not flags & 0x80:
         raise WireError("a password without a user name")
     properties = NONE

@@ -1,4 +1,4 @@
-"""amqtt's plugins (`broker.plugins`): who may connect, who may do what, and who wants to hear of it.
+"""amqtt's plugins (`broker.plugins`): they decide who may connect and do what, and listen to events.
 
 Only this file knows amqtt, and it is imported only where a plugin is named: amqtt's plugin manager loads them, checks
 their options and calls them, and each is given amqtt's own Session, Action, message and broker context.
@@ -66,7 +66,7 @@ class Plugins:
         await self._manager.close()
 
     async def authenticate(self, client: "Client", asked: Connect) -> bool:
-        """Whether all the plugins that say anything say yes; without one that looks at clients, everybody may come."""
+        """Whether all plugins that give an answer accept the client; without such plugins every client is accepted."""
         session = client.plugin_session = PluginSession()
         session.client_id, session.username, session.clean_session = asked.client_id, asked.username, asked.clean
         session.password = asked.password.decode(errors="replace") if asked.password is not None else None
@@ -86,7 +86,7 @@ class Plugins:
         return all(answers.values())
 
     def notice(self, event: str, session: Session, **about: Any) -> None:
-        """Tell those who listen, later."""
+        """Schedule the call of the plugins that listen to this event."""
         kind = _EVENTS[event]
         if kind in self._hears and session.plugin_session is not None:
             if event in ("connected", "disconnected"):

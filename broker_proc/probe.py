@@ -1,11 +1,11 @@
-"""Try out what an external broker can do, over real connections: QoS 1, order, retained messages, the last will.
+"""Test what an external broker can do, over real connections: QoS 1, order, retained messages, the last will.
 
 Two connections, one after the other and under one client id, so that it needs no right but that of any client to
 `probe/<its client id>/#`: the first one is cut off without a DISCONNECT, so that its will has to be sent; the second
-one hears what was retained, and the will. What does not come within 5 s is missing.
+one receives what was retained, and the will. What does not come within 5 s is missing.
 
-Without retained messages by wildcard a home works, and a program that comes later hears no hold that stands:
-that is told, and waited for only a moment.
+Without retained messages by wildcard a home works, but a program that starts later does not learn which holds are
+active: that is reported, and waited for only briefly.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ WILDCARD, WILDCARD_S = "retained messages by wildcard", 0.3
 
 
 class Probe:
-    """`done` is called once with what is missing ("" = nothing). `patient`: nobody waits for it to be ready."""
+    """`done` is called once with what is missing ("" = nothing). `patient`: no program waits for the result."""
 
     def __init__(
         self, config: Config, loop: Loop, done: Callable[[str], None], *, client_id: str = "", patient: bool = False
@@ -30,7 +30,7 @@ class Probe:
         self._limits_s = (PATIENT_S, CLEARED_S) if patient else (LIMIT_S, WILDCARD_S)
         self.trouble = "it does not answer"  # "" once there was a connection
         self.missing = {"QoS 1": True, "order": True, "retained messages": True, "last will": True}
-        self.by_wildcard = False  # whether those are heard by a filter, too
+        self.by_wildcard = False  # whether a subscription with a wildcard gets them, too
         self._heard: list[bytes] = []
         self._acked = 0
         self._client_id = client_id or config.client_id("probe")
@@ -43,7 +43,7 @@ class Probe:
         self._timer = loop.call_later(LIMIT_S, self._end)
 
     def close(self) -> None:
-        """Let every connection go, and take away what was retained."""
+        """Close every connection, and clear what was retained."""
         self._timer.cancel()
         self._mortal.close()
         if self._heir is None:
@@ -51,7 +51,7 @@ class Probe:
         if not self._heir.up:
             self._heir.close()
             return
-        # it goes when the broker has answered: of one that is gone already mosquitto does not read the rest
+        # close only after the broker's answer: mosquitto does not read what a closed connection has left
         self._loop.call_later(CLEARED_S, self._heir.close)
         for topic in (self._kept, self._below):
             self._heir.publish(topic, b"", qos=1, retain=True)
@@ -81,7 +81,7 @@ class Probe:
     def _begin(self) -> None:
         self.trouble = ""
         if self._acked or self._heard:
-            return  # the connection was lost on the way: what came before is not to be counted twice
+            return  # the connection was lost meanwhile: what came before must not be counted twice
         self._timer.cancel()
         self._timer = self._loop.call_later(self._limits_s[0], self._end)
         for number in range(MESSAGES):
@@ -96,7 +96,7 @@ class Probe:
             self._go_on()
 
     def _go_on(self) -> None:
-        """The first connection has done what it is there for: it dies, and the second one looks at what it left."""
+        """The first connection has done its work: cut it off, and check with the second one what it left."""
         if self._heir is None and not self.missing["QoS 1"] and not self.missing["order"]:
             self._mortal.drop()
             self._heir = self._connect((self._kept, self._will, self._wild), lambda: None)

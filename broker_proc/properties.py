@@ -41,7 +41,7 @@ Properties = dict[int, Any]  # of USER: a list of pairs
 
 
 def read(data: bytes, at: int, end: int, allowed: frozenset[int]) -> tuple[Properties, int]:
-    """The properties at `at` and where they end. Raises WireError for one unknown, out of place, or given twice."""
+    """The properties at `at` and where they end. Raises WireError for an unknown, misplaced or repeated one."""
     length, at = varint(data, at, end)
     stop = at + length
     if stop > end:
@@ -53,7 +53,7 @@ def read(data: bytes, at: int, end: int, allowed: frozenset[int]) -> tuple[Prope
         if kind is None:
             raise WireError(f"unknown property {which}")
         if which not in allowed:
-            raise WireError(f"property {which} does not belong here", PROTOCOL_ERROR)
+            raise WireError(f"property {which} is not allowed here", PROTOCOL_ERROR)
         value, at = _value(kind, data, at, stop)
         if kind == "p":
             pairs = found.setdefault(which, [])

@@ -28,7 +28,7 @@ V311_VERSION, V311_CLIENT_ID, V311_UNAVAILABLE, V311_BAD_LOGIN, V311_NOT_AUTHORI
 
 
 class WireError(Exception):
-    """What a client sent, or left unsent, ends its connection: `code` is MQTT 5's, the text is for people."""
+    """A protocol error or a silence that ends a connection: `code` is MQTT 5's reason code, the text is for people."""
 
     def __init__(self, text: str, code: int = MALFORMED) -> None:
         super().__init__(text)

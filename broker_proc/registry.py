@@ -1,4 +1,4 @@
-"""Who is known: a session for each client id, from its first CONNECT to its expiry; and the wills of those who went."""
+"""The sessions, one per client id from its first CONNECT to its expiry; and the wills of clients that are gone."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class Registry(Exchange):
-    """A client id belongs to the newest connection; what its session holds is bounded, and so is their number."""
+    """A client id belongs to the newest connection; the number of sessions and their contents are bounded."""
 
     door: "Door"
     stopping = False
     lingering = 0  # connections that are closed on our side and read until the client closes them, too
 
     def accept(self, client: "Client", asked: Connect, visitor: "Visitor") -> None:
-        """Serve this client under its id from now on, in place of whoever was served under it before."""
+        """Serve this client under its id from now on, in place of any earlier client with that id."""
         assigned = "" if asked.client_id else f"auto-{uuid.uuid4().hex}"
         client_id = asked.client_id or assigned
         known = self.sessions.get(client_id)
         if known is not None and known.connection is not None:
-            known.connection.close(TAKEN_OVER, "another connection has come under this client id")
+            known.connection.close(TAKEN_OVER, "another client has connected with this client id")
         session = self.sessions.get(client_id)
         if session is not None and (asked.clean or session.username != visitor.username):
             self.forget(session)
@@ -58,7 +58,7 @@ class Registry(Exchange):
         session.window = min(receive_maximum, self.settings.unacked)
         session.connection = client
         if present:
-            session.purge()  # it may have fewer rights than when this was kept for it
+            session.purge()  # it may have fewer rights than when these messages were queued
             self.routing.routes.clear()
         client.welcome(asked, session, present, assigned)
         self.notice("connected", session)
@@ -66,7 +66,7 @@ class Registry(Exchange):
             session.resume()
 
     def ended(self, client: "Client") -> None:
-        """A client that was served is gone: its will, and what becomes of its session."""
+        """A client is gone: schedule its will, and keep or end its session."""
         session, will = client.session, client.will
         assert session is not None
         client.will = None
@@ -95,7 +95,7 @@ class Registry(Exchange):
         self.forget(session)
 
     def forget(self, session: Session) -> None:
-        """The session ends; a will that is still to come comes now."""
+        """The session ends; a delayed will is published now."""
         self._send_delayed(session)
         session.forget()
         self.away.pop(session.client_id, None)
@@ -126,7 +126,7 @@ class Registry(Exchange):
         self.send_will(session, will)
 
     def keep_session(self, client_id: str) -> Session:
-        """A session for a client that is yet to come."""
+        """A session for a client that has not connected yet."""
         session = self.sessions[client_id] = Session(self, client_id)
         session.expiry = self.settings.session_expiry_s
         self.away[client_id] = session

@@ -15,7 +15,7 @@ class _Node:
 
 
 class Retained:
-    """What a new subscriber hears first. Where it is full, a new topic is not kept; a known one is still replaced."""
+    """What a new subscriber gets first. When it is full, new topics are not kept; known ones are still replaced."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._limits, self._clock = limits, clock
@@ -25,7 +25,7 @@ class Retained:
         self._purged = 0.0
 
     def keep(self, topic: str, message: Message, who: str) -> bool:
-        """Keep it, or with an empty payload clear what is there. False where a limit is in the way."""
+        """Keep it, or with an empty payload clear what is there. False where a limit forbids it."""
         self._purge()
         if not message.payload:
             self._clear(topic)
@@ -33,10 +33,10 @@ class Retained:
         settings, before = self._limits.settings, self._stored(topic)
         grown = message.size - (before.size if before else 0)
         if before is None and self.count >= settings.retained:
-            self._limits.bite("retained", who, f"{topic[:60]!r} is not retained: there are too many")
+            self._limits.bite("retained", who, f"{topic[:60]!r} is not retained: too many retained messages")
             return False
         if grown > 0 and self.bytes + grown > settings.retained_bytes:
-            self._limits.bite("retained_bytes", who, f"{topic[:60]!r} is not retained: there is too much")
+            self._limits.bite("retained_bytes", who, f"{topic[:60]!r} is not retained: they are too large together")
             return False
         node = self._root
         for level in topic.split("/"):
@@ -60,7 +60,7 @@ class Retained:
         return node.message if node is not None else None
 
     def matching(self, topic_filter: str) -> Iterator[Message | None]:
-        """Those that a filter matches; None now and then, when it has taken a while to find the next."""
+        """Those that a filter matches; yields None now and then, when the search for the next one takes a while."""
         levels = topic_filter.split("/")
         todo, seen = [(self._root, 0)], 0
         while todo:
@@ -86,7 +86,7 @@ class Retained:
         return message is not None and (not message.expires or message.expires > self._clock())
 
     def _purge(self) -> None:
-        """Let go of what has expired; at most once a second."""
+        """Remove what has expired; at most once a second."""
         now = self._clock()
         if self._expiring and now - self._purged >= 1.0:
             self._purged = now

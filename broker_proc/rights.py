@@ -1,7 +1,7 @@
-"""Who may do what: what a session's grant says, and then, of those who come by a port, what the plugins say.
+"""Checks rights: by the session's grant, and for clients that came by a port also by the plugins.
 
-A plugin is asked once for each session, action and topic; the answer is kept with the session. It takes a while: `may`
-then says None, and who wants to know raises MustAsk, which makes that one connection wait for `ask` and try again.
+A plugin is asked once for each session, action and topic; the answer is kept with the session. Until it is known `may`
+returns None and the caller raises MustAsk, which makes that one connection wait for `ask` and try again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ Question = tuple[Session, str, str]  # who, action, topic or filter
 
 
 class MustAsk(Exception):
-    """The answer to something is not known here; `ask` finds it out."""
+    """An answer is not known yet; `ask` finds it out."""
 
     def __init__(self, ask: Ask) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class MustAsk(Exception):
 
 
 class Rights:
-    """What every publish, subscription and delivery is checked against."""
+    """Every publish, subscription and delivery is checked here."""
 
     def __init__(self, plugins: "Plugins | None" = None) -> None:
         self._plugins = plugins if plugins is not None and plugins.filters else None
@@ -51,7 +51,7 @@ class Rights:
         return [bool(answer) for answer in answers]
 
     def ask(self, questions: Sequence[Question]) -> Ask:
-        """What finds the answers out."""
+        """A function that finds the answers out."""
         return lambda: self._ask(questions)
 
     async def _ask(self, questions: Sequence[Question]) -> None:

@@ -1,9 +1,9 @@
-"""Who hears a topic: subscriptions in a tree of levels, and what was found for a topic kept until they change."""
+"""Finds the subscribers of a topic: subscriptions in a tree of levels, with a cache that each change clears."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-CACHED = 4096  # topics whose receivers are remembered
+CACHED = 4096  # topics whose receivers are cached
 
 
 class Subscription(NamedTuple):
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
 
 class Route:
-    """What is known of one topic."""
+    """The receivers of one topic."""
 
     __slots__ = ("groups", "guarded", "retainable", "targets", "topic")
 
@@ -34,7 +34,7 @@ class Route:
         self.topic = topic
         self.targets: list[Target] = []
         self.groups: list[Group] = []
-        self.guarded = False  # the dispatcher hears it: publishers wait while it has much to read
+        self.guarded = False  # the dispatcher receives it: publishers wait while the dispatcher is behind with reading
         self.retainable = True
 
 
@@ -48,7 +48,7 @@ class Group:
         self.turn = 0
 
     def choose(self, may: Any) -> Target | None:
-        """The next member that is connected, else the next that would keep it; `may(session)` has to agree."""
+        """The next connected member, else the next one with a session that keeps it; `may(session)` has to agree."""
         members = list(self.members)
         in_turn = [members[(self.turn + step) % len(members)] for step in range(len(members))]
         for session in [one for one in in_turn if one.connection] + [one for one in in_turn if not one.connection]:
@@ -76,11 +76,11 @@ class Routing:
 
     def __init__(self) -> None:
         self._root = Node()
-        self.routes: dict[bytes, Route] = {}  # by topic; whoever misses one asks the tree and puts it here
+        self.routes: dict[bytes, Route] = {}  # cache by topic, filled by the callers from the tree
         self.count = self.shared = 0
 
     def subscribe(self, topic_filter: str, session: Any, subscription: Subscription) -> bool:
-        """Whether it is new; one that is there already is replaced."""
+        """Whether it is new; an existing one is replaced."""
         group, path = split_share(topic_filter)
         node = self._root
         for level in path.split("/"):
@@ -94,7 +94,7 @@ class Routing:
         return new
 
     def unsubscribe(self, topic_filter: str, session: Any) -> bool:
-        """Whether it was there."""
+        """Whether there was one."""
         group, path = split_share(topic_filter)
         levels, node, way = path.split("/"), self._root, []
         for level in levels:

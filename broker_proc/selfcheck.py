@@ -1,4 +1,4 @@
-"""The broker's own client on broker.sock: while it is connected, subscribed and answered, the broker works."""
+"""The broker's own client on broker.sock: while it is connected, subscribed and gets answers, the broker works."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _ANYTHING = (packets.V5 << 20,) * 256
 
 
 class SelfCheck(asyncio.Protocol):
-    """`said` is called at each change: "" for all is well, else what is wrong."""
+    """`said` is called at each change: "" if all is well, else what is wrong."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, path: Path, client_id: str, topic: str, said: Callable[[str], None]
@@ -30,7 +30,7 @@ class SelfCheck(asyncio.Protocol):
         self._connect()
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Disconnect."""
         self._closed = True
         self._cancel()
         if self._transport is not None:
@@ -39,7 +39,7 @@ class SelfCheck(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport, self._frames = transport, Frames(_ANYTHING)
-        flags = b"\x02\0\0"  # clean session, no keepalive: this end asks often enough
+        flags = b"\x02\0\0"  # clean session, no keepalive: this client asks often enough
         body = write_string(b"MQTT") + bytes((packets.V311,)) + flags + write_string(self._client_id.encode())
         transport.write(packets.packet(packets.CONNECT << 4, body))
 
@@ -59,7 +59,7 @@ class SelfCheck(asyncio.Protocol):
         self._transport = None
         self._cancel()
         if not self._closed:
-            self._said("the connection to itself was lost")
+            self._said("the connection of its own client was lost")
             self._timer = self._loop.call_later(RETRY_S, self._connect)
 
     def _connect(self) -> None:
@@ -82,7 +82,7 @@ class SelfCheck(asyncio.Protocol):
         self._transport.write(packets.packet(packets.PINGREQ << 4))
 
     def _late(self) -> None:
-        self._said(f"no answer to itself within {ANSWER_S:g} s")
+        self._said(f"no answer to its own client within {ANSWER_S:g} s")
         if self._transport is not None:
             self._transport.abort()
         else:

@@ -1,8 +1,8 @@
-"""What the broker keeps for one client id: subscriptions, what is on its way to it, what waits for it.
+"""What the broker keeps for one client id: subscriptions, messages in flight, queued messages.
 
-A message of QoS 0 is given to the connection or is gone. One of QoS 1 or 2 is `inflight` until it is acknowledged; it
-waits in `queue` while the client is away or has as many open as it takes. Both are bounded in number and bytes: the
-oldest goes, counted. So a client that does not read or acknowledge harms only itself.
+A message of QoS 0 is given to the connection or dropped. One of QoS 1 or 2 is `inflight` until it is acknowledged; it
+waits in `queue` while the client is away or has its window full. Both are bounded in number and bytes: the oldest is
+dropped and counted. So a client that does not read or acknowledge harms only itself.
 """
 
 from collections import deque
@@ -70,17 +70,17 @@ class Session:
         self.open = 0  # of those in flight, how many are of QoS 2
         self.last_id = 0
         self.received: set[int] = set()  # ids of QoS 2 messages that the client has not released yet
-        self.window = broker.settings.unacked  # how many may be on their way at once
+        self.window = broker.settings.unacked  # how many may be in flight at once
         self.own = False
-        self.trusted = False  # it has come by broker.sock
+        self.trusted = False  # connected by broker.sock
         self.username: str | None = None
-        self.login: str | None = None  # what has let this user in, see door.Visitor
+        self.login: str | None = None  # what admitted this user, see door.Visitor
         self.grant: Grant = EVERYTHING
-        self.answers: dict[tuple[str, str], bool] = {}  # of plugins, about rights
-        self.topics: set[bytes] = set()  # to which it may publish, as far as it has been looked at
+        self.answers: dict[tuple[str, str], bool] = {}  # the plugins' answers about rights
+        self.topics: set[bytes] = set()  # to which it may publish, as far as checked
         self.plugin_session: Any = None
         self.ending: Any = None  # timer: when this session expires
-        self.will: Any = None  # of a connection that has ended, as long as it is delayed
+        self.will: Any = None  # the delayed will of a connection that has ended
         self.will_timer: Any = None
 
     def deliver(self, message: Message, qos: int, retain: bool, identifiers: tuple[int, ...]) -> None:
@@ -125,7 +125,7 @@ class Session:
         return True
 
     def purge(self) -> None:
-        """Forget what it may not hear, and where it was known to be allowed to publish: its rights are others now."""
+        """Its rights have changed: drop queued messages that it may no longer get, forget where it may publish."""
         self.topics.clear()
         for packet_id, delivery in list(self.inflight.items()):
             if not self._may_hear(delivery):
@@ -139,21 +139,21 @@ class Session:
         return delivery.message is None or self.grant.may(RECEIVE, delivery.message.topic.decode())
 
     def pump(self) -> None:
-        """Send of the queue what the client takes now."""
+        """Send from the queue as much as the client accepts now."""
         connection, now = self.connection, self._broker.loop.time()
         while self.queue and connection is not None and self._may_send(self.queue[0].qos):
             delivery = self.queue[0]
             message = delivery.message
             assert message is not None
             if not connection.has_room(message.size):
-                return  # the connection pumps again when it has been read
+                return  # the connection calls `pump` again when it has been read
             self.queue.popleft()
             self.held -= message.size
             if not message.expires or message.expires > now:
                 self._send(delivery)
 
     def resume(self) -> None:
-        """A new connection: what was on its way goes again, marked, in its order; then what has waited."""
+        """A new connection: resend in order what was in flight, marked as duplicates; then send what was queued."""
         connection = self.connection
         assert connection is not None
         for packet_id, delivery in self.inflight.items():
@@ -198,7 +198,7 @@ class Session:
                 self.open += 1
 
     def _may_send(self, qos: int) -> bool:
-        """Whether one more may be on its way; one of MQTT 5 counts what it has open, and is never sent more."""
+        """Whether one more may be in flight; a client of MQTT 5 is never sent more than its receive maximum."""
         settings, strict = self._broker.settings, self.window < self._broker.settings.unacked
         if len(self.inflight) >= self.window and (strict or qos == 2):
             return False
@@ -213,7 +213,7 @@ class Session:
             self.open -= 1
 
     def _trim(self, most: int) -> None:
-        """Within `most` bytes and `unacked` messages; of those on their way the oldest is simply not sent again."""
+        """Trim to `most` bytes and `unacked` messages; the oldest in flight is simply not sent again."""
         unacked = self._broker.settings.unacked
         while self.held > most or len(self.queue) + len(self.inflight) > unacked:
             limit = "unacked" if self.held <= most else "unread_bytes" if self.connection else "session_bytes"

@@ -1,4 +1,4 @@
-"""`$SYS/broker/...`: the counters, by mosquitto's names (mosquitto(8)); computed only while subscribed to."""
+"""`$SYS/broker/...`: the counters, by mosquitto's names (mosquitto(8)); computed only while there are subscribers."""
 
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SysTopics:
-    """Published each `interval_s` (0: never), to whoever has subscribed; a new subscriber hears the present figures."""
+    """Published every `interval_s` (0: never) to the subscribers; a new subscriber gets the current figures."""
 
     def __init__(self, broker: "Exchange", interval_s: float) -> None:
         self._broker, self._interval = broker, interval_s
@@ -27,7 +27,7 @@ class SysTopics:
             self._timer.cancel()
 
     def refresh(self) -> None:
-        """Bring what is retained up to date."""
+        """Update the retained messages."""
         if self._interval:
             for topic, payload in self.figures().items():
                 self.retained.keep(topic, Message(topic.encode(), payload, 0, True), "the broker")

@@ -1,7 +1,6 @@
-"""A WebSocket as a connection: the handshake, then its binary frames are the client's bytes (MQTT 5 section 6).
+"""WebSocket connections: the handshake, then the binary frames carry the client's bytes (MQTT 5 section 6).
 
-`websockets` does the protocol without I/O, and no compression is offered. A client beneath sees a transport like any
-other.
+`websockets` does the protocol without I/O, and no compression is offered. The client sees an ordinary transport.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class WebSocketProtocol(asyncio.Protocol):
-    """Between the loop's transport and a client: each calls the other through it."""
+    """Sits between the loop's transport and a client: each calls the other through it."""
 
     def __init__(self, broker: "Broker", path: str, origins: tuple[str, ...]) -> None:
         self._broker, self._path, self._origins = broker, path, origins
@@ -85,7 +84,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._flush()
 
     def __getattr__(self, name: str) -> Any:
-        """Abort, pause_reading and the like are those of the transport beneath."""
+        """`abort`, `pause_reading` and the like are those of the underlying transport."""
         return getattr(self._transport, name)
 
     # -- the protocol
@@ -108,7 +107,7 @@ class WebSocketProtocol(asyncio.Protocol):
             return self._protocol.reject(HTTPStatus.BAD_REQUEST, "the subprotocol must be mqtt\n")
         origin = request.headers.get("Origin")
         if self._broker.door.asks_for_users:
-            return None  # it is the login that counts, wherever the page is from: no browser adds it by itself
+            return None  # the login counts, wherever the page is from: no browser adds it by itself
         if origin is not None and origin not in self._origins and urlsplit(origin).hostname not in LOOPBACK:
             why = f"pages of {origin[:80]} may not connect here (broker.websocket.origins)\n"
             return self._protocol.reject(HTTPStatus.FORBIDDEN, why)

@@ -1,6 +1,6 @@
-"""The stream of MQTT packets: where each begins and ends, and the head of a PUBLISH; pure, synchronous, strict.
+"""Splits the byte stream into MQTT packets and reads the head of a PUBLISH; pure, synchronous, strict.
 
-What is here runs once a packet, so it makes no object that it does not need; everything rarer is in packets.py.
+This code runs once per packet, so it creates no object that it does not need; everything rarer is in packets.py.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ BEFORE_CONNECT = tuple(CONNECT_BYTES if head == CONNECT << 4 else ILLEGAL for he
 
 
 def legal(version: int, packet_bytes: int) -> tuple[int, ...]:
-    """By the first byte of a packet (type and flags): the largest remaining length that a client may give it."""
+    """The largest remaining length allowed to a client, by the first byte of the packet (type and flags)."""
     ack = CONNECT_BYTES if version == V5 else 2
     limits = dict.fromkeys([PUBLISH << 4 | flags for flags in range(16) if flags & 6 != 6], packet_bytes)
     limits |= {PUBACK << 4: ack, PUBREC << 4: ack, PUBREL << 4 | 2: ack, PUBCOMP << 4: ack}
@@ -40,17 +40,17 @@ def legal(version: int, packet_bytes: int) -> tuple[int, ...]:
 
 
 class Frames:
-    """Bytes in, packets out: `add` what has come, then `next` until it is None, setting `at` to the end of each.
+    """Bytes in, packets out: `add` what has arrived, then `next` until it is None, setting `at` to the end of each.
 
-    A packet that is not done with (an answer is awaited) stays where it is as long as `at` does.
+    A packet that is still in use (an answer is awaited) stays in place as long as `at` does.
     """
 
     __slots__ = ("_held", "_need", "at", "data", "legal")
 
     def __init__(self, limits: Sequence[int] = BEFORE_CONNECT) -> None:
         self.data, self.at, self.legal = b"", 0, limits
-        self._held = bytearray()  # the beginning of a packet that has not come whole
-        self._need = 0  # bytes of that packet, 0 = not known
+        self._held = bytearray()  # the beginning of an incomplete packet
+        self._need = 0  # length of that packet in bytes, 0 = not known
 
     @property
     def waiting(self) -> int:
@@ -71,7 +71,7 @@ class Frames:
             self.data, self.at = self.data[self.at :] + chunk, 0
 
     def next(self) -> tuple[int, int, int] | None:
-        """First byte of the next whole packet, where its body begins and ends. Raises WireError as soon as it must."""
+        """First byte of the next whole packet, where its body begins and ends. Raises WireError as early as it can."""
         data, at = self.data, self.at
         left = len(data) - at
         if left < 2:
@@ -117,10 +117,10 @@ class Frames:
 def _refused(head: int, limits: Sequence[int], length: int = 0) -> WireError:
     if limits[head] == ILLEGAL:
         if head >> 4 in (CONNECT, AUTH) and limits is not BEFORE_CONNECT:
-            return WireError(f"a packet that does not belong here ({head:#04x})", PROTOCOL_ERROR)
+            return WireError(f"a packet that is not allowed here ({head:#04x})", PROTOCOL_ERROR)
         return WireError(f"a packet that begins with {head:#04x}")
     if limits[head] > 2:
-        return WireError(f"a packet of {length} bytes; {limits[head]} are the most", TOO_LARGE)
+        return WireError(f"a packet of {length} bytes; at most {limits[head]} are allowed", TOO_LARGE)
     return WireError(f"a packet that begins with {head:#04x} and is {length} bytes long")
 
 

@@ -1,1 +1,1 @@
-"""The program `buttons`: what people press, or a door opens, holds devices."""
+"""The program `buttons`: holds devices when a button is pressed or a contact opens."""

@@ -8,7 +8,7 @@ from effectd.program import process
 def main(this: process.Process) -> None:
     from buttons_proc import pins
 
-    pins.check(this.config)  # without gpiozero nothing can be watched: said before anything waits for it
+    pins.check(this.config)  # without gpiozero nothing can be watched: fail before anything waits for this program
 
     from buttons_proc.buttons import Buttons
     from effectd.base.loop import Loop

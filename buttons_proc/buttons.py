@@ -1,4 +1,4 @@
-"""What a press does: a hold in this home's file, at every gate, and by MQTT, each without waiting for the others."""
+"""What a press does: places a hold in this home's file, at every gate and by MQTT, each independent of the others."""
 
 import logging
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from effectd.program.holds import FILE, Holds
 from effectd.program.process import Process
 from effectd.readiness.gate_request import GateRequest
 
-LOOK_EVERY_S = 0.2  # beside the pins' own word: a press that comes while a pin is opened must not be missed
+LOOK_EVERY_S = 0.2  # polled besides the pins' events: a press while a pin is being opened must not be missed
 REOPEN_S = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class Buttons:
-    """`stop` ends the program. A hold outlives it: a button that nobody watches any more releases nothing."""
+    """`stop` ends the program. A hold outlives it: a button that is no longer watched releases nothing."""
 
     def __init__(self, process: Process, loop: AnyLoop) -> None:
         self._process, self._loop, self._topics = process, loop, process.config.topics
         self._wanted: dict[str, Button] = process.config.buttons
         self._pins: dict[str, Pin] = {}
-        self._was: dict[str, bool] = {}  # pressed, when it was looked at last
+        self._was: dict[str, bool] = {}  # was it pressed at the last look?
         self._broken: dict[str, str] = {}
         self._watcher = process.watcher(loop)
         self._holds = Holds(process.run, process.name, loop)
@@ -76,25 +76,25 @@ class Buttons:
             button = self._wanted[name]
             if pressed:
                 self._pressed(name, button)
-            elif button.contact:  # also at the start: it may have been let go while nobody watched
-                self._tell(name, {"do": "release", "name": name}, b"")
+            elif button.contact:  # also at the start: it may have been let go while this program was dead
+                self._send(name, {"do": "release", "name": name}, b"")
 
     def _pressed(self, name: str, button: Button) -> None:
         log.warning("%s: pressed", name)
         if button.hold or button.contact:
             request = {"do": "hold", "name": name, "reason": button.reason, "target": button.target or None}
-            self._tell(name, request, holds.encode(button.reason, button.target))
+            self._send(name, request, holds.encode(button.reason, button.target))
         else:
             self._ask({"do": "stop"})
             self._publish(self._topics.stop_all, name.encode(), retain=False)
 
-    def _tell(self, name: str, request: Mapping[str, object], payload: bytes) -> None:
+    def _send(self, name: str, request: Mapping[str, object], payload: bytes) -> None:
         self._ask(request)
         self._holds.hear(name, payload)
         self._publish(self._topics.hold(name), payload, retain=True)
 
     def _ask(self, request: Mapping[str, object]) -> None:
-        """Straight to the drivers, and to the dispatcher: whoever lives hears it, broker or not."""
+        """Send it straight to the drivers and the dispatcher: every live program gets it, broker or not."""
         tree = self._process.config
         for program in tree.programs:
             if programs.is_device(program) or program == programs.DISPATCHER:
@@ -104,13 +104,13 @@ class Buttons:
         try:
             self._link.publish(topic, payload, qos=1, retain=retain)
         except BrokerLost:
-            pass  # the gates have it, and `_connected` says what stands
+            pass  # the gates have it, and `_connected` publishes what is active
 
     def _heard(self, topic: str, payload: bytes, _retained: bool) -> None:
         self._holds.hear(self._topics.split(topic)[1], payload)
 
     def _connected(self) -> None:
-        """The broker may have lost what it retained, or still retain what was released without it."""
+        """The broker may have lost what it retained, or still retain a hold that was released without it."""
         for name, button in self._wanted.items():
             hold = self._holds.standing.get(name)
             if hold is not None:

@@ -1,1 +1,1 @@
-"""The dispatcher: takes effects from any client, resolves them for devices, and reports the outcome of each."""
+"""The dispatcher: accepts effects from any client, resolves them for devices, and reports the outcome of each."""

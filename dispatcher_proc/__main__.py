@@ -22,6 +22,6 @@ def main(this: process.Process) -> None:
 
 if __name__ == "__main__":
     arguments = process.command_line(
-        "Take effects by MQTT, have the devices' drivers execute them, report the outcome of each."
+        "Accept effects by MQTT, have the devices' drivers execute them, report the outcome of each."
     )
     sys.exit(process.run("dispatcher", main, home=arguments.home, dies_at_once=True))

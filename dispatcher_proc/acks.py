@@ -1,4 +1,4 @@
-"""The drivers' acks (`devices/<device>/ack`), handed to delivery."""
+"""Receives the drivers' acks (`devices/<device>/ack`) and passes them to delivery."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The one way in for every effect, whoever brings it: a repetition, refused, without a device, or accepted."""
+"""The single entry point for effects from any origin: each is repeated, refused, undeliverable or accepted."""
 
 import logging
 
@@ -24,7 +24,7 @@ class Admission(Part):
         self._config = config
 
     def submit(self, effect: Effect, origin: Origin) -> None:
-        """Take one effect; its origin gets exactly one answer, also where effectd itself fails on it."""
+        """Take one effect; its origin gets exactly one answer, even if effectd itself fails on it."""
         try:
             if self._receipts.is_new(effect, origin.topic, origin.payload):
                 self._decide(effect, origin)
@@ -33,12 +33,12 @@ class Admission(Part):
             self.failed(effect.id, effect.effect_type, origin)
 
     def refuse(self, effect: Effect, origin: Origin, error: EffectRefused) -> None:
-        """Refuse an effect of which only the id could be read; repeated, it gets the same answer."""
+        """Refuse an effect of which only the id could be read; a repetition gets the same answer."""
         if self._receipts.is_new(effect, origin.topic, origin.payload, undecoded=origin.payload):
             origin.refuse(effect, error)
 
     def failed(self, effect_id: str | None, effect_type: str, origin: Origin) -> None:
-        """A defect of ours is answered at the origin, unless the effect is open: its final status is still to come."""
+        """Report a defect of ours to the origin, unless the effect is open: then its final status is still to come."""
         if effect_id is None or not self._delivery.has_open(effect_id):
             origin.defect(effect_id, effect_type)
 

@@ -1,4 +1,4 @@
-"""The dispatcher without a broker and without drivers: messages in, messages out."""
+"""A bench for the dispatcher without broker or drivers: messages in, messages out."""
 
 import math
 from functools import partial
@@ -21,8 +21,8 @@ from effectd.testing import FakeLink, FakeLoop
 class DispatcherBench:
     """The real Dispatcher of a home in `folder`, connected to a broker whose run is called b1; no driver is ready yet.
 
-    `config` is the text of its config.yaml. A test says what comes (`message`, `ready`, `ack`) and asks what was
-    published (`on`, `statuses`, `letters`), without the topic_root.
+    `config` is the text of its config.yaml. A test feeds it (`message`, `ready`, `ack`) and reads what was published
+    (`on`, `statuses`, `letters`), without the topic_root.
     """
 
     def __init__(self, folder: Path, config: str, now: float = 1000.0) -> None:
@@ -41,13 +41,13 @@ class DispatcherBench:
         self.process.gate.close()
 
     def gate(self, program: str, line: Line | None) -> None:
-        """The gate of `program` has said `line`, or is gone."""
+        """The gate of `program` has sent `line`, or is gone."""
         view = self.process.watcher(self.loop).watch(program, _nothing)
-        view.line, view.stale, view.heard = line, False, math.inf  # its heart beats for ever
+        view.line, view.stale, view.heard = line, False, math.inf  # its heartbeat never ends
         view.changed()
 
     def ready(self, *devices: str, run: str = "g1", broker: str = "b1") -> None:
-        """The drivers of these devices, or of all, are ready: a run of theirs, under that run of the broker."""
+        """The drivers of these devices, or of all, are ready: one run of each, under that run of the broker."""
         for device in devices or self.process.config.devices:
             self.gate(device, Line(device, 7, "ready", f"{device}-{run}", broker_generation=broker))
 
@@ -57,7 +57,7 @@ class DispatcherBench:
         self.link.take(self._whole(topic), data, retained)
 
     def message(self, topic: str, payload: bytes | dict[str, Any], *, retained: bool = False) -> None:
-        """A message from the broker, and what the dispatcher does about it at once."""
+        """A message from the broker, handled at once."""
         self.arrives(topic, payload, retained=retained)
         self.loop.advance(0)
 
@@ -80,7 +80,7 @@ class DispatcherBench:
         return [msgspec.json.decode(receipt, type=Receipt).status for receipt in receipts]
 
     def letters(self) -> list[tuple[str, str | None, str]]:
-        """Every dead letter: the reason, the effect's id, and what it says."""
+        """Every dead letter: the reason, the effect's id, and the detail."""
         whole = self._topics.dead_letter("")
         found = [
             (topic.removeprefix(whole), data) for topic, data, _, _ in self.link.published if topic.startswith(whole)
@@ -98,4 +98,4 @@ class DispatcherBench:
 
 
 def _nothing(_view: GateView) -> None:
-    """The bench itself needs to hear of no gate."""
+    """The bench itself needs no gate's events."""

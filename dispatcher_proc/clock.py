@@ -1,4 +1,4 @@
-"""The clock of `timelines:` in config.yaml: Art-Net's timecode by UDP, or a film in mpv by its JSON socket."""
+"""The external clock of `timelines:` in config.yaml: Art-Net timecode by UDP, or mpv by its JSON socket."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Clock(Part):
-    """Whatever cannot be opened is said once, and tried again each second."""
+    """A source that cannot be opened is logged once, and tried again each second."""
 
     def __init__(self, loop: AnyLoop, conductor: Conductor) -> None:
         self._loop, self._conductor = loop, conductor
@@ -93,7 +93,7 @@ class Clock(Part):
         return sock
 
     def _packets(self) -> None:
-        """Of what has come, the newest counts."""
+        """Of all that has arrived, the newest position counts."""
         assert self._socket is not None
         newest = None
         for _ in range(100):

@@ -1,4 +1,4 @@
-"""Tells programs on other machines what this machine's clock says, and remembers by how much theirs are ahead."""
+"""Answers programs on other machines that ask for this machine's time, and remembers how far their clocks are ahead."""
 
 import json
 import time
@@ -13,7 +13,7 @@ MOST = 100  # askers that are remembered
 
 
 class ClockAnswers(Part):
-    """Effects say until when they may start by this clock (effectd/program/far_clock.py asks)."""
+    """The deadlines of effects are given by this clock (effectd/program/far_clock.py asks)."""
 
     def __init__(self, broker: BrokerSession, topics: Topics) -> None:
         self._broker, self._topics = broker, topics

@@ -1,9 +1,9 @@
-"""Several timelines at once, on the loop's clock: fire what is due, idle what a pause leaves on, restore what is due.
+"""Plays several timelines at once: fires commands when due, idles devices at a pause, restores them at a resume.
 
-A device does what the newest effect of at least the same priority says, whoever brought it. The conductor remembers for
+A device does what the newest effect of at least the same priority says, from any origin. The conductor remembers for
 each device which timeline's effect it fired last. When that ends, or its timeline is paused or stopped, what another
-playing timeline wants there at that moment is restored (an ambience under a cue); where nothing is wanted the device is
-idled. A device whose present effect is not this timeline's, a live one's, is left alone.
+playing timeline wants there at that moment is restored (an ambience under a cue); if none wants anything the device is
+idled. A device whose present effect is a live one, not a timeline's, is left alone.
 """
 
 import math
@@ -20,10 +20,10 @@ from effectd.messages.effect import Effect
 
 
 class Conductor:
-    """`submit` takes an effect; `present(device)` are the ids of what may be on there, none where nothing is known.
+    """`submit` takes an effect; `present(device)` are the ids of what may be on there, none if nothing is known.
 
-    `changed` is called with the name of a timeline whose state is to be published and kept; `fired` at each command.
-    `is_open`: whether an effect may still begin, as its driver is away.
+    `changed` is called with the name of a timeline whose state is to be published and stored; `fired` at each command.
+    `is_open`: whether an effect may still start, because its driver was away.
     """
 
     def __init__(  # noqa: PLR0917
@@ -41,7 +41,7 @@ class Conductor:
         self._held: dict[str, Held] = {}
         self.runs = Runs()
         self._timer: Cancellable | None = None
-        self._at = 0.0  # when this turn, or order, began: what it restores and what it fires meet at one moment
+        self._at = 0.0  # when this turn, or order, began: restoring and firing use the same moment
 
     def now(self) -> float:
         """ms."""
@@ -52,7 +52,7 @@ class Conductor:
             self.shows[name] = Show(name)
         return self.shows[name]
 
-    # --- what is asked -------------------------------------------------------------------------------------------
+    # --- orders --------------------------------------------------------------------------------------------------
 
     def load(self, name: str, score: Score) -> None:
         show = self.show(name)
@@ -81,7 +81,7 @@ class Conductor:
         if show.seek(self._at, to_ms):
             self._begin(show)
         else:
-            if show.status == "paused":  # it may have ended, and left something on
+            if show.status == "paused":  # it may have ended and left something on
                 self._leave(self._devices_of(show))
             self._changed(show)
             self._plan()
@@ -94,7 +94,7 @@ class Conductor:
             self._plan()
 
     def stop_all(self, *, off: bool) -> None:
-        """Every timeline; `off`: the drivers have heard a stop themselves, so that nothing need be idled."""
+        """Stop every timeline; `off`: the drivers have received a stop themselves, so nothing need be idled."""
         self._at = self.now()
         if off:
             self._held.clear()
@@ -106,14 +106,14 @@ class Conductor:
         self._plan()
 
     def stopped(self, device: str) -> None:
-        """The device was stopped: nothing of before comes back there."""
+        """The device was stopped: nothing from before the stop comes back there."""
         self._held.pop(device, None)
 
     def go_on(self, name: str, run: str, noted: float, passed: float, index: int, *, loop: bool) -> None:
-        """After a death of this process, `passed` ms after it was noted at the position `noted`.
+        """Continue after a death of this process, `passed` ms after the position `noted` was stored.
 
-        The commands before `index` were fired in this run, the others were not, and those that fell due meanwhile are
-        not fired any more: what is still to be on is restored, and what they would have ended goes.
+        The commands before `index` were fired in this run. Of the others, those that fell due meanwhile are not fired
+        any more: what should still be on is restored, and what they would have ended is ended.
         """
         show = self._asked(name)
         if show.score is None:
@@ -126,7 +126,7 @@ class Conductor:
         position = show.position(now)
         due = show.score.due(position)
         for device, segment in show.score.last_fired(index).items():
-            if segment.start <= position < segment.end:  # the driver still does it
+            if segment.start <= position < segment.end:  # the driver is still doing it
                 self._hold(show, device, segment.command, now + segment.end - position)
                 due.pop(device, None)
             elif device not in due and segment.end > noted:
@@ -140,7 +140,7 @@ class Conductor:
         self._at = self.now()
         return self.show(name)
 
-    # --- what time brings ----------------------------------------------------------------------------------------
+    # --- time passes ---------------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         self._timer, self._at = None, self.now()
@@ -152,7 +152,7 @@ class Conductor:
     def _move(self, show: Show) -> None:
         turn = show.turn(self._at)
         self._fire(show, turn)
-        while turn.ended and show.status == "playing":  # a loop, whose next start may be due already
+        while turn.ended and show.status == "playing":  # it loops, and its next start may be due already
             show.run = self.runs.new()
             show.again(self._at)
             self._changed(show)
@@ -179,30 +179,30 @@ class Conductor:
             self._fired(show)
 
     def _let_end(self) -> None:
-        """What is over by now: restore what another timeline wants there."""
+        """Where an effect is over by now, restore what another timeline wants there."""
         now = self._at
         for device, held in list(self._held.items()):
             if held.until <= now + 1e-6:
                 del self._held[device]
                 if self._is_theirs(device, held) and (wanted := self._wanted(device, held.show)) is not None:
                     self._give_back(device, *wanted)
-                elif self._is_open(held.id):  # it may begin late; a pause or stop that comes before still ends it
+                elif self._is_open(held.id):  # it may still start late; a pause or stop before that ends it
                     self._held[device] = msgspec.structs.replace(held, until=now + AGAIN_MS)
 
     def _plan(self) -> None:
-        """Wake at the next moment at which something is to be done."""
+        """Set the timer for the next moment at which there is something to do."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moments = [at for show in self.shows.values() if (at := show.next_at()) is not None]
-        if moments:  # else there is nobody to whom a device could be given back
+        if moments:  # else no timeline plays to which a device could be given back
             moments += [held.until for held in self._held.values()]
             self._timer = self._loop.call_later(max(0.0, (min(moments) - self.now()) / 1000), self._turn)
 
     # --- what is on ----------------------------------------------------------------------------------------------
 
     def _begin(self, show: Show) -> None:
-        """A new run, at the show's position: what is on of it and not due there goes, what is due comes."""
+        """Start a new run at the show's position: end what should not be on there, restore what should."""
         assert show.score is not None
         show.run = self.runs.new()
         due = show.score.due(show.position(self._at))
@@ -222,12 +222,12 @@ class Conductor:
         return [device for device, held in self._held.items() if held.show is show]
 
     def _is_theirs(self, device: str, held: Held) -> bool:
-        """Whether the device still has an effect of that timeline, as far as anybody knows."""
+        """Whether the device still has an effect of that timeline, as far as is known."""
         present = self._present(device)
         return not present or any(each.startswith(f"{held.show.name}.") for each in present)
 
     def _leave(self, devices: Iterable[str], *, others: bool = True) -> None:
-        """The effects of a timeline end on these devices: others take over there, or they are idled."""
+        """End the effects of a timeline on these devices: other timelines take over there, or they are idled."""
         idle: dict[tuple[str, str], list[str]] = {}
         back: list[tuple[str, Show, Segment]] = []
         now = self._at
@@ -247,7 +247,7 @@ class Conductor:
             self._give_back(device, show, segment)
 
     def _wanted(self, device: str, gone: Show) -> tuple[Show, Segment] | None:
-        """The highest and latest that another playing timeline wants on the device now."""
+        """What another playing timeline wants on the device now: the highest priority, then the latest."""
         now = self._at
         wanted: list[tuple[int, float, Show, Segment]] = []
         for show in self.shows.values():
@@ -264,7 +264,7 @@ class Conductor:
         self._changed(show)
 
     def _restore(self, show: Show, due: dict[str, Segment]) -> None:
-        """What is due at the show's position, with what is left of it; each command once."""
+        """Fire what should be on at the show's position, for the rest of its duration; each command once."""
         now = self._at
         position = show.position(now)
         shares: dict[tuple[int, int], list[str]] = {}
@@ -284,7 +284,7 @@ class Conductor:
             self._submit(sent, show)
 
     def _hold(self, show: Show, device: str, command: Command, until: float, id_: str = "") -> None:
-        """Remember it as the last that was fired there, unless something higher of another timeline is on."""
+        """Remember it as the last one fired there, unless something of higher priority of another timeline is on."""
         held = self._held.get(device)
         higher = held is not None and held.command.effect.priority > command.effect.priority
         if held is None or held.show is show or not higher or held.until <= self._at:

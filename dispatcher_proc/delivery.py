@@ -1,4 +1,4 @@
-"""Hold each effect until its devices' drivers are ready, send it, await their acks, and settle it: one final status.
+"""Delivers each effect: waits for its devices' drivers, sends it, awaits their acks, settles it with one final status.
 
 An effect has one share for each of its devices. Each begins as `waiting`; when all are settled, the effect has its
 final status. What happens to a share, by its state:
@@ -19,8 +19,8 @@ final status. What happens to a share, by its state:
 
 `waiting`: certainly not delivered. `sent`: it may have been delivered, so that only the driver knows its outcome.
 `again`: likewise, and it is to be sent once more. `stopped`: sent before a stop, and the driver has to say what came
-first. Nothing leads out of `settled`. Of a device that acknowledges nothing a share is settled when the broker has it,
-or as failed where a new connection leaves that open. `death` is the dispatcher's: its successor finds this state.
+first. Nothing leads out of `settled`. For a device that sends no acks a share is settled when the broker has it, or as
+failed where the connection was lost before that. `death` is the dispatcher's: its successor finds this state.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class Delivery:
         self._open: dict[str, OpenEffect] = {}
 
     def configure(self, devices: dict[str, Device]) -> None:
-        """These devices and no others; what is open on one that is gone ends as failed."""
+        """Use these devices and no others; what is open on a removed one ends as failed."""
         for name in set(self._lanes) - set(devices):
             for share in list(self._lanes[name].shares.values()):
                 self._settle(share, "failed", f"{name} is no longer in config.yaml")
@@ -66,7 +66,7 @@ class Delivery:
             self._lane(name).device = device
 
     def has_open(self, effect_id: str) -> bool:
-        """Whether this effect was accepted and has no final status yet."""
+        """Whether this effect is open: accepted, without a final status yet."""
         return effect_id in self._open
 
     def accept(
@@ -80,10 +80,10 @@ class Delivery:
         received: float | None = None,
         held: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take an effect whose plan has at least one device; from now on it will get one final status.
+        """Accept an effect whose plan has at least one device; from now on it will get one final status.
 
-        `received`: when it came, if it had to wait for its turn; a stop that was heard meanwhile ends it. `held`: which
-        of the devices take nothing, and why.
+        `received`: when it arrived, if it had to queue; a stop that arrived meanwhile ends it. `held`: the held
+        devices, and why.
         """
         full = [name for name in devices if self._lanes[name].full]
         if full or self._bytes >= HELD_BYTES:
@@ -104,7 +104,7 @@ class Delivery:
             opened.shares[name] = Share(name, sealed, opened)
         try:
             record = self._ledger.record(opened)
-        except Exception:  # it cannot be noted, so it is not accepted, and nothing of it may stay
+        except Exception:  # it cannot be written to the journal, so it is not accepted, and nothing of it may stay
             self._receipts.abandon(effect.id)
             raise
         self._register(opened)
@@ -139,7 +139,7 @@ class Delivery:
         opened.safe = self._ledger.open(opened.effect.id, self._ledger.record(opened))
 
     def restore(self, found: Found) -> None:
-        """After a death: every effect that was accepted and has no final status is open again, with its old deadline.
+        """After a death: reopen every accepted effect that has no final status, with its old deadline.
 
         It is sent again with its old `seq`: the driver knows what it has received (its `.seen`) and says so.
         """
@@ -153,7 +153,7 @@ class Delivery:
                     opened.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, share))
 
     def _set_timers(self, opened: OpenEffect, ttl_s: float) -> None:
-        """Publish `accepted` in time, and end it in time."""
+        """Set the timers that publish `accepted` and end the effect at its deadline."""
         accepted_in = opened.received + ACCEPTED_WITHIN_MS / 1000 - self._loop.time()
         opened.timers = [
             self._loop.call_later(max(0.0, accepted_in), self._announce, opened),
@@ -165,18 +165,18 @@ class Delivery:
         self._lanes[device].ready(generation)
 
     def not_ready(self, device: str, blocker: str) -> None:
-        """Hold from now on; `blocker` is what a receipt will name if it stays so."""
+        """Hold effects back from now on; `blocker` is the reason that a receipt names if it stays so."""
         self._lanes[device].not_ready(blocker)
 
     def is_ready(self, device: str, generation: str) -> bool:
-        """Whether it is sent to as that."""
+        """Whether effects are sent to the device's driver as `generation`."""
         return self._lanes[device].generation == generation
 
     def fenced(self, device: str, *, expected: bool = False) -> bool:
-        """The driver has gone off and takes nothing before `resume`: end what was accepted before that.
+        """The driver has switched off and accepts nothing before `resume`: end what was accepted before that.
 
-        Where this dispatcher has heard the stop itself (True, as where it is `expected`), it has done so already, and
-        what came since goes on.
+        If this dispatcher has received the stop itself (True, as if it is `expected`), it has done so already, and
+        later effects go on.
         """
         lane = self._lanes.get(device)
         if lane is None:
@@ -188,7 +188,7 @@ class Delivery:
         return heard
 
     def acked(self, device: str, ack: Ack) -> None:
-        """The driver has acknowledged one effect; repeated, that changes nothing."""
+        """The driver has acknowledged one effect; a repeated ack changes nothing."""
         share = self._lanes[device].shares.get(ack.id) if device in self._lanes else None
         if share is not None:
             status = ack.status if ack.status in _WORDS else "failed"
@@ -196,7 +196,7 @@ class Delivery:
             self._settle(share, status, f"{device}: {ack.reason}" if ack.reason else "")
 
     def present(self, device: str) -> list[str]:
-        """The ids of what the device may have on it: what was driven there last, and what is newer and still open."""
+        """The ids of the effects that may be on there: the last one driven, and newer ones that are still open."""
         lane = self._lanes.get(device)
         if lane is None:
             return []
@@ -205,9 +205,9 @@ class Delivery:
         return newer if driven is None else [driven.id, *newer]
 
     def stop(self, device: str | None = None, *, fence: bool = True, reason: str = "") -> None:
-        """End what waits for the device, or for all. What a driver already has, it ends and answers for itself.
+        """End what waits for the device, or for all. What a driver already has, it ends and acknowledges itself.
 
-        `fence`: the drivers have heard the same stop; what is accepted from now on waits until they have said so.
+        `fence`: the drivers receive the same stop; what is accepted from now on waits until they have confirmed it.
         """
         lanes = self._lanes.values() if device is None else [self._lanes[device]] if device in self._lanes else []
         for lane in lanes:
@@ -221,7 +221,7 @@ class Delivery:
                     share.open.timers.append(self._loop.call_later(_ANSWER_S, self._give_up, share))
 
     def pump(self) -> None:
-        """The connection takes more again: send what was held back."""
+        """The connection has room again: send what was held back."""
         for lane in self._lanes.values():
             lane.pump()
 
@@ -237,7 +237,7 @@ class Delivery:
         self._receipts.publish(opened.effect, "accepted", devices=dict(opened.statuses), reason=reason, latency_ms=None)
 
     def _expire(self, opened: OpenEffect, why: str = "") -> None:
-        """The time to start is over: what was not sent ends here; a driver that has it gets time to acknowledge it."""
+        """The deadline has passed: what was not sent ends here; a driver that has it gets time to acknowledge it."""
         for share in opened.pending:
             lane = self._lanes[share.device]
             if share.delivered:
@@ -256,7 +256,7 @@ class Delivery:
 
     def _settle(self, share: Share, status: str, reason: str) -> None:
         opened, lane = share.open, self._lanes.get(share.device)
-        if lane is None or not lane.remove(share):  # it was settled before
+        if lane is None or not lane.remove(share):  # it was settled already
             return
         opened.statuses[share.device] = status
         if status == "done" and (lane.driven is None or share.effect.seq > lane.driven.seq):
@@ -277,7 +277,7 @@ class Delivery:
         latency = round((self._loop.time() - opened.received) * 1000, 3)
         reason = opened.reason
         self._receipts.publish(opened.effect, status, devices=opened.statuses, reason=reason, latency_ms=latency)
-        self._ledger.closed(opened)  # only now: at no moment is neither its opening nor its end in the journal
+        self._ledger.closed(opened)  # only now: at every moment the journal has its opening or its end
         word = next((word for word in ("failed", "expired") if word in opened.statuses.values()), "")
         if word:
             self._receipts.dead(word, opened.effect.id, opened.topic, opened.payload, opened.reason)

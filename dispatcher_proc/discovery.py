@@ -1,4 +1,4 @@
-"""A device of the configuration -> the message that announces it to Home Assistant (device-based discovery); pure.
+"""Makes the message that announces a device to Home Assistant (device-based discovery); pure.
 
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery; keys and templates are those of its light.mqtt
 (template schema), fan.mqtt, number.mqtt and button.mqtt. Its lights count from 1 to 255 where we have percent, and its
@@ -23,13 +23,13 @@ _FLASH = '"duration": {{ 0 if flash is not defined else 10000 if flash == "long"
 # `this` is the entity as it is now: another brightness leaves the colour, and a fan comes back at its last speed
 _COLOR = "{% set rgb = [red, green, blue] if red is defined else this.attributes.get('rgb_color') if this else none %}"
 _SPEED = "{{ 0 if value == 'OFF' else (this.attributes.get('percentage') or 100) if this else 100 }}"
-# the names of CSS 2; with all of them the message would be thrice as long
+# the names of CSS 2; with all of them the message would be three times as long
 _NAMED = "aqua black blue fuchsia gray green lime maroon navy olive orange purple red silver teal white yellow"
 _HEX = "{" + ", ".join(f"'{name}': '{COLORS[name]}'" for name in _NAMED.split()) + "}"
 
 
 def message(device: Device, name: str, node: str, topics: Topics) -> bytes:
-    """What is published, retained, to have the device `name` in Home Assistant, as `node` among all that it knows."""
+    """The retained message that announces the device `name` in Home Assistant, under the unique id `node`."""
     components: dict[str, Keys] = {}
     for effect_type in device.effects:
         word = effect_type if len(device.effects) > 1 else ""
@@ -43,7 +43,7 @@ def message(device: Device, name: str, node: str, topics: Topics) -> bytes:
             components[key] = shared | entity
     dispatcher = "{{ 'offline' if value_json.state in ['gone', 'stopping'] else 'online' }}"
     availability = [{"topic": topics.system("dispatcher"), "value_template": dispatcher}]
-    if device.acks:  # else its driver may be one that only listens
+    if device.acks:  # else it may be a microcontroller that only listens
         availability.append({"topic": topics.availability(name)})
     whole = {
         "device": {"identifiers": [node], "name": name, "manufacturer": "effectd", "sw_version": __version__},
@@ -56,11 +56,11 @@ def message(device: Device, name: str, node: str, topics: Topics) -> bytes:
 
 
 def _level(effect_type: str, name: str, topics: Topics, *, states: bool) -> Keys:
-    """The entity that says how much of an effect there is, until it says something else.
+    """The entity that sets the level of an effect, until it is set again.
 
-    `states`: whether the device tells what is on; else Home Assistant assumes that it is what it has asked for.
+    `states`: whether the device reports its state; else Home Assistant assumes that it does what was asked for.
     """
-    mine = f"value_json.on and value_json.effect_type == '{effect_type}'"  # the actuator may give another effect now
+    mine = f"value_json.on and value_json.effect_type == '{effect_type}'"  # it may be driving another effect type now
     rest = f'"duration": 0, "target": "{name}"'
     if effect_type == "light":
         commands, reads = _light(mine, name, rest)
@@ -95,7 +95,7 @@ def _light(mine: str, name: str, rest: str) -> tuple[Keys, Keys]:
 
 
 def _channel(n: int) -> str:
-    """One channel of the colour in a state; nothing, so that what was known stays, where it has an unusual name."""
+    """One channel of the colour in a state; empty for an unusual colour name, so that the last known value stays."""
     return (
         "{% set p = value_json.parameters %}"
         f"{{% if p.get('rgb') %}}{{{{ p.rgb[{n}] }}}}"
@@ -113,7 +113,7 @@ def _fan(mine: str, rest: str) -> tuple[Keys, Keys]:
     }
     reads = {
         "state_value_template": f"{{{{ 'ON' if {mine} else 'OFF' }}}}",
-        # nothing while it is off: its last speed is still known then
+        # empty while it is off, so that its last speed stays known
         "percentage_value_template": f"{{% if {mine} %}}{{{{ [1, {_WHOLE}] | max }}}}{{% endif %}}",
     }
     return commands, reads
@@ -131,5 +131,5 @@ def _number(mine: str, rest: str) -> tuple[Keys, Keys]:
 
 
 def _once(name: str) -> Keys:
-    """A puff: full on, for as long as the effect lasts where nobody says."""
+    """A puff: full on, for the default duration of the effect type."""
     return {"platform": "button", "payload_press": f'{{"target": "{name}"}}'}

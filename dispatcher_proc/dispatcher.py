@@ -1,4 +1,4 @@
-"""The dispatcher: its parts, wired by a table of topics; started, informed and stopped together."""
+"""The dispatcher: wires its parts by a table of topics, starts and stops them, and passes events on to them."""
 
 import logging
 from collections.abc import Callable
@@ -34,13 +34,13 @@ from effectd.program.broker_session import BrokerSession
 from effectd.program.holds import Holds
 from effectd.program.process import Process
 
-JOURNAL_BYTES = 32 << 20  # 3/4 of it may be alive: 60 s of receipts at twice the peak load of a room
+JOURNAL_BYTES = 32 << 20  # 3/4 of it may be live records: 60 s of receipts at twice the peak load of a room
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """An effect goes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
+    """An effect takes Effects -> Admission -> Delivery -> Sender; its answer Acks -> Delivery -> Receipts -> Outbox."""
 
     def __init__(self, process: Process, loop: AnyLoop, session: Callable[..., BrokerSession] = BrokerSession) -> None:
         self._process, self._loop, self._config = process, loop, process.config
@@ -49,7 +49,7 @@ class Dispatcher:
         self._broker = session(process, loop, self._watcher, on_change=self._connection_changed)
         link = self._broker.connect(
             process.name,
-            subscriptions=table.subscriptions,  # those of the parts, which are there before the first connection
+            subscriptions=table.subscriptions,  # the parts' topics; the parts exist before the first connection
             on_message=table.take,
             on_up=self._up,
             will=(topics.system("dispatcher"), b'{"name":"dispatcher","state":"gone"}'),
@@ -83,7 +83,7 @@ class Dispatcher:
         self._stops = Stops(loop, topics, self._delivery, sender, self._timelines, self._ledger)
         self._presence = Presence(self._watcher, self._broker, self._delivery, self._stops, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
-        # in the order of the subscriptions: who is there and what is to stop is heard before the first effect
+        # in the order of the subscriptions: presence and stops arrive before the first effect
         acks = Acks(topics, self._delivery)
         stops = self._stops, self._holding
         near = NearMisses(process.config)
@@ -106,7 +106,7 @@ class Dispatcher:
         self._broker.start()
 
     def start(self) -> None:
-        """Take up what the last run left, and work."""
+        """Take over what the last run left, and start working."""
         self._configure(self._config)
         found = self._ledger.restore(self._loop.time(), REMEMBERED_S)
         self._stops.restore(found)
@@ -117,7 +117,7 @@ class Dispatcher:
         self._process.gate.on_request = self._table.asked
 
     def reload(self) -> None:
-        """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
+        """SIGHUP: read config.yaml again; a wrong one changes nothing and is reported in one log line."""
         try:
             fresh = reader.load(self._process.home)
             for error in fresh.errors:
@@ -125,7 +125,7 @@ class Dispatcher:
         except ConfigError as error:
             log.error("%s (config.yaml is not taken in; the old one stays)", error)
             return
-        changed = fresh.home_assistant != self._config.home_assistant  # it is heard by a subscription of the start
+        changed = fresh.home_assistant != self._config.home_assistant  # its topics are subscribed to only at the start
         if changed or connection(fresh) != connection(self._config):
             log.error("another topic_root, home_assistant or broker is taken in only by: effectd up")
             return
@@ -135,7 +135,7 @@ class Dispatcher:
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     def stop(self) -> None:
-        """SIGTERM: announce that we are going, disconnect from the broker, end."""
+        """SIGTERM: announce `stopping`, disconnect from the broker, end."""
         self._process.gate.on_request = None
         for part in reversed(self._parts):
             part.stop()

@@ -1,4 +1,4 @@
-"""Effects by MQTT: what comes on `effects/<type>` waits for its turn, is read, and is submitted or refused."""
+"""Effects by MQTT: messages on `effects/<type>` are queued, decoded, and submitted or refused."""
 
 import logging
 
@@ -18,8 +18,8 @@ from effectd.messages import published
 from effectd.messages.effect import Effect
 from effectd.messages.topics import Topics
 
-REMEMBERED = 50_000  # ids, above which only quiet types are taken: 60 s of 830 effects a second, some 80 MB
-HINT_S = 3600.0  # after a line on a topic
+REMEMBERED = 50_000  # ids, above which only quiet types are accepted: 60 s of 830 effects a second, some 80 MB
+HINT_S = 3600.0  # until a topic is logged again
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,11 @@ class Effects(Part):
         self._intake.types = frozenset(name for device in config.devices.values() for name in device.effects)
 
     def __len__(self) -> int:
-        """How many wait for their turn."""
+        """How many effects are queued."""
         return len(self._intake)
 
     def stop(self) -> None:
-        """What still waits for its turn has no receipt, so it was not accepted."""
+        """Drop the queue: what is still in it has no receipt, so it was not accepted."""
         self._intake.clear()
         self._loops.clear()
 
@@ -62,7 +62,7 @@ class Effects(Part):
 
     def _busy(self) -> str:
         if self._outbox.busy:
-            return "the broker takes receipts too slowly"
+            return "the broker acknowledges receipts too slowly"
         if len(self._receipts) >= REMEMBERED or self._receipts.crowded:
             return f"{len(self._receipts)} effects of the last minute have to be remembered"
         return ""
@@ -74,13 +74,13 @@ class Effects(Part):
         self._overload.refuse(named, arrival.topic_type or "", arrival.topic, arrival.payload, reason)
 
     def _break(self, arrival: Arrival, why: str) -> None:
-        """One effect less, and the loop has ended."""
+        """Drop this effect, which ends the loop."""
         origin = Origin(self._receipts, arrival.topic, arrival.payload, arrival.received)
         nameless = Effect(id=published.best_id(arrival.payload), effect_type=arrival.topic_type or "")
         self._admission.refuse(nameless, origin, EffectRefused("topic", why))
 
     def _read(self, arrival: Arrival) -> None:
-        """If we fail on one effect, its publisher is answered, and no other effect is held up."""
+        """If we fail on one effect, its publisher gets an answer, and no other effect is held up."""
         origin = Origin(self._receipts, arrival.topic, arrival.payload, arrival.received)
         try:
             effect = self._decoded(arrival, origin)
@@ -93,13 +93,13 @@ class Effects(Part):
             self._admission.submit(effect, origin)
 
     def _hint(self, effect: Effect, topic: str) -> None:
-        """Who has a scale of 0 to 1, as in Unity and OSC, sees nothing happen, and is told that it was done."""
+        """Warn of a scale of 0 to 1, as in Unity and OSC: nothing would be felt, though the receipt says `done`."""
         if isinstance(effect.intensity, int | float) and 0 < effect.intensity < 1 and self._once.first(topic):
             percent = f"{effect.intensity:g}"
             log.warning("effect %s on %s: intensity %s is %s %%, of 0 to 100", effect.id, topic, percent, percent)
 
     def _decoded(self, arrival: Arrival, origin: Origin) -> Effect | None:
-        """The effect; None where it was refused."""
+        """The effect; None if it was refused."""
         if arrival.retained:
             detail = "retained: an effect is never executed from a stored copy; publish it without the retain flag"
             origin.dead("refused", published.best_id(arrival.payload), detail)

@@ -1,24 +1,24 @@
-"""Keeps a timeline in step with somebody's clock: plays while it moves, idles when it stands, jumps when it jumps.
+"""Keeps a timeline in step with an external clock: plays while it runs, pauses when it stops, seeks when it jumps.
 
-A timeline that somebody has stopped stays so until the clock has stood still once: no frame undoes a stop.
+A timeline that was stopped by a user stays so until the clock has stood still once: no frame undoes a stop.
 """
 
 from dispatcher_proc.conductor import Conductor
 
-STILL_MS = 80.0  # the clock says the same for so long: it is paused
-GONE_MS = 1000.0  # it says nothing: so long the timeline goes on by itself
-EXACT_MS = 2.0  # a smaller difference is that of the network
+STILL_MS = 80.0  # after so long at the same position the clock counts as paused
+GONE_MS = 1000.0  # so long the timeline goes on by itself when the clock is silent
+EXACT_MS = 2.0  # a smaller difference is the network's jitter
 
 
 class Follower:
-    """`heard` at each position of the clock, `look` every now and then; positions in ms of the timeline."""
+    """Call `heard` at each position of the clock and `look` now and then; positions in ms of the timeline."""
 
     def __init__(self, conductor: Conductor, name: str) -> None:
         self._conductor, self._name = conductor, name
         self._last: float | None = None
         self._moved_at = self._heard_at = -1e9
-        self._plays = False  # by us
-        self._barred = False  # somebody has stopped what we played
+        self._plays = False  # started by us
+        self._barred = False  # a user has stopped what we started
 
     def heard(self, position: float) -> None:
         now = self._conductor.now()
@@ -44,7 +44,7 @@ class Follower:
             self._conductor.play(self._name, position)
 
     def look(self) -> None:
-        """What does not come is seen by looking."""
+        """Notice that positions have stopped coming."""
         now = self._conductor.now()
         still = now - self._moved_at >= STILL_MS and now - self._heard_at < STILL_MS
         if still or now - self._heard_at >= GONE_MS:

@@ -1,11 +1,11 @@
-"""What a timeline has fired at a device, and until when it is on there."""
+"""The last effect that a timeline has fired at a device, and until when it is on there."""
 
 from msgspec import Struct
 
 from dispatcher_proc.score import Command
 from dispatcher_proc.show import Show
 
-AGAIN_MS = 500  # how often to look whether one that begins late has begun
+AGAIN_MS = 500  # how often to check whether one that starts late has started
 
 
 class Held(Struct):

@@ -1,4 +1,4 @@
-"""Holds, as the dispatcher keeps them: what is held takes no effect, what waits for it ends, and who holds is told."""
+"""The dispatcher's part in holds: ends and refuses effects for held devices, and publishes which holds are active."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from effectd.readiness.gate import Reply, Request
 
 
 class Holding(Part):
-    """The drivers hear the same holds themselves: nothing here is what keeps a device still."""
+    """The drivers receive the same holds themselves: keeping a device still does not depend on this part."""
 
     def __init__(self, kept: Holds, broker: BrokerSession, topics: Topics, delivery: Delivery, sender: Sender) -> None:
         self._kept, self._broker, self._topics = kept, broker, topics
@@ -46,12 +46,12 @@ class Holding(Part):
         self._kept.close()
 
     def held(self, device: str) -> str:
-        """Who holds it, and why; "" = nobody."""
+        """Who holds it, and why; "" = no one."""
         return self._why.get(device, "")
 
     @property
     def everything(self) -> bool:
-        """Whether somebody holds all there is."""
+        """Whether there is a hold on everything."""
         return any(hold.target is None for hold in self._kept.standing.values())
 
     def _heard(self, message: Message) -> None:
@@ -69,7 +69,7 @@ class Holding(Part):
         self._publish()
 
     def _look(self) -> None:
-        """End what waits for a device that is held from now on."""
+        """End what waits for a newly held device."""
         before, self._why = self._why, {}
         for name, device in self._devices.items():
             if not (why := self._kept.why(name, device.zones)):
@@ -80,7 +80,7 @@ class Holding(Part):
             self._delivery.stop(name, reason=why)
             if not device.acks:  # it knows no hold, only `set`
                 self._sender.off(name, device.effects[0])
-            elif device.remote:  # perhaps its driver knows only `stop`
+            elif device.remote:  # its driver may know only `stop`
                 self._sender.stop(name)
 
     def _publish(self) -> None:
@@ -88,4 +88,4 @@ class Holding(Part):
             payload = answers.encode(list(self._kept.standing.values()))
             self._broker.link.publish(self._topics.holds, payload, qos=1, retain=True)
         except BrokerLost:
-            pass  # `connected` says it again
+            pass  # `connected` publishes it again

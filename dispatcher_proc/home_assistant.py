@@ -1,8 +1,8 @@
-"""Tells Home Assistant of each device: announced while it is configured, taken back when it is not.
+"""Announces each device to Home Assistant while it is configured, and withdraws it when it no longer is.
 
-What is announced somewhere is noted before it is published, so that it is taken back also where this process was dead
-while a device was removed, discovery was switched off, or another prefix was set. Where that note is lost, what the
-broker keeps is looked at.
+Each announcement is noted before it is published, so that it is withdrawn even if this process was dead while a device
+was removed, discovery was switched off, or the prefix was changed. If that note is lost, the retained messages on the
+broker are used instead.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,11 +20,11 @@ from effectd.program.process import Process
 
 FILE = "home-assistant.journal"
 _JOURNAL_BYTES = 64 << 10  # some 500 devices
-_AGAIN_S = 1.0  # however often it says that it is online
+_AGAIN_S = 1.0  # however often Home Assistant says that it is online
 
 
 def parts(process: Process, loop: AnyLoop, broker: BrokerSession) -> Iterable[Part]:
-    """The part, if anything is to be announced, or may have been."""
+    """The part, if there is something to announce or, perhaps, to withdraw."""
     if not process.config.home_assistant.discovery and not (process.run / FILE).exists():
         return ()
     notes = Journal(process.run / FILE, _JOURNAL_BYTES)
@@ -37,12 +37,12 @@ class HomeAssistant(Part):
 
     def __init__(self, loop: AnyLoop, broker: BrokerSession, config: Config, notes: Notes) -> None:
         self._loop, self._broker, self._notes = loop, broker, notes
-        self._own = config.client_id("")  # begins the names of this home's devices
+        self._own = config.client_id("")  # prefix of the unique ids of this home's devices
         found = config.home_assistant
         self._topics = HomeAssistantTopics(found.prefix) if found.discovery else None
         self._noted = set(notes.found)
         self._wanted: dict[str, bytes] = {}  # topic -> message
-        self._late: dict[str, None] = {}  # topics that wait until the connection takes more
+        self._late: dict[str, None] = {}  # topics that wait until the connection has room
         self._timer: Cancellable | None = None
 
     def topics(self) -> dict[str, Handler]:
@@ -59,7 +59,7 @@ class HomeAssistant(Part):
         self._say(topic for topic in {**before, **self._wanted} if before.get(topic) != self._wanted.get(topic))
 
     def connected(self) -> None:
-        """A new connection: what was published may be lost."""
+        """A new connection: what was published may have been lost."""
         self._say([*self._noted.difference(self._wanted), *self._wanted])
 
     def room(self) -> None:
@@ -70,12 +70,12 @@ class HomeAssistant(Part):
             self._timer.cancel()
 
     def _heard(self, message: Message) -> None:
-        """Home Assistant has started, or has said so while we were away."""
+        """Home Assistant has started, or did so while we were away."""
         if message.payload == b"online" and self._timer is None:
             self._timer = self._loop.call_later(_AGAIN_S, self._again)
 
     def _found(self, message: Message) -> None:
-        """What a broker keeps of a device of ours that is none any more: what was noted of it is lost."""
+        """A retained announcement of a device that is no longer ours, whose note was lost: withdraw it."""
         gone = message.words[0].startswith(self._own) and message.topic not in self._wanted
         if gone and message.retained and message.payload:
             self._say([message.topic])
@@ -97,7 +97,7 @@ class HomeAssistant(Part):
             try:
                 link.publish(topic, message, qos=1, retain=True, acked=acked)
             except BrokerLost:
-                return  # `connected` says it again
+                return  # `connected` publishes it again
             del self._late[topic]
 
     def _taken_back(self, topic: str) -> None:

@@ -1,9 +1,9 @@
-"""Effects that wait for their turn: acks and stops overtake them, and what cannot be handled in time is refused.
+"""The queue of incoming effects: acks and stops overtake it, and what cannot be handled in time is refused.
 
 One queue, in order of arrival. While it is short, everything is admitted. As it fills, an effect type may have at most
 `SHARE` times the space that is left, so that a flood of one type leaves space for the others; when the oldest has
 waited for `LATE_S`, the queue counts as a tenth of its size, and while something else is full (`busy`), as none. But
-the first `QUIET` of a type in each `LATE_S` are always admitted: a quiet device is heard through a flood of the others.
+the first `QUIET` of a type in each `LATE_S` are always admitted: a quiet device is served during a flood of the others.
 """
 
 from collections import Counter, deque
@@ -19,12 +19,12 @@ QUEUED = 1250  # units: one an effect, and one more for each 4 KiB of it
 SHARE = 4
 QUIET = 16  # units that every type may have in each LATE_S
 LATE_S = 0.25
-TURN_S = 0.02  # at one go, before acks, stops and heartbeats are looked at again
+TURN_S = 0.02  # at a time, before acks, stops and heartbeats get their turn
 _UNIT_BYTES = 4096
 
 
 class Arrival(NamedTuple):
-    """An effect as it came, `received` in seconds of the loop's clock; `named`: its id, if it has a valid one."""
+    """An effect as it arrived, `received` in seconds of the loop's clock; `named`: its id, if it has a valid one."""
 
     topic: str
     topic_type: str | None
@@ -83,7 +83,7 @@ class Intake:
         return len(self._queue)
 
     def __contains__(self, effect_id: str) -> bool:
-        """Whether an effect of this id waits for its turn."""
+        """Whether an effect of this id is in the queue."""
         return effect_id in self._names
 
     def _full(self, arrival: Arrival, now: float) -> str:
@@ -121,7 +121,7 @@ class Intake:
 
 
 class _Named(msgspec.Struct):
-    """All that is read of an effect before its turn."""
+    """All that is decoded of an effect when it arrives."""
 
     id: str | None = None
     idempotency_key: str | None = None

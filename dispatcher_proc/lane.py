@@ -1,4 +1,4 @@
-"""The way to one device: what is open on it, in order, what its driver has been sent, and when the rest follows."""
+"""The queue of one device: its open shares in order, which of them were sent, and when the others follow."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,13 +11,13 @@ from effectd.base.loop import AnyLoop, Cancellable
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect
 
-WINDOW = 64  # effects sent to one driver and not yet acknowledged; the others wait here, where they delay no device
+WINDOW = 64  # effects sent to one driver and not acknowledged; others wait here, where they delay no device
 HELD = 1000  # effects open per device; 2 s of the peak load of a room
 ASK_AGAIN_S = 1.0  # after so long without an ack
-FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a driver that is gone has none
+FENCE_S = 1.0  # how long a stop may wait for a driver's fence; a dead driver sends none
 UNKNOWN = Device(kind="remote", effects=("?",))  # of a restored effect whose device is no longer configured
 
-# device, resolved effect, what to call when the broker has it (or None) -> whether it went out
+# device, resolved effect, what to call at the broker's PUBACK (or None) -> whether it was sent
 Send = Callable[[str, Effect, Callable[[], None] | None], bool]
 Settle = Callable[[Share, str, str], None]  # a share has its final status, and why
 
@@ -29,17 +29,17 @@ class Lane:
         self._loop, self._ledger, self._send, self._settle = loop, ledger, send, settle
         self.device = UNKNOWN
         self.shares: dict[str, Share] = {}
-        self.waiting: dict[str, Share] = {}  # of these, what has to be sent, or sent again
+        self.waiting: dict[str, Share] = {}  # those of them that have to be sent, or sent again
         self.generation: str | None = None
         self.blocker = "not started yet"
         self.stopped_at = 0.0  # the last time, seconds of the loop's clock
-        self.driven: Effect | None = None  # the newest that its driver has driven
+        self.driven: Effect | None = None  # the newest effect that its driver has driven
         self._asking: Cancellable | None = None
-        self._fences = 0  # stops heard that the driver has not yet answered with its fence
+        self._fences = 0  # stops received to which the driver has not answered with its fence yet
         self._fence_timer: Cancellable | None = None
 
     def state(self, share: Share) -> str:
-        """A word of the table in delivery.py."""
+        """The state of a share, by the table in delivery.py."""
         effect_id = share.effect.id
         if self.shares.get(effect_id) is not share:
             return "settled"
@@ -54,7 +54,7 @@ class Lane:
         return len(self.shares) >= HELD
 
     def remove(self, share: Share) -> bool:
-        """The share is settled; False: it was already."""
+        """Remove a settled share; False: it was settled already."""
         if self.shares.pop(share.effect.id, None) is None:
             return False
         self.waiting.pop(share.effect.id, None)
@@ -69,7 +69,7 @@ class Lane:
                 timer.cancel()
 
     def ready(self, generation: str) -> None:
-        """The device's driver is ready as `generation`: what is open goes out, in order."""
+        """The device's driver is ready as `generation`: send what is open, in order."""
         if self.generation == generation:
             return
         for share in list(self.shares.values()):
@@ -81,11 +81,11 @@ class Lane:
         self.pump()
 
     def not_ready(self, blocker: str) -> None:
-        """Hold from now on."""
+        """The driver is not ready: hold everything back from now on."""
         self.generation, self.blocker = None, blocker
 
     def stop(self, *, fence: bool) -> None:
-        """A stop was heard. `fence`: by the driver, too, and what is accepted from now on waits for its fence."""
+        """A stop has arrived. `fence`: at the driver, too, so what is accepted from now on waits for its fence."""
         self.stopped_at = self._loop.time()
         if fence and self.generation is not None and self.device.acks:
             self._fences += 1
@@ -93,14 +93,14 @@ class Lane:
                 self._fence_timer = self._loop.call_later(FENCE_S, self._unfence)
 
     def fenced(self) -> bool:
-        """The driver's fence has come; False: it answers a stop that was not heard here."""
+        """The driver's fence has arrived; False: it answers a stop that did not arrive here."""
         expected = self._fences > 0
         if expected:
             self._fences -= 1
         return expected
 
     def resume(self) -> None:
-        """A fence has been dealt with; after the last of them the lane is open again."""
+        """A fence has been handled; after the last one the lane is open again."""
         if not self._fences:
             self._unfence()
 
@@ -113,17 +113,17 @@ class Lane:
         self._loop.call_soon(self.pump)
 
     def pump(self) -> None:
-        """Send what waits, as far as the driver and the connection take it."""
+        """Send what waits, as far as the windows of the driver and the connection allow."""
         if self.generation is None or self._fences:
             return
         for effect_id, share in list(self.waiting.items()):
             if share.stopped or len(self.shares) - len(self.waiting) >= WINDOW:
                 continue
             taken = None if self.device.acks else partial(self._settle, share, "done", "unconfirmed")
-            if not share.delivered:  # before it goes out: a successor must know that it may have been delivered
+            if not share.delivered:  # before it is sent: a successor must know that it may have been delivered
                 share.first_sent = int(self._loop.time() * 1000)
                 self._ledger.sent(share.device, effect_id, share.first_sent)
-            # the driver compares `seq` only up to `newest`, and never takes what is new for old (decision 13)
+            # the driver compares `seq` only up to `newest`, so it never takes a new effect for an old one (decision 13)
             sent = msgspec.structs.replace(
                 share.effect, newest=self._ledger.seq, first_sent=share.first_sent if share.delivered else 0
             )
@@ -135,7 +135,7 @@ class Lane:
             self._asking = self._loop.call_later(ASK_AGAIN_S, self._ask_again)
 
     def _ask_again(self) -> None:
-        """An ack that does not come may be lost: a driver that is sent the same again repeats its answer."""
+        """A missing ack may have been lost: send the effect again, and the driver repeats its answer."""
         self._asking = None
         due = self._loop.time() - ASK_AGAIN_S
         self.waiting |= {name: share for name, share in self.shares.items() if share.delivered and share.sent_at <= due}

@@ -1,9 +1,9 @@
-"""What the dispatcher notes in its journal, in which layout, and what a successor finds there.
+"""Writes the dispatcher's records into its journal and reads them back after a death; owns their layout.
 
-One counter numbers everything: each accepted effect takes the next number as its `seq` (the same for all its devices),
-and a final receipt carries the number that was reached when it was published. So of two records about one id the later
-one is known, wherever they stand in the file. How far the counter may have come is noted ahead, a step at a
-time, so that it rises over restarts, too (docs/decisions/0013-seq-and-journal.md).
+One counter numbers everything: each accepted effect gets the next number as its `seq` (the same for all its devices),
+and a final receipt carries the number that was reached when it was published. So of two records about one id it is
+known which is later, wherever they are in the file. The counter's upper bound is noted ahead, a step at a time, so
+that it keeps rising over restarts (docs/decisions/0013-seq-and-journal.md).
 """
 
 import logging
@@ -19,8 +19,8 @@ from effectd.base.journal import Notes
 STEP = 1000  # numbers noted ahead: a restart skips at most so many
 DELIVERED_AT_ONCE = 32  # finals in one record; after a death so many receipts may be repeated without need
 _OPEN, _SENT = "a:", "s:"  # accepted effects; effects possibly delivered, and since when
-_ACCEPTED, _FINAL, _DELIVERED = "r:", "f:", "t:"  # receipts `accepted`, final ones, finals that the broker has
-_UNHEARD = "h:"  # devices that may not have heard the last stop
+_ACCEPTED, _FINAL, _DELIVERED = "r:", "f:", "t:"  # receipts: `accepted`, final, final and delivered
+_UNHEARD = "h:"  # devices that may have missed the last stop
 _REACHED = "number"
 _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
 
@@ -50,7 +50,7 @@ class Ledger:
 
     @property
     def crowded(self) -> bool:
-        """Whether the journal is about to be full."""
+        """Whether the journal is almost full."""
         return self._journal.crowded
 
     def next_seq(self) -> int:
@@ -60,7 +60,7 @@ class Ledger:
             self._reserve()
         return self.seq
 
-    # --- effects that are open -----------------------------------------------------------------------------------
+    # --- open effects --------------------------------------------------------------------------------------------
 
     def open(self, effect_id: str, record: bytes) -> bool:
         return self._journal.put(_OPEN + effect_id, record)
@@ -78,7 +78,7 @@ class Ledger:
         return self._journal.put(_ACCEPTED + effect_id, receipt)
 
     def closed(self, opened: OpenEffect) -> None:
-        """It has its final status: a successor need not know that it was open."""
+        """The effect has its final status: a successor need not know that it was open."""
         effect_id = opened.effect.id
         for key in (
             _OPEN + effect_id,
@@ -90,17 +90,17 @@ class Ledger:
     # --- stops ---------------------------------------------------------------------------------------------------
 
     def stop_unheard(self, device: str) -> None:
-        """The device has yet to say that it heard a stop."""
+        """The device has not confirmed a stop yet."""
         self._journal.put(_UNHEARD + device, b"1")
 
     def stop_heard(self, device: str) -> None:
         self._journal.put(_UNHEARD + device, b"0")
         self._journal.forget(_UNHEARD + device)
 
-    # --- receipts that end one -----------------------------------------------------------------------------------
+    # --- final receipts ------------------------------------------------------------------------------------------
 
     def final(self, effect_id: str, content: bytes, receipt: bytes, *, refused: bool, ended: float) -> int:
-        """Note a final receipt; its number is what `delivered` wants."""
+        """Note a final receipt; returns its number, for `delivered`."""
         final = Final(content, receipt, refused, ended, self.boot, self.seq)
         self._journal.put(_FINAL + effect_id, msgspec.msgpack.encode(final))
         return self.seq
@@ -118,10 +118,10 @@ class Ledger:
         self._journal.forget(_FINAL + effect_id)
         self._journal.forget(_DELIVERED + effect_id)
 
-    # --- what a successor finds ----------------------------------------------------------------------------------
+    # --- recovery ------------------------------------------------------------------------------------------------
 
     def restore(self, now: float, remembered_s: float) -> "Found":
-        """What the last run left; what has no meaning any more is dropped from the journal."""
+        """What the last run left; records that no longer matter are dropped from the journal."""
         order = {key: at for at, key in enumerate(self._journal.found)}
         finals = dict(self._read(_FINAL, _decode_final))
         found = Found()
@@ -131,7 +131,7 @@ class Ledger:
                 ended_later = order[_FINAL + effect_id] > order[_OPEN + effect_id]
                 if ended_later if final.number is None else final.number >= opened.seq:
                     continue
-                del finals[effect_id]  # it was refused, then mended and accepted
+                del finals[effect_id]  # it was refused, then corrected and accepted
             self._complete(opened)
             found.open.append((opened, deadline, self._journal.found.get(_ACCEPTED + effect_id)))
         found.open.sort(key=lambda item: item[0].seq)
@@ -152,7 +152,7 @@ class Ledger:
         return from_record(value, self.boot)
 
     def _complete(self, opened: OpenEffect) -> None:
-        """To which devices it may have been delivered, which is a record of its own."""
+        """Mark the devices to which it may have been delivered; each is a separate record."""
         for name, share in opened.shares.items():
             first_sent = self._journal.found.get(f"{_SENT}{name}:{opened.effect.id}")
             share.delivered = first_sent is not None
@@ -177,7 +177,7 @@ class Ledger:
             if key[:2] == kind:
                 try:
                     yield key[2:], decode(value)
-                except ValueError as error:  # msgspec's errors are such
+                except ValueError as error:  # msgspec's errors are ValueErrors
                     log.error("the journal's record %s cannot be read and is left out: %s", key, error)
 
     def _reserve(self) -> None:
@@ -186,7 +186,7 @@ class Ledger:
 
 
 class Found:
-    """What was open, by age: each effect, its deadline (seconds of CLOCK_MONOTONIC), its receipt `accepted` if any.
+    """What a successor finds: open effects by age, with deadline (seconds of CLOCK_MONOTONIC) and `accepted` if any.
 
     And the finals that are remembered, in their order: id, record, and whether the broker has the receipt.
     `unheard`: the devices that may not have heard a stop.

@@ -1,4 +1,4 @@
-"""Loads documents in turn, a slice between two looks at the sockets; a timeline's orders wait for its load."""
+"""Loads documents in turn, a slice at a time between socket events; a timeline's orders wait for its load."""
 
 import gc
 import hashlib
@@ -19,7 +19,7 @@ from effectd.timeline.document import Problem, Reading, Timeline, TimelineRefuse
 
 WAITING = 16  # documents, of at most 4 MiB each
 _ORDERS = 100  # for one timeline that is being loaded
-TURN_S = 0.0005  # at one go; a live effect waits no longer than that and one slice
+TURN_S = 0.0005  # at a time; a live effect waits no longer than that and one slice
 
 log = logging.getLogger(__name__)
 Done = Callable[[str, Score | None, tuple[Problem, ...]], None]
@@ -147,10 +147,10 @@ _DIGESTED = 1000  # effects at one go
 
 
 def _digest(timeline: Timeline) -> Generator[None, None, str]:
-    """Tells two documents apart; not a check of every parameter, which would take as long as to read them."""
-    told = hashlib.blake2b(digest_size=8)
+    """A digest that distinguishes documents; without the parameters, which would take as long as reading them."""
+    document = hashlib.blake2b(digest_size=8)
     for at, effect in enumerate(timeline.effects):
-        told.update(f"{effect.timestamp} {effect.effect_type} {effect.intensity} {effect.duration};".encode())
+        document.update(f"{effect.timestamp} {effect.effect_type} {effect.intensity} {effect.duration};".encode())
         if at % _DIGESTED == 0:
             yield
-    return told.hexdigest()
+    return document.hexdigest()

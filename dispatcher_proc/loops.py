@@ -1,8 +1,9 @@
-"""A loop is broken: something publishes an effect whenever that effect has been driven, and so for ever.
+"""Breaks feedback loops, in which a client publishes an effect each time that effect was driven.
 
-`check` refuses the loops that it can see; those through another broker, a bridge or an automation it cannot. Here one
-shows by this: the same message comes again and again, but not while the last one is held back. A client that only
-repeats itself goes on meanwhile: then what was held is released at once, and its topic is left alone for a while.
+`check` refuses the loops that it can see; it cannot see those through another broker, a bridge or an automation. Here
+a loop is recognised by this: the same message comes again and again, but not while the last one is held back. A client
+that only repeats itself goes on meanwhile: then the held message is released at once, and the topic is trusted for a
+while.
 """
 
 from collections import OrderedDict
@@ -11,13 +12,13 @@ from collections.abc import Callable
 from dispatcher_proc.intake import Arrival
 from effectd.base.loop import AnyLoop, Cancellable
 
-ALIKE = 20  # the same message, so often in a row, each within GAP_S of the one before: now it is looked at
+ALIKE = 20  # the same message so often in a row, each within GAP_S of the one before: from now on it is watched
 GAP_S = 0.5
-HOLD_S = 0.25  # at least; and three times what lay between the last two
-SETTLE_S = 0.1  # of that: what still comes of the last drive, from a second device, is held with it
+HOLD_S = 0.25  # at least, and three times the distance of the last two
+SETTLE_S = 0.1  # at the start of it, what still follows from the last drive, from a second device, is held as well
 SILENCES = 3  # in a row, each ended by the message that follows what was released
-TRUSTED_S = 60.0  # a topic whose publisher went on
-TOPICS = 64  # looked at
+TRUSTED_S = 60.0  # how long a topic is trusted whose publisher went on
+TOPICS = 64  # watched
 WHY = "the same effect came again whenever it had been driven, and only then: a loop, which ends here; find out who "
 WHY += "publishes on this topic when a device moves or its state changes"
 
@@ -62,14 +63,14 @@ class Loops:
         seen.timer = self._loop.call_later(max(HOLD_S, 3 * gap), self._silent, seen)
 
     def clear(self) -> None:
-        """Nothing is held any more."""
+        """Drop everything that is held."""
         for seen in self._topics.values():
             if seen.timer is not None:
                 seen.timer.cancel()
         self._topics.clear()
 
     def _silent(self, seen: _Topic) -> None:
-        """Nothing came while it was held."""
+        """Nothing came while it was held: release it."""
         seen.silences += 1
         if seen.silences < SILENCES:
             self._release(seen)

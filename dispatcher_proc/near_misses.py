@@ -1,4 +1,4 @@
-"""Effects that nobody would hear, because their topic has a slip: one line in the log, with the right one."""
+"""Warns of effects published on a mistyped topic that no program subscribes to, and names the right topic."""
 
 import logging
 
@@ -6,7 +6,7 @@ from dispatcher_proc.part import Handler, Message, Part
 from effectd.base.once import Once
 from effectd.config.reader import Config
 
-SILENT_S = 3600.0  # after a line on a topic
+SILENT_S = 3600.0  # until a topic is logged again
 
 log = logging.getLogger(__name__)
 
@@ -26,4 +26,4 @@ class NearMisses(Part):
         if message.retained or not message.payload or not self._once.first(message.topic):
             return
         last = next((each for each in reversed(message.topic.split("/")) if each in self._types), "<type>")
-        log.warning("nobody listens on %r: effects are published on %s", message.topic, self._topics.effect(last))
+        log.warning("no program listens on %r: effects are published on %s", message.topic, self._topics.effect(last))

@@ -1,4 +1,4 @@
-"""An effect that has no final status yet, its share for each device, and how it is written into the journal."""
+"""An effect without a final status: its share for each device, and its journal record."""
 
 import msgspec
 
@@ -41,13 +41,13 @@ class OpenEffect:
 
     def __init__(self, effect: Effect, note: str, topic: str, payload: bytes, received: float) -> None:
         self.effect, self.note, self.topic, self.payload, self.received = effect, note, topic, payload, received
-        self.safe = False  # in the journal, so it survives the death of this process, and `accepted` may be published
+        self.safe = False  # in the journal, so it survives the death of this process and `accepted` may be published
         self.announced = False  # `accepted` has been published
         self.shares: dict[str, Share] = {}
         self.statuses: dict[str, str] = {}
         self.reasons: list[str] = []
         self.timers: list[Cancellable] = []
-        self.unused: dict[str, tuple[str, ...]] = {}  # by device: parameters of which it makes nothing
+        self.unused: dict[str, tuple[str, ...]] = {}  # by device: parameters that it does not use
 
     @property
     def seq(self) -> int:
@@ -56,16 +56,16 @@ class OpenEffect:
 
     @property
     def pending(self) -> list[Share]:
-        """The shares whose outcome is not known yet."""
+        """The shares without an outcome."""
         return [share for name, share in self.shares.items() if name not in self.statuses]
 
     @property
     def past(self) -> str:
-        """Why it expired, where it did so before it had its turn."""
+        """Why it had expired before it was handled."""
         given = self.effect.expires_at
         if given is not None and given < _LEAST_MS:
-            return f"expires_at: {given} was past long ago; it counts milliseconds, and this looks like seconds"
-        return "expires_at or ttl_ms: it was past when the effect got its turn"
+            return f"expires_at: {given} has passed long ago; it is in milliseconds, and this looks like seconds"
+        return "expires_at or ttl_ms: it had passed before the effect was handled"
 
     @property
     def reason(self) -> str:

@@ -1,4 +1,4 @@
-"""Who brought an effect: how it is refused there, and what a dead letter shows of it."""
+"""Where an effect came from: how to refuse it there, and what a dead letter shows of it."""
 
 from dispatcher_proc.receipts import Receipts
 from effectd.base.errors import EffectRefused
@@ -6,9 +6,9 @@ from effectd.messages.effect import Effect
 
 
 class Origin:
-    """A publisher by MQTT. `received` in seconds of the loop's clock; a stop that was heard since then ends the effect.
+    """A publisher by MQTT. `received` in seconds of the loop's clock; a stop that arrived since then ends the effect.
 
-    Whoever brings effects in another way has an Origin of its own, and shows there what it has in place of a message.
+    Other sources of effects have their own Origin, which shows what they have in place of a message.
     """
 
     def __init__(self, receipts: Receipts, topic: str, payload: bytes, received: float) -> None:
@@ -16,11 +16,11 @@ class Origin:
         self.topic, self.payload, self.received = topic, payload, received
 
     def refuse(self, effect: Effect, error: EffectRefused) -> None:
-        """Name the field and the rule."""
+        """Refuse it, naming the field and the rule."""
         self._receipts.refuse(effect, self.topic, self.payload, error)
 
     def dead(self, word: str, effect_id: str | None, detail: str) -> None:
-        """Publish a dead letter about what was not executed."""
+        """Publish a dead letter about an effect that was not executed."""
         self._receipts.dead(word, effect_id, self.topic, self.payload, detail)
 
     def defect(self, effect_id: str | None, effect_type: str) -> None:

@@ -1,4 +1,4 @@
-"""Receipts and dead letters on their way out: kept until the broker has them, published again on a new connection."""
+"""The queue of receipts and dead letters: kept until the broker has them, published again on a new connection."""
 
 import itertools
 import logging
@@ -12,9 +12,9 @@ from dispatcher_proc.poison import Poison
 from effectd.base.errors import BrokerLost
 from effectd.program.link import Publisher
 
-WINDOW, WINDOW_BYTES = 100, 1 << 20  # given to the connection and not confirmed; the rest waits here
-BUSY_S = 0.2  # a receipt that waits here for longer: no new effects should be taken
-MESSAGES, BYTES = 10_000, 16 << 20  # of each kind: beyond this, what may be dropped is dropped
+WINDOW, WINDOW_BYTES = 100, 1 << 20  # passed to the connection and not confirmed; the rest waits here
+BUSY_S = 0.2  # when a receipt waits here for longer, no new effects should be accepted
+MESSAGES, BYTES = 10_000, 16 << 20  # of each kind; beyond this, droppable messages are dropped
 _SAY_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ class _Message(NamedTuple):
     topic: str
     payload: bytes
     delivered: Callable[[], None] | None
-    since: float = 0.0  # when it was put here, monotonic
+    since: float = 0.0  # when it was put here, monotonic clock
 
 
 class _Queue(deque[_Message]):
-    """Messages in order, and how many bytes they are."""
+    """Messages in order, and their size in bytes."""
 
     size = 0
 
@@ -54,8 +54,8 @@ class Outbox:
     """QoS 1. Receipts go first, in order; dead letters follow in theirs, and are the first to be dropped.
 
     `letters` is what the topics of dead letters begin with. A message with a `delivered` callback is the final
-    receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be taken.
-    `foreign`: the broker is not ours, and may end the connection at a topic that it does not take.
+    receipt of an effect, and is never dropped: `busy` says early enough that no more effects should be accepted.
+    `foreign`: the broker is not ours, and may close the connection at a topic that it does not accept.
     """
 
     def __init__(self, link: Publisher, letters: str, *, foreign: bool) -> None:
@@ -72,7 +72,7 @@ class Outbox:
         message = _Message(topic, payload, delivered, time.monotonic())
         if self._poison.known(topic):
             if delivered is not None:
-                delivered()  # it will never have more of it
+                delivered()  # the broker will never confirm it
             return
         if topic.startswith(self._prefix):
             self._letters.put(message)
@@ -81,7 +81,7 @@ class Outbox:
                 self._drop()
         elif (
             delivered is None and self._receipts.full
-        ):  # `accepted`, or a repeated receipt: whoever needs it asks again
+        ):  # `accepted`, or a repeated receipt: a client that needs it asks again
             self._drop()
         else:
             self._receipts.put(message)
@@ -111,7 +111,7 @@ class Outbox:
         self.pump()
 
     def pump(self) -> None:
-        """Publish what waits, as far as the window and the connection go."""
+        """Publish what waits, as far as the window and the connection allow."""
         while (queue := self._receipts or self._letters) and self._open():
             message, number = queue.take(), next(self._numbers)
             try:
@@ -141,6 +141,6 @@ class Outbox:
     def _drop(self) -> None:
         self._dropped += 1
         if time.monotonic() >= self._say_at:
-            why = "takes them too slowly" if self._link.up else "is away"
+            why = "acknowledges them too slowly" if self._link.up else "is away"
             log.warning("%d dead letters or repeated receipts are dropped: the broker %s", self._dropped, why)
             self._dropped, self._say_at = 0, time.monotonic() + _SAY_EVERY_S

@@ -1,4 +1,4 @@
-"""Refuse what is too much, cheaply: a short receipt each, one dead letter a second for all, nothing remembered."""
+"""Refuses effects under overload, cheaply: a short receipt each, one dead letter a second for all, nothing stored."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from effectd.messages.topics import Topics
 from effectd.program.link import Publisher
 
 LETTER_EVERY_S = 1.0
-FLYING = 100  # receipts that the broker has not confirmed; beyond them a refusal is only counted
+FLYING = 100  # receipts that the broker has not confirmed; beyond this a refusal is only counted
 
 log = logging.getLogger(__name__)
 Put = Callable[[str, bytes], None]
@@ -20,7 +20,7 @@ Put = Callable[[str, bytes], None]
 class Overload:
     """`put` keeps a dead letter until the broker has it; receipts go to the link at once or not at all.
 
-    A refusal that waited could come after the receipts of a second try, so it never does.
+    A refusal never waits: it could arrive after the receipts of a second try.
     """
 
     def __init__(self, loop: AnyLoop, link: Publisher, put: Put, topics: Topics) -> None:
@@ -32,7 +32,7 @@ class Overload:
         self._timer: Cancellable | None = None
 
     def connected(self) -> None:
-        """A new connection: what was in flight is gone."""
+        """A new connection: what was in flight is lost."""
         self._connection += 1
         self._flying = 0
 
@@ -50,7 +50,7 @@ class Overload:
                 )
                 self._flying += 1
             except BrokerLost:
-                pass  # refused without a receipt: no receipt means not accepted
+                pass  # refused without a receipt, which also means not accepted
         self.count(effect_id, topic, payload, reason)
 
     def count(self, effect_id: str | None, topic: str, payload: bytes, reason: str) -> None:

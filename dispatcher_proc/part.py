@@ -1,4 +1,4 @@
-"""What the parts of the dispatcher have in common: topics of their own, a start, a stop, and events to react to."""
+"""The base class of the dispatcher's parts: their topics, start, stop, and the events that they react to."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from effectd.readiness.gate import Reply, Request
 
 
 class Message(NamedTuple):
-    """`words`: what stands where the subscription has `+`."""
+    """`words`: the levels of the topic where the subscription has `+`."""
 
     topic: str
     words: tuple[str, ...]
@@ -28,7 +28,7 @@ class Part:
         return {}
 
     def requests(self) -> dict[str, OnRequest]:
-        """What is its own of what may be asked at the gate: the word in `do`, and what is to be done then."""
+        """The requests at the gate that this part answers: the word in `do`, and its handler."""
         return {}
 
     def configure(self, config: Config) -> None:
@@ -37,12 +37,12 @@ class Part:
     def start(self) -> None: ...
 
     def connected(self) -> None:
-        """There is a new connection to the broker: what was published and not confirmed may be lost."""
+        """There is a new connection to the broker: unconfirmed messages may be lost."""
 
     def connection_changed(self) -> None:
         """The connection or the broker's run has changed, or is gone."""
 
     def room(self) -> None:
-        """The connection takes more again."""
+        """The connection has room again."""
 
     def stop(self) -> None: ...

@@ -1,27 +1,28 @@
-"""A message at which the broker ends the connection, whenever it comes: found out, and left out.
+"""Finds and skips a message at which a foreign broker closes the connection each time it is published.
 
-NATS before 2.10 ends the connection of whoever publishes a topic with a dot, as the receipt of an effect has whose id
-has one. Published again after every connect, one such message would keep the dispatcher from its broker for good.
+NATS before 2.10 closes the connection of a client that publishes to a topic with a dot, such as the receipt of an
+effect whose id has one. Published again after every connect, one such message would keep the dispatcher from its
+broker for good.
 """
 
 import logging
 
 SUSPECT, SURE = 2, 5  # connections lost in a row with the same message as the oldest that was not confirmed
-_RARE = ".: "  # what an id may have in it and not every broker takes
+_RARE = ".: "  # characters of ids that not every broker accepts in topics
 
 log = logging.getLogger(__name__)
 
 
 class Poison:
-    """`one_by_one`: nothing else is to be on its way, so that it is certain which message it is.
+    """`one_by_one`: nothing else may be in flight, so that it is certain which message it is.
 
-    `foreign`: it is somebody else's broker. Our own takes every topic: however often it dies, no message is to blame.
+    `foreign`: the broker is not ours. Our own accepts every topic: however often it dies, no message is to blame.
     """
 
     def __init__(self, *, foreign: bool) -> None:
         self._foreign = foreign
         self._topic, self._times = "", 0
-        self._rare = ""  # characters that this broker does not take
+        self._rare = ""  # characters that this broker does not accept
         self._topics: set[str] = set()
 
     @property
@@ -32,11 +33,11 @@ class Poison:
         return topic in self._topics or any(character in topic for character in self._rare)
 
     def passed(self) -> None:
-        """The broker has confirmed a message: it was not that one, or not for ever."""
+        """The broker has confirmed a message: it was not to blame, or no longer is."""
         self._times = 0
 
     def suspected(self, topic: str, *, alone: bool) -> bool:
-        """The connection was lost while this was the oldest on its way; whether it is to be left out from now on."""
+        """The connection was lost while this was the oldest in flight; returns whether to skip it from now on."""
         if not self._foreign:
             return False
         self._times = self._times + 1 if topic == self._topic else 1
@@ -49,5 +50,5 @@ class Poison:
         if not found:
             self._topics.add(topic)
         what = f"no topic with {found!r}" if found else f"nothing on {topic}"
-        log.error("the broker takes %s and ends the connection at it: such receipts are not published there", what)
+        log.error("the broker closes the connection at %s: such receipts are not published there", what)
         return True

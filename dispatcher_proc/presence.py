@@ -1,4 +1,4 @@
-"""Who is ready: gates of this home's programs, availability of remote devices; passed on to delivery and to MQTT."""
+"""Watches which drivers are ready, by gates and by remote devices' availability, and informs delivery and MQTT."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Presence(Part):
-    """A driver counts as ready only under the run of the broker that the dispatcher is connected to itself."""
+    """A driver counts as ready only under the run of the broker to which the dispatcher itself is connected."""
 
     def __init__(
         self, watcher: GateWatcher, broker: BrokerSession, delivery: Delivery, stops: Stops, topics: Topics
@@ -33,13 +33,13 @@ class Presence(Part):
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
-        self._late: set[str] = set()  # programs whose line waits until the connection takes more
+        self._late: set[str] = set()  # programs whose line waits until the connection has room
 
     def topics(self) -> dict[str, Handler]:
         return {self._topics.every_availability: self._availability}
 
     def by_name(self, config: Config) -> tuple[str, ...]:
-        """The same topics, of the remote devices one by one: there are brokers whose retained messages need that."""
+        """The same topics for each remote device: some brokers send retained messages only to exact subscriptions."""
         return tuple(self._topics.availability(name) for name, device in config.devices.items() if device.remote)
 
     def configure(self, config: Config) -> None:
@@ -54,7 +54,7 @@ class Presence(Part):
                 self.watches[name] = self._watcher.watch(name, self._changed)
 
     def connection_changed(self) -> None:
-        """The link or the broker's run is another one: what was learned by MQTT has to be learned again."""
+        """The link or the broker's run has changed: forget what was learned by MQTT."""
         if not self._broker.link.up:
             self._online.clear()
         for watch in self.watches.values():
@@ -63,12 +63,12 @@ class Presence(Part):
             self._look_at_remote(device)
 
     def connected(self) -> None:
-        """A new connection: the retained states may be lost."""
+        """A new connection: the retained states may have been lost, so publish them again."""
         for watch in self.watches.values():
             self._announce(watch.name, watch)
 
     def room(self) -> None:
-        """The connection takes more again: publish the current lines of the programs that were held back."""
+        """The connection has room again: publish the current lines of the programs that were held back."""
         late, self._late = self._late, set()
         for name in late & set(self.watches):
             self._announce(name, self.watches[name])
@@ -77,7 +77,7 @@ class Presence(Part):
         self._publish("dispatcher", {"name": "dispatcher", "state": "gone"})
 
     def _availability(self, message: Message) -> None:
-        """`devices/<device>/availability`; only remote devices are judged by it."""
+        """`devices/<device>/availability`; it counts for remote devices only."""
         device, payload = message.words[0], message.payload
         if device not in self._remote:
             return
@@ -103,7 +103,7 @@ class Presence(Part):
         elif not watch.ready or watch.line is None:
             self._not_ready(device, watch.blocker)
         elif watch.line.broker_generation != self._broker.generation:
-            self._not_ready(device, f"{watch.name} has not found the broker's new run yet")
+            self._not_ready(device, f"{watch.name} is not connected to the broker's new run yet")
         else:
             self._ready(device, watch.line.generation)
 

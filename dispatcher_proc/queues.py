@@ -1,4 +1,4 @@
-"""Tells at the gate how much waits in the dispatcher, for whoever draws it: `{"do":"queues"}`."""
+"""Answers `{"do":"queues"}` at the gate: how much waits in the dispatcher, for the page and its metrics."""
 
 from collections.abc import Callable, Mapping
 

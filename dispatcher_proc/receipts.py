@@ -1,4 +1,4 @@
-"""The receipts of each effect: published, remembered for 60 s after its end, published again if it is repeated."""
+"""Publishes each effect's receipts, remembers them for 60 s after its end, and repeats them for a repeated effect."""
 
 import hashlib
 import logging
@@ -55,7 +55,7 @@ class Receipts:
             known.receipt = accepted
 
     def is_new(self, effect: Effect, topic: str, payload: bytes, undecoded: bytes = b"") -> bool:
-        """Whether it has to be dealt with; one that is not new is answered here."""
+        """Whether the effect is new and has to be handled; one that is not is answered here."""
         first = self.first_id(effect, topic)
         found = "repeated" if first != effect.id else self.check_id(effect, undecoded)
         if found == "repeated":
@@ -86,7 +86,7 @@ class Receipts:
         self._forget()
         content = _content(effect, undecoded)
         known = self._known.get(effect.id)
-        if known is None or (known.refused and known.content != content):  # mended after a refusal: a new effect
+        if known is None or (known.refused and known.content != content):  # corrected after a refusal: a new effect
             self.abandon(effect.id)
             self._known[effect.id] = _Known(content)
             return "new"
@@ -98,14 +98,14 @@ class Receipts:
 
     @property
     def crowded(self) -> bool:
-        """Whether what has to be remembered is about to fill the journal."""
+        """Whether the journal is almost full."""
         return self._ledger.crowded
 
     def knows(self, effect_id: str) -> bool:
         return effect_id in self._known
 
     def repeat(self, effect_id: str) -> None:
-        """Publish the latest receipt again, byte for byte, if there was one."""
+        """Publish the latest receipt again, byte for byte, if there is one."""
         known = self._known.get(effect_id)
         if known is not None and known.receipt is not None:
             self._put(self._topics.receipt(effect_id), known.receipt, None)
@@ -153,9 +153,9 @@ class Receipts:
         self._put(self._topics.receipt(effect.id), payload, self._delivered(effect.id, number))
 
     def refuse(self, effect: Effect, topic: str, payload: bytes, error: EffectRefused) -> None:
-        """Name the field and the rule, in a receipt and in a dead letter.
+        """Refuse the effect with field and rule, in a receipt and in a dead letter.
 
-        Remembered only where the publisher gave the id: one that was made up here can never come again.
+        Remembered only if the publisher gave the id: one that was made here can never come again.
         """
         log.warning("refused effect %s on %s: %s", effect.id, topic, error)
         remember = effect.message_id is not None or effect.id.encode() in payload
@@ -163,7 +163,7 @@ class Receipts:
         self.dead("refused", effect.id, topic, payload, str(error))
 
     def defect(self, effect_id: str | None, effect_type: str, topic: str, payload: bytes) -> None:
-        """An effect on which effectd itself failed: nothing of it stays behind; the log has the traceback."""
+        """effectd itself failed on an effect: nothing of it is kept; the log has the traceback."""
         reason = "defect: effectd failed on this effect; its log says where"
         if effect_id is not None and effect_id not in self._ended:
             effect = Effect(id=effect_id, effect_type=effect_type)
@@ -175,7 +175,7 @@ class Receipts:
         self._put(self._topics.dead_letter(word), answers.dead_letter(effect_id, topic, payload, detail), None)
 
     def abandon(self, effect_id: str) -> None:
-        """Forget the id, as if it had never come."""
+        """Forget the id, as if it had never been used."""
         self._known.pop(effect_id, None)
         if self._ended.pop(effect_id, None) is not None:
             self._ledger.forget(effect_id)
@@ -191,5 +191,5 @@ class Receipts:
 
 
 def _content(effect: Effect, undecoded: bytes = b"") -> bytes:
-    """What makes two effects the same, in 16 bytes."""
+    """A digest of what makes two effects the same, 16 bytes."""
     return hashlib.blake2b(msgspec.json.encode(effect, order="deterministic") + undecoded, digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Which devices an effect goes to, and what it means for each: pure, no clock, no I/O."""
+"""Decides which devices an effect goes to and resolves it for each: pure, no clock, no I/O."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from effectd.messages.effect import Effect
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The effect as each device is to get it; `note` goes into the receipt. No device: undeliverable."""
+    """The effect as each device will get it; `note` goes into the receipt. No device: undeliverable."""
 
     devices: dict[str, Effect]
     note: str = ""
@@ -47,7 +47,7 @@ def resolve(effect: Effect, config: Config) -> Effect:
 
 
 def choose(effect: Effect, config: Config) -> tuple[list[str], str]:
-    """The devices that get it, and what its receipt says of the choice. Raises EffectRefused."""
+    """The devices that get it, and the note about the choice for its receipt. Raises EffectRefused."""
     try:
         wanted = location.parse(effect.location)
     except ValueError as error:
@@ -82,7 +82,7 @@ _SWITCH = {"on": 100.0, "true": 100.0, "off": 0.0, "false": 0.0}
 
 
 def _number(intensity: float | str, effect_type: EffectType) -> float:
-    """The percent of a number or of a label, whose case does not matter."""
+    """The percentage of a number or of a label, whose case does not matter."""
     if not isinstance(intensity, str):
         return float(intensity)
     labels = _SWITCH | {label.lower(): float(percent) for label, percent in effect_type.labels.items()}

@@ -1,4 +1,4 @@
-"""Names of runs: the middle of a timeline's effect ids, new at each start, seek, resume and loop, never used again."""
+"""Makes run names, the middle of a timeline's effect ids: new at each start, seek, resume and loop, never reused."""
 
 import time
 
@@ -7,7 +7,7 @@ _FROM_MS = 1_577_836_800_000  # Unix ms of 2020
 
 
 class Runs:
-    """They rise, also over restarts and lost notes: they begin at the wall clock."""
+    """They keep rising, even over restarts and lost notes, because they start at the wall clock."""
 
     def __init__(self) -> None:
         self._last = 0

@@ -14,15 +14,15 @@ from effectd.config.schema import Device
 from effectd.messages.effect import DEFAULT_TTL_MS, Effect
 from effectd.timeline.document import Problem, Problems, Timeline
 
-TTL_MS = 500  # so late a short effect may begin, as after a restart of its driver; a long one as any other
+TTL_MS = 500  # a short effect may start this late, for example after a restart of its driver; a long one like any other
 _SLICE = 100  # effects, some 1 ms
-_PLANNED = 32  # bits for the number of a command
+_PLANNED = 32  # bits for the index of a command
 
 
 class Command(Struct, frozen=True, gc=False):
     """What is fired at `at` (ms in the timeline): effect `n` of the document, for `devices`.
 
-    `effect` has no id yet; `part` tells the shares of an effect apart whose devices are moved by different delays.
+    `effect` has no id yet; `part` numbers the commands of one effect whose devices have different delays.
     """
 
     at: int
@@ -46,7 +46,7 @@ class Score:
     def __init__(self, timeline: Timeline, length: int, commands: list[Command], problems: tuple[Problem, ...]) -> None:
         self.timeline, self.length, self.problems = timeline, length, problems
         self.commands = commands
-        self.digest = ""  # of the document, for whoever compares two
+        self.digest = ""  # of the document, for comparison
         self._starts: dict[str, list[int]] = {}
         self._segments: dict[str, list[Segment]] = {}
 
@@ -55,7 +55,7 @@ class Score:
         return bisect_left(self.commands, at, key=lambda command: command.at)
 
     def due(self, at: float) -> dict[str, Segment]:
-        """By device, what began before `at` and lasts beyond it."""
+        """By device, what started before `at` and lasts beyond it."""
         found: dict[str, Segment] = {}
         for device, starts in self._starts.items():
             index = bisect_left(starts, at) - 1
@@ -64,7 +64,7 @@ class Score:
         return found
 
     def last_fired(self, index: int) -> dict[str, Segment]:
-        """By device, what the last of the first `index` commands that turned it on did there."""
+        """By device, the segment of the last of the first `index` commands that turned it on."""
         found: dict[str, Segment] = {}
         for command in self.commands[:index]:
             for device in command.devices:
@@ -74,7 +74,7 @@ class Score:
         return found
 
     def segment(self, device: str, command: Command) -> Segment | None:
-        """What the command is on the device; None: it is off there, or never on, as a higher one is."""
+        """The segment of the command on the device; None: it turns it off, or is never on because a higher one is."""
         starts = self._starts.get(device, [])
         for index in range(bisect_right(starts, command.at) - 1, -1, -1):
             found = self._segments[device][index]
@@ -116,7 +116,7 @@ def build(timeline: Timeline, config: Config) -> Generator[None, None, Score]:
     length = timeline.duration if timeline.fixed else max(builder.end, timeline.duration)
     score = Score(timeline, length, [], builder.problems())
     planned = builder.planned
-    # as numbers 40,000 are sorted in some ms, by a function in many
+    # 40,000 numbers are sorted in a few ms; with a key function it takes much longer
     for count, key in enumerate(sorted(command.at << _PLANNED | at for at, (command, _) in enumerate(planned))):
         if count % _SLICE == 0:
             yield
@@ -178,7 +178,7 @@ class _Builder:
                 self._problems.add(Problem(0, 0, f"effects[{n}] on {name}", why, f"{longest} ms"))
 
     def _commands(self, n: int, effect: Effect, resolved: Effect, names: tuple[str, ...]) -> Iterator[Command]:
-        """One command, or one for each delay among the devices; never before the start of the timeline."""
+        """One command for each delay among the devices; never before the start of the timeline."""
         groups: dict[tuple[int, int], tuple[str, ...]] = {}
         for name in names:
             delay = delays(self._devices[name])
@@ -200,11 +200,11 @@ class _Builder:
 
 
 def delays(device: Device) -> tuple[int, int]:
-    """How much earlier this device has to be told to rise, and to fall (ms)."""
+    """How much earlier the command has to be sent to this device to rise, and to fall (ms)."""
     delay = device.delay_ms
     return (delay, delay) if isinstance(delay, int) else (delay.up, delay.down)
 
 
 def aimed(effect: Effect, devices: tuple[str, ...]) -> Effect:
-    """The effect for exactly these devices, which its location and target have chosen already."""
+    """The effect for exactly these devices, already chosen by its location and target."""
     return msgspec.structs.replace(effect, target=devices, location="everywhere")

@@ -1,4 +1,4 @@
-"""What the dispatcher sends to devices: effects, `off` for a device that knows no stop, and the end of a fence."""
+"""Publishes to devices: effects, `off` for a device that knows no stop, and the end of a fence."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ from effectd.program.broker_session import BrokerSession
 
 
 class Sender:
-    """Keeps nothing: what cannot go out now has to be sent again by the caller."""
+    """Queues nothing: what cannot be sent now has to be sent again by the caller."""
 
     def __init__(self, broker: BrokerSession, topics: Topics) -> None:
         self._broker, self._topics = broker, topics
 
     def send(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
-        """Whether it went out; `taken` is called when the broker has it."""
+        """Returns whether it was sent; `taken` is called when the broker has it."""
         return self._broker.link.has_room() and self._set(device, wanted, taken)
 
     def off(self, device: str, effect_type: str) -> None:
@@ -24,18 +24,18 @@ class Sender:
         self._set(device, Effect(id=effect.new_id(), effect_type=effect_type, intensity=0, duration=0), None)
 
     def stop(self, device: str, payload: bytes = b"held") -> None:
-        """To a driver that may not have heard it, or that may know no hold."""
+        """To a driver that may have missed it, or one that may know no hold."""
         try:
             self._broker.link.publish(self._topics.stop(device), payload, qos=1)
         except BrokerLost:
-            pass  # nothing is sent to it either, and with the next connection it is asked again
+            pass  # nothing else is sent to it either, and after the next connection this is repeated
 
     def resume(self, device: str, token: bytes) -> None:
         """Confirm the driver's fence."""
         try:
             self._broker.link.publish(self._topics.resume(device), token, qos=1)
         except BrokerLost:
-            pass  # the driver publishes its fence again when it is connected again
+            pass  # the driver publishes its fence again when it is reconnected
 
     def _set(self, device: str, wanted: Effect, taken: Callable[[], None] | None) -> bool:
         try:

@@ -1,8 +1,8 @@
-"""What survives the dispatcher: where each timeline is (a journal), and what was loaded by MQTT (a file each).
+"""Stores what survives the dispatcher: each timeline's position (a journal) and what was loaded by MQTT (a file each).
 
-A loaded document is kept as it was read, not as it came: a line for what is said of the whole, then a line an effect.
-It is written and read a slice at a time, as reading a document is. One that was removed, replaced or damaged while this
-process lives is found by `lost`.
+A loaded document is stored as parsed, not as received: one line about the whole, then a line per effect. It is written
+and read a slice at a time, like any document. `lost` finds one that was removed, replaced or damaged while this process
+lives.
 """
 
 import logging
@@ -54,24 +54,24 @@ _effects = msgspec.json.Decoder(Effect)
 _effect = msgspec.json.Encoder()
 
 
-_Identity = tuple[int, int, int, int]  # of a file as it was written: device, inode, size, time of the last change
+_Identity = tuple[int, int, int, int]  # of a file as written: device, inode, size, time of the last change
 
 
 class Shelf:
-    """`folder` is made when the first document comes."""
+    """`folder` is created for the first document."""
 
     def __init__(self, journal: Notes, folder: Path) -> None:
         self._journal, self._folder = journal, folder
         self._written: dict[str, tuple[Timeline, _Identity]] = {}
 
     def found(self) -> dict[str, Kept]:
-        """Where each timeline was when the last run ended."""
+        """The position of each timeline when the last run ended."""
         kept: dict[str, Kept] = {}
         for name, value in self._journal.found.items():
             try:
                 kept[name] = msgspec.msgpack.decode(value, type=Kept)
             except msgspec.DecodeError as error:
-                log.error("where timeline %s was cannot be read: %s", name, error)
+                log.error("the position of timeline %s cannot be read: %s", name, error)
         return kept
 
     def note(self, name: str, kept: Kept) -> None:
@@ -105,13 +105,13 @@ class Shelf:
         self._note_file(name, path, timeline)
 
     def read(self, name: str, path: Path) -> Reading:
-        """A kept document. Raises OSError, and ValueError where it is not whole."""
+        """A stored document. Raises OSError, and ValueError if it is incomplete."""
         timeline = yield from _read(path)
         self._note_file(name, path, timeline)
         return timeline
 
     def lost(self) -> list[tuple[str, Timeline]]:
-        """Documents whose files are not as they were written; each is told once."""
+        """Documents whose files are not as they were written; each is reported once."""
         found = [name for name, (_, identity) in self._written.items() if _identity(self._path(name)) != identity]
         return [(name, self._written.pop(name)[0]) for name in found]
 

@@ -1,4 +1,4 @@
-"""One timeline's clock: whether it plays, where it is, and which of its commands fall due; pure, times are given.
+"""One timeline's clock: whether it plays, its position, and which commands are due; pure, the caller gives the time.
 
 | event       | empty   | loaded  | playing         | paused  | ended   |
 |-------------|---------|---------|-----------------|---------|---------|
@@ -20,15 +20,15 @@ from msgspec import Struct
 from dispatcher_proc.score import Command, Score
 from effectd.timeline.document import Problem
 
-TWICE_MS = 80  # a second `play` within it is the same one: a button that bounces
-SLEWED_MS = 100  # a seek while playing by less than this is slewed away
-SLEW = 0.02  # at most so much faster or slower
+TWICE_MS = 80  # a second `play` within this time is the same one: a button that bounces
+SLEWED_MS = 100  # while playing, a seek by less than this is made by slewing
+SLEW = 0.02  # by at most so much faster or slower
 AT_ONCE = 50  # commands in one turn, some 5 ms; acks, stops and live effects come before the next
-LATE_MS = 500  # what is due longer ago is not fired any more, only what is still to be on is restored
+LATE_MS = 500  # what was due longer ago is not fired any more; only what should still be on is restored
 
 
 class Turn(Struct):
-    """What a moment brings: `fire` these, or (`restore`) see to what has to be on there first; `ended`: it is over."""
+    """What is due at a moment: `fire` these, or (`restore`) first restore what should be on; `ended`: it is over."""
 
     fire: list[Command] = []
     restore: bool = False
@@ -51,7 +51,7 @@ class Show:
         self._rate, self._slewed_at = 1.0, 0.0  # until `_slewed_at` (now) it runs at `_rate`
         self._played_at = -1e9
 
-    # --- what is asked -------------------------------------------------------------------------------------------
+    # --- orders --------------------------------------------------------------------------------------------------
 
     def load(self, score: Score) -> None:
         self.refused = ()
@@ -65,7 +65,7 @@ class Show:
         self.refused = problems
 
     def play(self, now: float, from_ms: float = 0.0, *, loop: bool = False) -> bool:
-        """Whether it begins anew; False: there is nothing to play, or this is the same `play` once more."""
+        """Whether it starts again; False: there is nothing to play, or this is the same `play` once more."""
         if self.score is None or (self.status == "playing" and now - self._played_at < TWICE_MS):
             return False
         if self.next is not None:
@@ -92,7 +92,7 @@ class Show:
         return True
 
     def seek(self, now: float, to_ms: float) -> bool:
-        """Whether what is on has to be looked after: False where the difference is slewed away, or nothing plays."""
+        """Whether what is on has to be restored: False if the difference is made by slewing, or nothing plays."""
         if self.score is None:
             return False
         playing = self.status == "playing"
@@ -111,7 +111,7 @@ class Show:
             self.status, self._position = "loaded", 0.0
         return was
 
-    # --- what time brings ----------------------------------------------------------------------------------------
+    # --- time passes ---------------------------------------------------------------------------------------------
 
     def position(self, now: float) -> float:
         if self.status != "playing" or self.score is None:
@@ -121,7 +121,7 @@ class Show:
         return min(self._position + passed, float(self.score.length))
 
     def next_at(self) -> float | None:
-        """When (`now`'s clock) `turn` has something to say; None: not by itself."""
+        """When (`now`'s clock) `turn` will have something due; None: not by itself."""
         if self.status != "playing" or self.score is None:
             return None
         commands = self.score.commands
@@ -129,7 +129,7 @@ class Show:
         return self._when(min(due, self.score.length))
 
     def turn(self, now: float) -> Turn:
-        """What is due by now, each once; `ended` where that was the last of it."""
+        """What is due by now, each once; `ended` if that was the last of it."""
         if self.status != "playing" or self.score is None:
             return Turn()
         commands, position = self.score.commands, self.position(now) + 1e-6
@@ -149,7 +149,7 @@ class Show:
         return Turn(fired, ended=True)
 
     def has_fired(self, command: Command) -> bool:
-        """Whether its moment has been dealt with; one that is due may wait for its turn yet."""
+        """Whether its moment has been handled; one that is due may still wait for its turn."""
         assert self.score is not None
         following = self.score.commands[self.index : self.index + 1]
         return not following or (command.at, command.n) < (following[0].at, following[0].n)
@@ -160,13 +160,13 @@ class Show:
         return self.score.commands[self.index : self.score.first_from(self._position + 1e-3)]
 
     def again(self, now: float) -> None:
-        """From the start, a loop: to the instant where the last one ended."""
+        """Loop: start again, exactly when the last pass ended."""
         assert self.score is not None
         ended = self._when(self.score.length)
         self._go_to(ended if now - ended < LATE_MS else now, 0.0)
 
     def rescore(self, score: Score, now: float) -> bool:
-        """A timeline that is here, for other devices; what was fired is not fired again. False: it is gone."""
+        """The same timeline for a changed set of devices; what was fired is not fired again. False: it is gone."""
         if self.next is not None and self.next.timeline is score.timeline:
             score.digest, self.next = self.next.digest, score
         elif self.score is not None and self.score.timeline is score.timeline:

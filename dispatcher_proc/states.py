@@ -1,4 +1,4 @@
-"""What is told of timelines on `timelines/<name>/state` (retained): each change, and where they are while they play."""
+"""Publishes `timelines/<name>/state` (retained): each change, and the position while a timeline plays."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ _SHOWN = 20  # problems in a state
 class States:
     def __init__(self, loop: AnyLoop, broker: BrokerSession, topics: Topics, conductor: Conductor) -> None:
         self._loop, self._broker, self._topics, self._conductor = loop, broker, topics, conductor
-        self._late: set[str] = set()  # what waits until the connection takes more
+        self._late: set[str] = set()  # what waits until the connection has room
         self._timer: Cancellable | None = None
 
     def all(self) -> None:
-        """A new connection: what was told may be lost."""
+        """A new connection: what was published may have been lost."""
         for name in {*self._conductor.shows, *self._late}:
             self.say(name)
 
@@ -31,11 +31,11 @@ class States:
             self.say(name)
 
     def gone(self, name: str) -> None:
-        """An earlier run told of it, and it is not there any more."""
+        """An earlier run published it, and it no longer exists: clear it."""
         self._late.add(name)
 
     def beat(self) -> None:
-        """Tell where those are that play, again and again while any does."""
+        """Publish the position of those that play, repeatedly while any does."""
         playing = any(show.status == "playing" for show in self._conductor.shows.values())
         if playing and self._timer is None:
             self._timer = self._loop.call_later(SAID_EVERY_S, self._beaten)
@@ -57,7 +57,7 @@ class States:
         try:
             link.publish(self._topics.timeline(name, "state"), payload, qos=1, retain=True)
         except BrokerLost:
-            pass  # `all` says it again
+            pass  # `all` publishes it again
 
 
 def _state(show: Show, now: float) -> dict[str, Any]:

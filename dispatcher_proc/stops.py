@@ -1,8 +1,8 @@
-"""Stops, by MQTT or through the gate, and the fence that a driver puts up at one.
+"""Handles stops, by MQTT or through the gate, and the fences with which drivers answer them.
 
-A device that has not answered a stop with its fence may not have heard it: it was cut off, or its driver was dead.
-That is noted, so that it outlives this dispatcher, and when the device comes, the stop is said to it before anything
-is sent.
+A device that has not answered a stop with its fence may have missed it: it was disconnected, or its driver was dead.
+That is noted in the journal, for a successor of this dispatcher; when the device is back, the stop is sent to it again,
+before anything else.
 """
 
 import logging
@@ -21,14 +21,14 @@ from effectd.config.schema import Device
 from effectd.messages.topics import Topics
 from effectd.readiness.gate import Reply, Request
 
-ALL = b"all-"  # so begins the token of a fence that a stop of everything has raised
-SPEAKS_S = 0.1  # a driver that comes says at once what its fence is, but its gate is heard on another way
+ALL = b"all-"  # prefix of the token of a fence raised by a stop of everything
+SPEAKS_S = 0.1  # a driver publishes its fence at each connection; its gate may be faster
 
 log = logging.getLogger(__name__)
 
 
 class Stops(Part):
-    """Ends what this dispatcher holds; the drivers hear the same stop from the broker themselves."""
+    """Ends what this dispatcher has queued; the drivers get the same stop from the broker themselves."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -42,22 +42,23 @@ class Stops(Part):
         self._loop, self._topics, self._delivery, self._sender = loop, topics, delivery, sender
         self._timelines, self._ledger = timelines, ledger
         self._devices: dict[str, Device] = {}
-        self._unheard: dict[str, bool] = {}  # device -> whether the stop was heard here; else a predecessor noted it
-        self._told: dict[str, Cancellable] = {}  # of them: who is asked, or told, before anything is sent to it
-        self._silent: set[str] = set()  # who was told, and says nothing
-        self._fencing: set[str] = set()  # devices that have a fence at all: a simple controller has none
-        self._own = b"again " + secrets.token_hex(8).encode()  # what we say ourselves comes back to us, too
-        self.on_heard: Callable[[str], None] = lambda _device: None  # the device may be sent to
+        self._unheard: dict[str, bool] = {}  # device -> whether this dispatcher received the stop, or a predecessor
+        self._told: dict[str, Cancellable] = {}  # of them: devices whose answer is awaited before anything is sent
+        self._said: set[str] = set()  # of those: devices to which it was sent
+        self._silent: set[str] = set()  # of them: devices that have not answered
+        self._fencing: set[str] = set()  # devices known to publish a fence; a simple controller has none
+        self._own = b"again " + secrets.token_hex(8).encode()  # payload of our own stops, which the broker echoes
+        self.on_heard: Callable[[str], None] = lambda _device: None  # from now on effects may be sent to the device
 
     def restore(self, found: Found) -> None:
-        """What a predecessor noted."""
+        """Take up what a predecessor noted."""
         for device in found.unheard:
             self._unheard[device] = False
             if device not in self._devices:
                 self._forget(device)
 
     def connected(self) -> None:
-        """What was stopped while there was no connection is not known here."""
+        """Stops during the outage are not known here."""
         self._unheard = dict.fromkeys(self._unheard, False)
 
     def topics(self) -> dict[str, Handler]:
@@ -81,10 +82,10 @@ class Stops(Part):
         if not message.retained and message.payload != self._own:
             self._stop(message.words[0])
 
-    # --- a stop that a device may have missed ------------------------------------------------------------------
+    # --- stops that a device may have missed -------------------------------------------------------------------
 
     def may_be_sent(self, device: str) -> bool:
-        """Of one that comes; where not, `on_heard` follows."""
+        """Whether effects may be sent to a device that is ready; if not, `on_heard` is called once they may."""
         if device not in self._unheard or device in self._silent:
             return True
         if device not in self._told:
@@ -92,15 +93,17 @@ class Stops(Part):
         return False
 
     def gone(self, device: str) -> None:
-        """When it comes again it is asked again."""
+        """It is not ready any more: start again once it is."""
         self._silent.discard(device)
+        self._said.discard(device)
         if (timer := self._told.pop(device, None)) is not None:
             timer.cancel()
 
     def _tell(self, device: str) -> None:
         self.gone(device)
-        log.info("%s may not have heard a stop: it is said to it again", device)
+        log.info("%s may have missed a stop, which is sent again", device)
         self._sender.stop(device, self._own)
+        self._said.add(device)
         self._told[device] = self._loop.call_later(FENCE_S, self._no_answer, device)
 
     def _no_answer(self, device: str) -> None:
@@ -142,7 +145,7 @@ class Stops(Part):
         device = message.words[0]
         self._fencing.add(device)
         if not message.payload:
-            if device in self._told:  # it has come, and has heard neither that stop nor another
+            if device in self._told and device not in self._said:  # it has received neither that stop nor another
                 self._unheard[device] = True
                 self._tell(device)
             return

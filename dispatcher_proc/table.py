@@ -1,4 +1,4 @@
-"""The tables topic -> handler and request -> handler: which part of the dispatcher gets which message."""
+"""Maps topics and gate requests to the handlers of the dispatcher's parts."""
 
 import logging
 import re
@@ -26,15 +26,15 @@ class Table:
                 self._rows.append((_pattern(subscription), handler))
 
     def asked(self, request: Request, reply: Reply) -> None:
-        """Hand one request at the gate to the part that has its word."""
+        """Pass one request at the gate to the part that answers it."""
         do = request.get("do")
         if isinstance(do, str) and do in self._requests:
             self._requests[do](request, reply)
         else:
-            reply({"error": f"this program knows {', '.join(self._requests)} and nothing else"})
+            reply({"error": f"unknown request; this program knows {', '.join(self._requests)}"})
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
-        """Hand one message to the part that has its topic."""
+        """Pass one message to the part that has subscribed to its topic."""
         for pattern, handler in self._rows:
             if found := pattern.fullmatch(topic):
                 handler(Message(topic, found.groups(), payload, retained))
@@ -43,6 +43,6 @@ class Table:
 
 
 def _pattern(subscription: str) -> re.Pattern[str]:
-    """MQTT's filter as an expression: `+` is one level, `/#` at its end all that is below, and nothing."""
+    """An MQTT filter as a regular expression: `+` is one level, a final `/#` the level itself and all below it."""
     text = re.escape(subscription).replace(r"\+", "([^/]*)").replace("/\\#", "(?:/.*)?")
     return re.compile(text, re.DOTALL)

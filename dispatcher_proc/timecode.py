@@ -1,16 +1,16 @@
-"""Art-Net's timecode: the bytes of one ArtTimeCode packet -> ms (Art-Net 4, "ArtTimeCode"); pure."""
+"""Converts Art-Net timecode, the bytes of one ArtTimeCode packet, to ms (Art-Net 4, "ArtTimeCode"); pure."""
 
 import re
 
 BYTES = 19
 _ID, _OPCODE = b"Art-Net\0", b"\x00\x97"
-_RATES = (24, 25, 30, 30)  # film, EBU, SMPTE drop, SMPTE; drop counts 30 and leaves numbers out
+_RATES = (24, 25, 30, 30)  # film, EBU, SMPTE drop, SMPTE; drop frame counts 30 and skips numbers
 _DROP = 2
 DAY_MS = 24 * 3600 * 1000
 
 
 def decode(packet: bytes) -> float | None:
-    """ms since 00:00:00:00; None for what is no such packet."""
+    """ms since 00:00:00:00; None if it is not such a packet."""
     if len(packet) < BYTES or packet[:8] != _ID or packet[8:10] != _OPCODE:
         return None
     frames, seconds, minutes, hours, kind = packet[14:19]
@@ -36,6 +36,6 @@ def _ms(hours: int, minutes: int, seconds: int, frames: int, kind: int) -> float
     whole = (hours * 60 + minutes) * 60 + seconds
     if kind != _DROP:
         return whole * 1000 + frames * 1000 / _RATES[kind]
-    gone = hours * 60 + minutes  # of each minute two frame numbers are left out, but of each tenth none
+    gone = hours * 60 + minutes  # two frame numbers are skipped each minute, except each tenth
     count = whole * 30 + frames - 2 * (gone - gone // 10)
     return count * 1001 / 30

@@ -1,4 +1,4 @@
-"""Timelines by MQTT: load, play, pause, resume, seek, stop; their states, retained; what is taken up after a death."""
+"""Timelines by MQTT: load, play, pause, resume, seek, stop; their retained states; recovery after a death."""
 
 import logging
 from collections.abc import Callable
@@ -66,11 +66,10 @@ class Timelines(Part):
         self._admission, self._receipts, self._holding = admission, receipts, holding
         self._shelf = Shelf(journal, home / "run" / FOLDER)
         self._loader = Loader(loop, self._shelf, self._loaded)
-        told = self._changed, self._note
-        self.conductor = Conductor(loop, self._submit, delivery.present, *told, delivery.has_open)
-        self._targets: set[str] = set()  # names that an effect may be for
+        self.conductor = Conductor(loop, self._submit, delivery.present, self._changed, self._note, delivery.has_open)
+        self._targets: set[str] = set()  # ids and zones that a `target` may name
         self._boot = boot_id()
-        self._kept: dict[str, Kept] = {}  # where those were that are not loaded yet
+        self._kept: dict[str, Kept] = {}  # positions of timelines that are not loaded yet
         self._states = States(loop, broker, topics, self.conductor)
 
     def topics(self) -> dict[str, Handler]:
@@ -88,7 +87,7 @@ class Timelines(Part):
         return {self._topics.stop_timelines: self._stop_all} | handlers
 
     def configure(self, config: Config) -> None:
-        """What is loaded already goes on with these devices; one that is gone is asked for nothing any more."""
+        """What is loaded already goes on with these devices; removed ones get nothing any more."""
         self._loader.config = config
         self._targets = {*config.devices, *(zone for device in config.devices.values() for zone in device.zones)}
         for show in self.conductor.shows.values():
@@ -97,7 +96,7 @@ class Timelines(Part):
                     self._loader.again(show.name, found.timeline, self._rescored)
 
     def start(self) -> None:
-        """The files of the home, and what an earlier run has kept; those that played go on."""
+        """Load the files of the home and what an earlier run has stored; timelines that played go on."""
         self._kept = self._shelf.found()
         for kept in self._kept.values():
             self.conductor.runs.used(kept.latest)
@@ -123,13 +122,13 @@ class Timelines(Part):
         self._states.room()
 
     def stop_all(self) -> None:
-        """The drivers have heard a stop of everything, or will find its fence."""
+        """Stop all timelines: the drivers have received the same stop, or will find its fence."""
         self._loader.forget_orders()
         self._forget(*self._kept)
         self.conductor.stop_all(off=True)
 
     def hold(self) -> None:
-        """Somebody holds all there is: nothing goes on until it is resumed."""
+        """There is a hold on everything: no timeline goes on until it is resumed."""
         self._loader.forget_orders()
         for name in list(self.conductor.shows):
             self.conductor.pause(name)
@@ -140,7 +139,7 @@ class Timelines(Part):
     # --- orders --------------------------------------------------------------------------------------------------
 
     def _heard(self, handle: Callable[[str, Message], None], message: Message) -> None:
-        """An order for a timeline; what it may not be is a dead letter."""
+        """An order for a timeline; an invalid one becomes a dead letter."""
         name = message.words[0]
         if message.retained:
             self._refuse(message, "retained: a timeline is never moved by a stored copy; publish it without the flag")
@@ -180,7 +179,7 @@ class Timelines(Part):
             self._order(partial(self.conductor.stop, name), name, message)
 
     def _forget(self, *names: str) -> None:
-        """A stop came before these were loaded after a death: they do not go on, nor in a later run of this process."""
+        """A stop came before these were loaded again after a death: they do not go on, nor in a later run."""
         for name in names:
             self._loader.forget_orders(name)
             kept = self._kept.pop(name)
@@ -215,7 +214,7 @@ class Timelines(Part):
     def _refuse(self, message: Message, why: str) -> None:
         self._receipts.dead("refused", None, message.topic, message.payload, why)
 
-    # --- what follows --------------------------------------------------------------------------------------------
+    # --- afterwards ----------------------------------------------------------------------------------------------
 
     def _loaded(self, name: str, found: Score | None, problems: tuple[Problem, ...]) -> None:
         if found is None:
@@ -223,7 +222,7 @@ class Timelines(Part):
             show = self.conductor.show(name)
             show.load_refused(problems)
             self._changed(show)
-            if name in self._kept:  # it is not to go on whenever somebody brings it again
+            if name in self._kept:  # it must not go on when it is loaded again later
                 self._forget(name)
             return
         kept = self._kept.pop(name, None)

@@ -8,7 +8,7 @@ from effectd.program import process
 def main(this: process.Process) -> int:
     from drivers import kinds
 
-    driver = kinds.build(this.name, this.config)  # a wrong section ends here, before anything is switched
+    driver = kinds.build(this.name, this.config)  # a wrong section ends the program here, before anything is switched
 
     from drivers.host import Host
     from effectd.base.loop import Loop
@@ -22,6 +22,6 @@ def main(this: process.Process) -> int:
 
 if __name__ == "__main__":
     arguments = process.command_line(
-        "Drive one device: what its effects ask for, within its limits, and off again.", device=True
+        "Drive one device or bus: execute effects within the limits, and switch off again.", device=True
     )
     sys.exit(process.run(arguments.device, main, home=arguments.home))

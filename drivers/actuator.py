@@ -1,8 +1,8 @@
-"""One actuator: which change it gets next, and what becomes of each effect. No process, no MQTT, no thread.
+"""One actuator: decides its next change and the outcome of each effect. No process, no MQTT, no thread.
 
-The program around it asks for the change that is due (`next`), brings it out, and says so (`moved`); after a call that
-failed or was late it says `lost`. An effect that comes changes nothing of this table: it waits, the newest alone, until
-`next` begins it, or it ends at once with the reason.
+The program around it asks for the change that is due (`next`), executes it, and reports that (`moved`), or `lost` after
+a call that failed or was late. An incoming effect does not change the state: it waits until `next` starts it (only the
+newest one waits), or it ends at once with the reason.
 
 | state     | stop       | next                       | moved             | lost       | its time is up |
 |-----------|------------|----------------------------|-------------------|------------|----------------|
@@ -15,11 +15,11 @@ failed or was late it says `lost`. An effect that comes changes nothing of this 
 | stepping  | stepping!  | stepping                   | on / fading / off | stepping!  | stepping!      |
 
 What `next` picks is within the device's envelope: an effect that finds no budget ends there, one that finds its device
-resting (min_off_ms) waits on, and a level above the flash limit is left as it is. `its time is up` is the end of the
-effect's duration, or of what the budget allows. While somebody holds the device nothing is taken: a hold is a stop.
+resting (min_off_ms) keeps waiting, and a level above the flash limit is not driven. `its time is up` is the end of the
+effect's duration, or of what the budget allows. While the device is held nothing is accepted: a hold is a stop.
 
-With `!` off is due as soon as the call has returned: only `moved` leads out of it, to `off due`. It is `off due` at the
-start: whatever a dead predecessor left on goes off.
+With `!`, off is due as soon as the call has returned: only `moved` leads out of it, to `off due`. The initial state is
+`off due`: anything that a dead predecessor left on is switched off.
 """
 
 from collections.abc import Callable
@@ -42,19 +42,19 @@ from effectd.messages.effect import Effect, boot_id
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What is to be brought out: the effect (None = off), the level of this step, and whether it is its first step."""
+    """A change to execute: the effect (None = off), the level of this step, and whether it is its first step."""
 
     effect: Effect | None = None
     level: Effect | None = None
     first: bool = True
-    limited: bool = False  # the level is the one that is on already: the flash limit allows no other
+    limited: bool = False  # the flash limit allows no other level than the present one
 
 
 OFF = Change()
 
 
 class Actuator:
-    """`wake` asks the program to look at `next` again."""
+    """`wake` asks the program to call `next` again."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -70,25 +70,25 @@ class Actuator:
         self._ack = reporter.ack
         self._order = Order(reporter.driven)
         boot = boot_id()
-        self.there_ms: Callable[[], float] | None = None  # the clock of the dispatcher's machine, if that is another
+        self.there_ms: Callable[[], float] | None = None  # the clock of the dispatcher's machine, if not this one
         self._left: Callable[[Effect], float] = lambda effect: deadline.left(effect, boot, loop.time(), self.there_ms)
         self._waiting = Waiting(loop, self._left, self._expired)
-        self._ending = ""  # why nothing is taken any more
+        self._ending = ""  # why nothing is accepted any more
         self._held = ""  # who holds it, and why
-        self._cut = ""  # the limit that has ended what was on last
+        self._cut = ""  # the limit that ended the last effect
         self._off_due = True
         self._moving: Change | None = None
-        self._overdue = False  # the change that moves has outlived its limit
-        self._on: Effect | None = None  # the effect whose level is on
+        self._overdue = False  # the running change has exceeded its time limit
+        self._on: Effect | None = None  # the effect that is on
         self._level: Effect | None = None  # that level: the effect itself, or a step of its fade
-        self._ramp: Ramp | None = None  # while steps are to come
+        self._ramp: Ramp | None = None  # while there are steps left
         self._ramp_began = self._step_at = 0.0
         self._off_timer: Cancellable | None = None
         self._pace = Pace(loop, self._limits.max_rate_hz, wake)
 
     @property
     def state(self) -> str:
-        """A word of the table."""
+        """The state, by the table above."""
         if self._moving is None:
             if self._off_due:
                 return "off due"
@@ -101,7 +101,7 @@ class Actuator:
     # --- what comes in -------------------------------------------------------------------------------------------
 
     def take(self, effect: Effect) -> None:
-        """An effect from the dispatcher: it waits for the device, or ends here and now, with the reason."""
+        """An effect from the dispatcher: it waits for the device, or ends at once, with the reason."""
         if not self._reporter.first_time(effect):
             return
         if refusal := self._unfit(effect):
@@ -115,12 +115,12 @@ class Actuator:
         self._waiting.look()  # if it still waits: the device is busy, or max_rate_hz says so
 
     def stop(self, *, everything: bool = False) -> None:
-        """Off, as soon as the device can; nothing from before the stop is driven any more. `everything`: as all are."""
+        """Off as soon as possible; nothing from before the stop is driven any more. `everything`: it was for all."""
         self._fence.raise_(everything=everything)
         self._halt("stopped")
 
     def hold(self, why: str) -> None:
-        """From now on `why` says who holds it: it is off and takes nothing; "" = nobody does any more."""
+        """`why` says who holds it: it goes off and accepts nothing; "" = it is no longer held."""
         before, self._held = self._held, why
         if why and why != before:
             self._fence.raise_()
@@ -129,14 +129,14 @@ class Actuator:
             self._reporter.state(None)
 
     def end(self) -> None:
-        """Off, and nothing is taken any more."""
+        """Off, and nothing is accepted any more."""
         self._ending = "the driver is ending"
         self._halt(f"stopped: {self._ending}")
 
-    # --- what the program brings out -----------------------------------------------------------------------------
+    # --- what the program executes -------------------------------------------------------------------------------
 
     def next(self) -> Change | None:
-        """The change that is due now, to be followed by `moved`; None: none, and `wake` comes with the next."""
+        """The change that is due now, to be followed by `moved`; None: nothing is due, `wake` is called when it is."""
         if self._moving is not None:
             return None
         if self._off_due:
@@ -150,7 +150,7 @@ class Actuator:
         return change
 
     def moved(self, raised: Exception | None = None) -> None:
-        """The change is out, or failed."""
+        """The change was executed, or failed."""
         change, self._moving = self._moving, None
         assert change is not None
         self._envelope.driven()
@@ -168,7 +168,7 @@ class Actuator:
             self._envelope.ended()
 
     def overdue(self, why: str) -> None:
-        """The change that moves has outlived its limit."""
+        """The running change has exceeded its time limit."""
         self._overdue = True
         if self._moving is not None and self._moving.effect is not None and self._moving.first:
             self._ack(self._moving.effect, "failed", why)
@@ -177,10 +177,10 @@ class Actuator:
         """A call failed or was late, so what the device does is unknown: off comes first."""
         self._off_due = True
 
-    # --- what is decided -----------------------------------------------------------------------------------------
+    # --- decisions -----------------------------------------------------------------------------------------------
 
     def _unfit(self, effect: Effect) -> tuple[str, str] | None:
-        """Status and reason of an effect that cannot even wait."""
+        """Status and reason of an effect that is not even queued."""
         if closed := self._ending or self._held or (self._fence.up and "it was published before a stop"):
             return "stopped", closed
         if self._reporter.lost_track_of(effect):
@@ -196,11 +196,11 @@ class Actuator:
 
     def _holder(self) -> Effect | None:
         """Whose priority a newcomer has to reach: what waits, else what is being applied, else what is on."""
-        if self._waiting.effect is not None or self._off_due:  # what is on and about to go off holds nothing
+        if self._waiting.effect is not None or self._off_due:  # an effect that is about to go off blocks nothing
             return self._waiting.effect
         moving = self._moving.effect if self._moving is not None else None
         holder = moving if moving is not None and moving.intensity and not self._overdue else self._on
-        return holder if holder is not None and holder.intensity else None  # on its way down it holds nothing either
+        return holder if holder is not None and holder.intensity else None  # neither does one that fades down
 
     def _expired(self, effect: Effect) -> None:
         self._ack(effect, "expired", "its deadline passed while it waited for the device")
@@ -223,7 +223,7 @@ class Actuator:
             self._ack(effect, "failed", refusal)
             return None
         noted = self._reporter.seen(effect) and (not effect.intensity or self._envelope.began())
-        if not noted and effect.intensity:  # a successor might drive it again; off does no harm
+        if not noted and effect.intensity:  # a successor might drive it again; for off that does no harm
             self._ack(effect, "failed", "cannot be noted: " + self._reporter.trouble)
             return None
         self._ramp = None
@@ -233,7 +233,7 @@ class Actuator:
         return self._change(effect, effect, first=True)
 
     def _step(self) -> Change | None:
-        """The next step of a fade, if it is due; a device that is slower than the steps misses some of them."""
+        """The next step of a fade, if it is due; a device slower than the steps skips some."""
         if self._ramp is None or not self._pace.reached(self._step_at):
             return None
         return self._next_step(self._ramp, first=False)
@@ -248,7 +248,7 @@ class Actuator:
         return self._change(ramp.end, level, first=first)
 
     def _change(self, effect: Effect, level: Effect, *, first: bool) -> Change:
-        """This level, or where the flash limit does not allow it, the one that is on."""
+        """This level, or if the flash limit does not allow it, the present one."""
         self._pace.count()
         if self._envelope.allows(level):
             return Change(effect, level, first)
@@ -259,12 +259,12 @@ class Actuator:
     def _started(self, effect: Effect, level: Effect, *, limited: bool) -> None:
         was_on = self._on is not None
         self._ended()
-        on = level.intensity or self._ramp is not None  # the first of a long fade may be next to nothing
+        on = level.intensity or self._ramp is not None  # the first step of a long fade may be almost 0
         if on:
             self._on, self._level, self._cut = effect, level, ""
             on_ms = effect.duration or self._limits.max_on_ms
             if not effect.intensity:
-                on_ms = min(effect.fade, self._limits.max_on_ms)  # the way down has no other duration
+                on_ms = min(effect.fade, self._limits.max_on_ms)  # a fade down has no other duration
             self._end_within(effect, on_ms / 1000)
         self._ack(effect, "done", FLASH_LIMIT if limited else "")
         if on or was_on or not limited:
@@ -288,7 +288,7 @@ class Actuator:
         self._off_timer = self._loop.call_later(max(0.0, min(on_s, cut_s)), self._time_is_up, effect, limit)
 
     def _time_is_up(self, effect: Effect, limit: str) -> None:
-        if self._moving is None or self._moving.effect is effect:  # else its successor must not be ended with it
+        if self._moving is None or self._moving.effect is effect:  # else a stop would end its successor, too
             self._cut = limit
             self.lost()
             self._wake()

@@ -1,4 +1,4 @@
-"""One device's actuator without its program: effects in, changes, answers and states out."""
+"""A bench for one actuator without its program: effects in; changes, acks and states out."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class ActuatorBench:
         self.actuator = Actuator(self.loop, device, reporter, self._fence, envelope, self.wake)
 
     def wake(self) -> None:
-        """The actuator may have a change."""
+        """The actuator may have a change due."""
 
     def send(self, intensity: float = 100, duration: int = 1000, *, ttl_ms: int | None = None, **fields: Any) -> str:
         """An effect as the dispatcher sends it, `fields` are its other fields; its id, e0, e1, ..., is returned."""
@@ -41,12 +41,12 @@ class ActuatorBench:
         return effect_id
 
     def stop(self) -> None:
-        """A stop, and the dispatcher's answer to it: it has ended what it held."""
+        """A stop, and the dispatcher's answer that it has ended what it had queued."""
         self.actuator.stop()
         self._fence.resume(self.link.payloads(self._topics.fence(self.name))[-1])
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; no real time does."""
+        """Advance the bench's clock; no real time passes."""
         self.loop.advance(seconds)
 
     @property
@@ -61,7 +61,7 @@ class ActuatorBench:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """The reason with it."""
+        """The reason in that ack."""
         return {ack["id"]: ack["reason"] for ack in self.answers()}
 
     def answers(self) -> list[dict[str, Any]]:

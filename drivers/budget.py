@@ -1,4 +1,4 @@
-"""An exposure budget: on for at most `on_ms` in any window of `window_ms`. Pure; whole ms; spans as in on_time."""
+"""The exposure budget: on for at most `on_ms` in any window of `window_ms`. Pure; whole ms; spans as in on_time."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from effectd.config.schema import Budget
 
 
 def used_ms(spans: Sequence[Span], window_ms: int, at: int) -> int:
-    """How much of the window that ends at `at` it was on."""
+    """How long it was on in the window that ends at `at`."""
     return sum(max(0, min(end, at) - max(start, at - window_ms)) for start, end in spans)
 
 
 def spent_at(spans: Sequence[Span], budget: Budget, at: int) -> int:
-    """The moment until which it may be on from `at` on without a break; `at` itself where nothing is left.
+    """Until when it may be on without a break, starting at `at`; `at` itself if nothing is left.
 
-    While it is on, what is older leaves the window, so this is not simply what is left now.
+    While it is on, older spans leave the window, so this is not simply what is left now.
     """
     left = budget.on_ms - used_ms(spans, budget.window_ms, at)
     if left < 0:
@@ -29,7 +29,7 @@ def spent_at(spans: Sequence[Span], budget: Budget, at: int) -> int:
 
 
 def free_at(spans: Sequence[Span], budget: Budget, at: int) -> int:
-    """The first moment from `at` on at which it may be on, if it is off until then."""
+    """The first moment, not before `at`, at which it may be on if it is off until then."""
     over = used_ms(spans, budget.window_ms, at) - budget.on_ms
     for edge in _edges(spans, budget.window_ms, at):
         if _leaving(spans, budget.window_ms, at):

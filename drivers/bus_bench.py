@@ -1,4 +1,4 @@
-"""A bus behind the real actuators of its devices: what it shows and when, and what the publishers would hear of it."""
+"""A bench for a bus behind real actuators: what it shows and when, and the answers to the publishers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ class BusBench:
 
     calls  each call: ms since the start, the method's name
     shown  each `show` that succeeded: ms since the start, the intensity of each device (off = 0)
-    out    what left by `Bus.out`, where `dry_run` keeps the device out of reach
+    out    what was written by `Bus.out`, if `dry_run` keeps the device untouched
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class BusBench:
         return self._members[device]
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; no real time does."""
+        """Advance the bench's clock; no real time passes."""
         self.loop.advance(seconds)
 
     def close(self) -> None:
-        """SIGTERM: all off, and the bus is let go."""
+        """SIGTERM: all off, and the bus is closed."""
         self._program.end()
         for member in self._members.values():
             member.actuator.end()
@@ -90,7 +90,7 @@ class BusBench:
         return True
 
     def _may_show(self) -> bool:
-        """Whether `refresh_hz` allows a call now; else it is looked at again when it does."""
+        """Whether `refresh_hz` allows a call now; otherwise it is checked again when it does."""
         wait = self._shown_at + 1 / self.bus.refresh_hz - self.loop.now
         if wait > 1e-9 and not self._looks:
             self._looks = True

@@ -1,4 +1,4 @@
-"""HTTP Digest authentication (RFC 7616) with MD5 and SHA-256: what newer Shelly devices ask for.
+"""HTTP Digest authentication (RFC 7616) with MD5 and SHA-256, which newer Shelly devices require.
 
 urllib knows MD5 and SHA-1 only, and the libraries that know SHA-256 weigh more than the rest of a driver's process.
 """
@@ -12,7 +12,7 @@ _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {"SHA-256": hashlib.sha
 
 
 class Digest:
-    """One user at one server: `heard` takes what a 401 brought, `answer` is the header of the next request."""
+    """One user at one server: `take` the headers of a 401, `answer` is the header of the next request."""
 
     def __init__(self, user: str, password: str) -> None:
         self._user, self._password = user, password
@@ -24,8 +24,8 @@ class Digest:
         """Whether the server has asked for it."""
         return bool(self._challenge)
 
-    def heard(self, headers: Iterable[str]) -> bool:
-        """The values of WWW-Authenticate; True where one can be answered. Of several the strongest is taken."""
+    def take(self, headers: Iterable[str]) -> bool:
+        """Take the values of WWW-Authenticate; True if one can be answered. Of several the strongest is used."""
         found = [fields for header in headers for scheme, fields in challenges(header) if scheme == "digest"]
         for name in _HASHES:
             for fields in found:
@@ -63,7 +63,7 @@ class Digest:
         if "userhash" in asked:
             bare["userhash"] = asked["userhash"]
         fields = [f'{key}="{_quoted(value)}"' for key, value in quoted.items()]
-        # http.client writes headers as Latin-1: this way the user's name leaves as UTF-8
+        # http.client writes headers as Latin-1: this way the user's name is sent as UTF-8
         return ("Digest " + ", ".join([*fields, *(f"{k}={v}" for k, v in bare.items())])).encode().decode("latin-1")
 
 

@@ -1,4 +1,4 @@
-"""A driver behind the real actuator: what it is called with and when, and what the publisher would hear of it."""
+"""A bench for a driver behind the real actuator: its calls and their times, and the answers to the publisher."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class DriverBench(ActuatorBench):
     calls    each call: ms since the start, the method's name
     levels   each `apply` and `off` that succeeded: ms since the start, the intensity that the driver got (off = 0)
     applied  the effects that `apply` was called with, as the driver got them
-    out      what left by `Driver.out`, where `dry_run` keeps the device out of reach
+    out      what was written by `Driver.out`, if `dry_run` keeps the device untouched
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class DriverBench(ActuatorBench):
     ) -> None:
         """As a section of config.yaml says it; `device` are its further keys (range, curve, effects).
 
-        `dry_run`: nothing is opened, and what leaves by `out` is kept in `out`. Raises ValueError where options, limits
+        `dry_run`: nothing is opened, and what `out` writes is kept in `out`. Raises ValueError where options, limits
         or another key are wrong, as `effectd check` would say.
         """
         section = {"kind": driver.__name__, "effects": driver.effects or ("any",), "limits": limits or {}} | device
@@ -49,7 +49,7 @@ class DriverBench(ActuatorBench):
         self.wake()
 
     def close(self) -> None:
-        """SIGTERM: off, and the device is let go."""
+        """SIGTERM: off, and the device is closed."""
         self._program.end()
         self.actuator.end()
 

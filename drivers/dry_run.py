@@ -1,4 +1,4 @@
-"""A driver, or a bus, whose devices are out of reach: what would leave for them is logged instead."""
+"""Dry run of a driver or bus: its devices are not touched; what would be sent to them is logged instead."""
 
 from collections.abc import Collection
 
@@ -8,12 +8,12 @@ _OPENED = "dry run: the device is not opened and not touched"
 
 
 def dry(driver: Driver) -> Driver:
-    """The same driver with its device out of reach."""
+    """The same driver with its device left untouched."""
     return _DryRun(driver)
 
 
 def dry_bus(bus: Bus) -> Bus:
-    """The same bus with its devices out of reach."""
+    """The same bus with its devices left untouched."""
     return _DryBus(bus)
 
 

@@ -1,9 +1,9 @@
-"""The fence of a stop: after one, nothing drives the actuator before the dispatcher has ended what it held.
+"""The fence after a stop: nothing drives the actuator until the dispatcher has ended what it had queued.
 
 At a stop the driver makes a token and publishes it on `devices/<device>/fence` (retained, so that a dispatcher that was
-dead meanwhile finds it). The dispatcher ends what it accepted before, and answers the token on `.../resume`: on its own
-connection that comes after every `set` that belongs before the stop. The token is in the journal, for a driver that
-dies in between.
+dead meanwhile finds it). The dispatcher ends what it accepted before, and returns the token on `.../resume`: on its
+connection that follows every `set` from before the stop. The token is in the journal, in case the driver dies in
+between.
 """
 
 import logging
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 class Fence:
-    """`publish` gets the token at each change, b"" = the fence is down; `up` while nothing may pass."""
+    """`publish` gets the token at each change, b"" = the fence is down; `up` while nothing may be driven."""
 
     def __init__(self, journal: Notes, publish: Callable[[bytes], None]) -> None:
         self._journal, self._publish = journal, publish
         self._token = journal.found.get(_KEY, b"")
-        if journal.lost:  # a fence may have been lost with it, so raise one
+        if journal.lost:  # a fence may have been lost with the journal, so raise one
             self.raise_()
 
     @property
@@ -32,9 +32,9 @@ class Fence:
         return bool(self._token)
 
     def raise_(self, *, everything: bool = False) -> None:
-        """A stop was heard. Each has its own token, so that the answer to an earlier stop does not lower the fence.
+        """A stop has arrived. Each has its own token, so that the answer to an earlier stop does not lower the fence.
 
-        `everything`: it was meant for all, so that a dispatcher that was dead stops its timelines, too.
+        `everything`: it was for all devices; a dispatcher that was dead then stops its timelines, too.
         """
         everything = everything or self._token.startswith(_ALL)
         self._set((_ALL if everything else b"") + b"%x" % time.monotonic_ns())
@@ -49,7 +49,7 @@ class Fence:
         self._publish(self._token)
 
     def repeat(self) -> None:
-        """Say it again while it is up: not every broker has what is retained for a dispatcher that comes later."""
+        """Publish it again while it is up: some brokers give a dispatcher that starts later no retained one."""
         if self._token:
             self._publish(self._token)
 

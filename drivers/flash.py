@@ -1,6 +1,6 @@
-"""The flash limit of one light: how often its brightness, or a colour of it, may rise by a tenth of full scale.
+"""The flash limit of one light: how often its brightness or one of its colours may rise by a tenth of full scale.
 
-The lights of a zone share its flashes, in whatever processes they are (docs/decisions/0016-budget-and-flash.md).
+All lights of a zone share its flashes, across processes (docs/decisions/0016-budget-and-flash.md).
 """
 
 import logging
@@ -13,16 +13,16 @@ from effectd.base.once import Once
 from effectd.messages.effect import Effect
 
 RISE = 10.0  # percent of full scale: the general flash threshold of WCAG 2.3.1
-TOGETHER_S = 0.02  # what rises within it is one flash to the eye
-_SECOND_S = 1.02  # a call may come out some ms late, and the next one not: seen from outside it is still a second
-_QUICK_S = 0.005  # what _SECOND_S has in it anyway
+TOGETHER_S = 0.02  # rises within this time are one flash to the eye
+_SECOND_S = 1.02  # a call may take effect some ms late and the next one not: it must still be a second
+_QUICK_S = 0.005  # slower calls than this are noted again when they return; _SECOND_S covers quicker ones
 _US = 1_000_000
 
 log = logging.getLogger(__name__)
 
 
 class Zone(NamedTuple):
-    """`crowded`: with more lights than a second may have flashes, so that those may be of several lights together."""
+    """`crowded`: more lights than flashes allowed in a second, so that several lights may share one flash."""
 
     rises: Rises
     crowded: bool
@@ -35,14 +35,14 @@ class Flash:
         self._zones, self._clock = zones, clock
         self._most = max(1, math.floor(max_hz))
         self._window = int(_SECOND_S / min(1.0, max_hz) * _US)
-        self._rose = self._now()  # when this light rose last; of an earlier run nobody knows
-        self._driving: list[tuple[Rises, int]] = []  # the flashes of the call that is out, and when they began
+        self._rose = self._now()  # when this light rose last; unknown for an earlier run
+        self._driving: list[tuple[Rises, int]] = []  # the flashes of the running call, and when they began
         self._channels = [_Channel(), _Channel(), _Channel()]
         self._once = Once(60.0)
-        self._counting(self._look)  # what was lost while nothing ran is found now, not by the first effect
+        self._counting(self._look)  # a loss while nothing ran is found now, not by the first effect
 
     def allows(self, level: Effect) -> bool:
-        """Whether the light may be driven at this level now; if so, it is taken as driven."""
+        """Whether the light may be driven at this level now; if so, it counts as driven."""
         brightness = _brightness(level)
         risen = any(channel.rises(value) for channel, value in zip(self._channels, brightness, strict=True))
         if risen and not self._counting(self._noted):
@@ -52,7 +52,7 @@ class Flash:
         return True
 
     def _counting(self, do: Callable[[], int]) -> bool:
-        """Whether it did so, while no other light of these zones counts."""
+        """Run `count` while no other light of these zones counts; False if that was not possible."""
         try:
             return all(zone.rises.lock() for zone in self._zones) and bool(do())
         except OSError as error:
@@ -69,7 +69,7 @@ class Flash:
         for zone in self._zones:
             newest = zone.rises.newest()
             if zone.crowded and self._rose < newest >= now - TOGETHER_S * _US:
-                joined.append((zone.rises, newest))  # it rises with another, which has noted this flash
+                joined.append((zone.rises, newest))  # it rises together with another light that has noted this flash
             elif zone.rises.since(now - self._window) >= self._most:
                 return False
             else:
@@ -95,21 +95,21 @@ class Flash:
         return int(self._clock() * _US)
 
     def driven(self) -> None:
-        """The call has come back: only now the second begins in which the flash counts, if the device is a slow one."""
+        """The call has returned: on a slow device the second in which its flash counts begins only now."""
         if self._driving and self._now() - self._rose > _QUICK_S * _US:
             self._counting(self._lasted)
         self._driving = []
 
     def off(self) -> None:
-        """It is driven dark."""
+        """It was switched off."""
         for channel in self._channels:
             channel.move(0.0)
 
 
 class _Channel:
-    """One colour: a rise counts from the lowest since the last fall, and a fall from the highest since the last rise.
+    """One colour: a rise counts from the lowest level since the last fall, a fall from the highest since the last rise.
 
-    Only a fall of a tenth makes the next rise another one: a fade up is one rise, however many steps it has.
+    Only after a fall of a tenth does a rise count again: a fade up is one rise, however many steps it has.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ class GpioOptions(Options):
     mode: Literal["pwm", "relay"] = "pwm"
     active_high: bool = True  # false: the pin is low when on, as most relay boards are
     frequency: Annotated[int, Meta(ge=1, le=10_000)] = 100  # PWM, Hz
-    min_duty: Percent = 0  # PWM, of homes before `range`: anything above off is at least this
+    min_duty: Percent = 0  # PWM, for configurations from before `range`: any level above off is at least this
     threshold: Annotated[float, Meta(gt=0, le=100)] = 1  # relay: on from this intensity up
 
 

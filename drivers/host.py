@@ -1,6 +1,6 @@
-"""The program around actuators: its driver's calls on a thread of their own, opening and reopening, the gate.
+"""The program around actuators: calls the driver on its own thread, opens and reopens the device, serves the gate.
 
-One loop decides; the driver's own calls run on the worker's thread, one at a time: `_next` picks the one that is due.
+One loop decides; the driver's calls run on the worker's thread, one at a time: `_next` picks the one that is due.
 One program drives one device, or all the devices of a bus: those share the driver, and with it every failure.
 """
 
@@ -50,7 +50,7 @@ class Host:
         self._opened = False
         self._failures = 0
         self._stopping = False
-        self._reopen_at = 0.0  # the moment at which a failed device is opened again
+        self._reopen_at = 0.0  # when a failed device is opened again
         self._shown_at = float("-inf")
         self._look: Cancellable | None = None
         self._stops: list[_Stop] = []
@@ -63,7 +63,7 @@ class Host:
         for name, member in self._members.items():
             member.reporter.understood = self._bus.understands(name)
         self._levels: dict[str, Effect | None] = dict.fromkeys(names)
-        # a device that hangs must not be waited for longer than the strictest of its fellows allows
+        # a hanging device must not be waited for longer than the strictest device on the bus allows
         self._limit_s = min(member.device.limits.max_apply_ms for member in self._members.values()) / 1000
         self._held()
         self._holds.watch(self._held, lambda trouble: self._broker.journal_trouble(trouble, FILE))
@@ -76,7 +76,7 @@ class Host:
         self._next()
 
     def stop(self) -> None:
-        """SIGTERM, or supervisord is gone: off, tell, let the device go, end."""
+        """SIGTERM, or supervisord is gone: switch off, report it, close the device, end."""
         if not self._stopping:
             self._stopping = True
             self._process.gate.say("stopping")
@@ -99,7 +99,7 @@ class Host:
                 self._members[name].actuator.stop(everything=request.get("all") is True)
 
     def _hold(self, request: Request, reply: Reply) -> None:
-        """As a message on `holds/<name>`, past the broker; answered with what it holds, or what is held even so."""
+        """As a message on `holds/<name>`, bypassing the broker; the answer lists what it holds, or what stays held."""
         if refused := self._holds.asked(request):
             reply(refused)
             return
@@ -113,19 +113,19 @@ class Host:
             return
         self._stops.append(_Stop(set(held), reply, answer))
         for device in held:
-            if self._members[device].actuator.state == "off":  # held before: it is driven off again all the same
+            if self._members[device].actuator.state == "off":  # held already: it is switched off again all the same
                 self._members[device].actuator.lost()
         self._next()
 
     def _held(self) -> None:
-        """Who holds which of the devices: another one, or nobody."""
+        """The holds on some of the devices have changed."""
         for member in self._members.values():
             member.actuator.hold(member.why_held)
         alone = len(self._members) == 1
         held = {member.name: member.why_held for member in self._members.values() if member.why_held}
         self._broker.remark("; ".join(why if alone else f"{name}: {why}" for name, why in held.items()))
 
-    # --- what is done --------------------------------------------------------------------------------------------
+    # --- calls ---------------------------------------------------------------------------------------------------
 
     def _next(self) -> None:
         """Start the call that is due now, if none runs: open, what has changed, close."""
@@ -133,9 +133,9 @@ class Host:
             return
         if not self._opened:
             if self._stopping:
-                self._exit(1 if self._failures else 0)  # it could not be switched off: say so
+                self._exit(1 if self._failures else 0)  # it could not be switched off: report that by the exit code
             else:
-                self._driver.broker = self._broker.address  # of several nodes the one where the home is now
+                self._driver.broker = self._broker.address  # of several nodes the one that the home uses now
                 self._call(self._open_done, OPEN_LIMIT_S, self._bus.reopen if self._failures else self._bus.open)
         elif not self._may_show():
             return
@@ -148,7 +148,7 @@ class Host:
             self._call(self._close_done, 1.0, self._bus.close)
 
     def _may_show(self) -> bool:
-        """Whether the bus's refresh rate allows a call now; else `_next` comes when it does."""
+        """Whether the bus's refresh rate allows a call now; otherwise `_next` is called when it does."""
         if self._look is not None:
             return False
         wait = self._shown_at + 1 / self._bus.refresh_hz - self._loop.time()
@@ -172,7 +172,7 @@ class Host:
         if raised is not None:
             self._fail(raised)
         elif late:
-            self._lost()  # it came back after all
+            self._lost()  # the late call returned after all
             self._broker.trouble("")
         done(raised)
         self._next()
@@ -195,9 +195,9 @@ class Host:
             self._members[name].reporter.available(True)
 
     def _too_long(self, limit_s: float, again: bool) -> None:
-        """A call outlived its limit: say so; if it goes on for as long again, a fresh process is the only cure."""
+        """A call exceeded its limit: report it; if it takes as long again, only a fresh process helps."""
         if again:
-            log.error("the device still hangs; starting afresh")
+            log.error("the device still hangs; restarting")
             self._exit(1)
             return
         why = f"the device did not answer within {limit_s * 1000:g} ms"
@@ -228,24 +228,24 @@ class Host:
         self._loop.call_later(wait, self._next)
 
     def _back(self) -> None:
-        """The driver has heard that the device is there again: no pause any more."""
+        """The driver reports that the device is back: open it without further pause."""
         if not self._opened:
             self._reopen_at = 0.0
             self._next()
 
     def _lost(self) -> None:
-        """Nobody knows what the devices do: each goes off first."""
+        """The state of the devices is unknown: each is switched off first."""
         for member in self._members.values():
             member.actuator.lost()
 
     def _check(self) -> None:
-        """A device that was unplugged while it was idle shows at once, not when the next effect fails."""
+        """Check an idle device, so that an unplugged one is noticed at once, not when the next effect fails."""
         self._loop.call_later(next_round(self._loop, CHECK_EVERY_S), self._check)
         if self._opened and not self._worker.busy:
             self._call(lambda _raised: None, self._limit_s, self._bus.check)
 
     def _repeat(self) -> None:
-        """What is shown is shown again where nothing has changed for `repeat_s`: some devices fall asleep otherwise."""
+        """Show the levels again if nothing has changed for `repeat_s`: some devices time out otherwise."""
         due = self._shown_at + self._bus.repeat_s - self._loop.time()
         if due <= 0 and self._opened and not self._worker.busy and not self._stopping:
             self._show(lambda _raised: None)

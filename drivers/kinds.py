@@ -1,4 +1,4 @@
-"""Find the driver class that the `kind` of a device or a bus names, and decode its options."""
+"""Finds the driver class that the `kind` of a device or a bus names, and decodes its options."""
 
 import contextlib
 import importlib
@@ -16,7 +16,7 @@ from effectd.config.reader import Config
 from effectd.driver import Bus, Driver, Options
 
 GROUP = "effectd.drivers"  # the entry point group of drivers in other packages
-# kinds whose own word is the name of a module that their file imports, and those whose bus has a file of its own
+# kinds whose name is also a module that their file imports, and kinds whose bus has a separate file
 FILES = {"serial": "serial_line", "http": "web"}
 OWN, OWN_BUSES = ("virtual", "mqtt", "serial", "gpio", "http"), ("virtual", "serial")
 BUS_FILES = {"serial": "serial_board"}
@@ -75,7 +75,7 @@ def _decode(name: str, tree: Config, raw: dict[str, Any], kind: type[Options]) -
 
 
 def _made(name: str, tree: Config, keys: Collection[str], make: Callable[[], Kind]) -> Kind:
-    """A rule between options that does not hold, or a template that makes no sense, at its line."""
+    """Report a broken rule between options, or an invalid template, at its line."""
     try:
         return make()
     except ValueError as error:
@@ -92,30 +92,30 @@ def _check_topics(name: str, tree: Config, driver: Driver | Bus) -> None:
 
 
 def _check_urls(name: str, tree: Config, raw: dict[str, Any]) -> None:
-    """A URL of this home's own page, in whatever option: an effect would come back here as another one."""
+    """Refuse a URL of this home's own page in any option: an effect would come back here as another one."""
     for option, value in raw.items():
         if not isinstance(value, str) or not value.startswith(("http://", "https://")):
             continue
         from urllib.parse import urlsplit
 
-        with contextlib.suppress(ValueError):  # what is no URL is told by the driver
+        with contextlib.suppress(ValueError):  # the driver reports what is not a URL
             to = urlsplit(value)
             port = to.port or (443 if to.scheme == "https" else 80)
             if exposure.is_page(tree.page, to.hostname or "", port):
-                problem = "is this home's own page: what is asked of it would come back here"
+                problem = "is this home's own page: a request to it would come back here"
                 raise tree.option_error(name, ("options", option), f"{value!r} {problem}")
 
 
 def find(kind: str) -> type[Driver]:
-    """A word is the driver of this package in FILES or of that name, else an entry point; `a.b`, `a.b:Class` a module.
+    """A plain word is a driver of this package or an entry point; `a.b` or `a.b:Class` is a module.
 
-    Raises ImportError, LookupError, or whatever a driver file does when it is loaded.
+    Raises ImportError, LookupError, or any exception of the driver file that is loaded.
     """
     return _class(kind, Driver)
 
 
 def find_bus(kind: str) -> type[Bus]:
-    """The same for a bus: a file may have a driver class and a bus class."""
+    """The same for a bus: a file may contain a driver class and a bus class."""
     return _class(kind, Bus)
 
 
@@ -169,7 +169,7 @@ def _options(found: Any) -> type[Options]:
 
 
 def known(base: type[Driver] | type[Bus] = Driver) -> list[str]:
-    """The kinds that this installation has by a word: of this package, and of others' entry points."""
+    """The names of all installed kinds: of this package, and of other packages' entry points."""
     from importlib.metadata import entry_points  # heavy, and needed for a message only
 
     own = [*OWN, "remote"] if base is Driver else list(OWN_BUSES)
@@ -184,5 +184,5 @@ def _entry_points(kind: str) -> list[Any]:
 
 def _checked(found: Any, base: type[Kind]) -> type[Kind]:
     if not (inspect.isclass(found) and issubclass(found, base) and found is not base):
-        raise LookupError(f"{found!r} is no class made from effectd.driver.{base.__name__}")
+        raise LookupError(f"{found!r} is not a subclass of effectd.driver.{base.__name__}")
     return found

@@ -1,4 +1,4 @@
-"""One device of a driver program: its topics, its connection with its own last will, its notes, and its actuator."""
+"""One device of a driver program: its topics, its connection with its last will, its journal, and its actuator."""
 
 import logging
 from collections.abc import Callable
@@ -24,13 +24,13 @@ from effectd.program.holds import Holds
 from effectd.program.process import Process
 
 FENCE_AGAIN_S = 2.0
-CLOCK_S = 1.0  # for the first answer, where the dispatcher is there
+CLOCK_S = 1.0  # how long to wait for the first answer of the dispatcher's clock
 
 log = logging.getLogger(__name__)
 
 
 class Member:
-    """`wake` asks the program to look at `actuator.next` again. The connection is one of `broker`'s."""
+    """`wake` asks the program to call `actuator.next` again. The connection is one of `broker`'s."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -42,7 +42,7 @@ class Member:
         wake: Callable[[], object],
     ) -> None:
         self.name, self.device, self._loop = name, process.config.device(name), loop
-        self._connection = self._told = 0
+        self._connection = self._announced = 0
         topics = process.config.topics
         self._topic_set, self._topic_resume = topics.set(name), topics.resume(name)
         journal = Journal(process.run / f"{name}.seen", JOURNAL_BYTES)
@@ -53,12 +53,12 @@ class Member:
         envelope = Envelope(loop, self.device, journal, flash)
         self.actuator = Actuator(loop, self.device, self.reporter, self._fence, envelope, wake)
         self._holds, self._split, self._topic_stop_all = holds, topics.split, topics.stop_all
-        # the dispatcher is on another machine, whose clock is another one
+        # the dispatcher is on another machine, with a different clock
         self._clock = None if process.config.dispatcher else FarClock(loop, topics, process.config.client_id(name))
         clock: tuple[str, ...] = ()
         if self._clock is not None:
             clock, self.actuator.there_ms = (self._clock.topic_answer,), self._clock.now_ms
-        # what is to stop comes before what is to move, also of what is retained
+        # stops come before effects, also for retained messages
         stopping = topics.stop_all, topics.stop(name), topics.any_hold
         self._link = self.reporter.link = broker.connect(
             name,
@@ -85,21 +85,21 @@ class Member:
     def connected(self) -> None:
         self._connection += 1
         if self._clock is None or self._clock.known:
-            self._tell(self._connection)
-        else:  # whoever waits for this device sends at once when it is online: the clock should be known by then
-            self._clock.on_known = partial(self._tell, self._connection)
-            self._loop.call_later(CLOCK_S, self._tell_late, self._connection)
+            self._announce(self._connection)
+        else:  # effects arrive as soon as the device is online: the clock should be known by then
+            self._clock.on_known = partial(self._announce, self._connection)
+            self._loop.call_later(CLOCK_S, self._announce_late, self._connection)
         if self._clock is not None:
             self._clock.begin(self._link)
 
-    def _tell_late(self, connection: int) -> None:
+    def _announce_late(self, connection: int) -> None:
         if self._link.up:
-            self._tell(connection)
+            self._announce(connection)
 
-    def _tell(self, connection: int) -> None:
-        """Once a connection: that it is there, and how it is."""
-        if connection == self._connection and connection != self._told:
-            self._told = connection
+    def _announce(self, connection: int) -> None:
+        """Publish availability and state, once per connection."""
+        if connection == self._connection and connection != self._announced:
+            self._announced = connection
             self.reporter.connected()
             self._fence.connected()
 
@@ -116,7 +116,7 @@ class Member:
                 self._holds.hear(name, payload)
                 return
         if retained:
-            return  # a stored command is an old one
+            return  # a retained command is an old one
         if self._clock is not None and topic == self._clock.topic_answer:
             self._clock.hear(payload)
         elif topic == self._topic_set:

@@ -1,8 +1,8 @@
-"""A device that is itself an MQTT client: Tasmota, ESPHome, zigbee2mqtt, WLED, Shelly; on the home's broker or another.
+"""Devices that are MQTT clients: Tasmota, ESPHome, zigbee2mqtt, WLED, Shelly; on the home's broker or another one.
 
-An effect is done when the device's broker has the message (PUBACK); where the device says what it does (`state_topic`),
-when it has said so. What it says of its own presence (`availability_topic`) is believed. The off message is the
-connection's last will as well, so that the device goes off even when this process is killed.
+An effect is done when the device's broker has the message (PUBACK), or, if the device reports its state
+(`state_topic`), when it has reported it. Its presence is taken from `availability_topic`. The off message is also the
+connection's last will, so that the device goes off even when this process is killed.
 """
 
 import json
@@ -31,17 +31,17 @@ class MqttOptions(Options):
     qos: Annotated[int, Meta(ge=0, le=1)] = 1
     retain: bool = False
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
-    availability_topic: str | None = None  # where the device, or its last will, says whether it is there
-    availability_online: str = "online"  # what it says then, in any case of letters; also as {"state": "online"}
-    state_topic: str | None = None  # where the device says what it does: an effect is done when it has said so
+    availability_topic: str | None = None  # where the device, or its last will, reports whether it is online
+    availability_online: str = "online"  # its payload when online, in any case; also as {"state": "online"}
+    state_topic: str | None = None  # where the device reports its state: an effect is done when it has
     broker: Address | None = None  # None: the home's own
 
 
 class _Client(paho.Client):
-    """paho's own client of an address; the home's broker it reaches by its socket."""
+    """A paho client for an address; the home's own broker is reached by its socket."""
 
     def __init__(self, address: Address, device: str) -> None:
-        # behind a dot: the host has a connection under the device's own name already
+        # with a dot: the host has a connection under the device's own name already
         client_id = f"{address.own}mqtt.{device}" if isinstance(address, HomeAddress) else ""
         super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True)
         self._address = address
@@ -70,12 +70,12 @@ class Mqtt(Driver):
         for option in ("topic", "off_topic", "availability_topic", "state_topic"):
             check_topic(option, getattr(options, option))
         self._client: paho.Client | None = None
-        self._changed = threading.Condition()  # of what paho's thread hears, below
+        self._changed = threading.Condition()  # guards the fields below, which paho's thread sets
         self._greeted = self._subscribed = False
         self._refused = ""
-        self._said: str | None = None  # on availability_topic
-        self._states = 0  # heard on state_topic, retained ones apart
-        self._confirmed: tuple[str, str] | None = None  # the command that the device has confirmed and that still holds
+        self._said: str | None = None  # the last payload on availability_topic
+        self._states = 0  # messages on state_topic, not counting retained ones
+        self._confirmed: tuple[str, str] | None = None  # the last confirmed command, if still in effect
 
     def understands(self) -> set[str]:
         return self._payload.parameters
@@ -91,7 +91,7 @@ class Mqtt(Driver):
         client = _Client(address, self.device)
         client.connect_timeout = self.options.timeout_ms / 1000
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
-        client.on_subscribe, client.on_message = self._granted, self._heard
+        client.on_subscribe, client.on_message = self._granted, self._received
         client.on_socket_open = lambda _client, _data, sock: no_delay(sock)
         if address.username is not None:
             client.username_pw_set(address.username, address.password())
@@ -107,7 +107,7 @@ class Mqtt(Driver):
         client.loop_start()
         if not self._until(lambda: (self._greeted and self._subscribed) or self._refused) or self._refused:
             raise DeviceFailed(f"{address} {self._refused or 'does not answer'}")
-        self._until(lambda: not self._presence or self._said is not None)  # it is retained, so it comes at once
+        self._until(lambda: not self._presence or self._said is not None)  # it is retained, so it arrives at once
         self._believe()
 
     def apply(self, effect: Effect) -> None:
@@ -130,7 +130,7 @@ class Mqtt(Driver):
             self._client = None
 
     def _believe(self) -> None:
-        """Raises DeviceFailed where the device itself, or its last will, says that it is not there."""
+        """Raises DeviceFailed if the device itself, or its last will, reports that it is offline."""
         if self._presence and self.instead is None and not is_online(self._said, self.options.availability_online):
             said = "nothing" if self._said is None else repr(self._said[:40])
             raise DeviceFailed(f"the device is offline: {self._presence} says {said}")
@@ -147,7 +147,7 @@ class Mqtt(Driver):
         if not info.is_published():
             why = self._refused or f"the device's broker did not take {topic} within {self.options.timeout_ms} ms"
             raise DeviceFailed(why)
-        # one that is off already, or does this already, may say nothing
+        # a device that is off already, or does this already, may not report anything
         quiet = command == self._confirmed or (command == self._off and self._confirmed is None)
         self._confirmed = None
         if self._state and not quiet and not self._until(lambda: self._states > before):
@@ -171,7 +171,7 @@ class Mqtt(Driver):
         if client is self._client and reason.is_failure:
             self._note(_refused=self._refused or f"closed the connection: {reason}")
 
-    def _heard(self, _client: Any, _data: Any, message: Any) -> None:
+    def _received(self, _client: Any, _data: Any, message: Any) -> None:
         if message.topic == self._state and not message.retain:
             self._note(_states=self._states + 1)
         if message.topic == self._presence:
@@ -192,7 +192,7 @@ class Mqtt(Driver):
 
 
 def is_online(said: str | None, online: str) -> bool:
-    """Whether these are the words of a device that is there: the bare word, or zigbee2mqtt's {"state": "online"}."""
+    """Whether this is the payload of a device that is online: the bare word, or zigbee2mqtt's {"state": "online"}."""
     text = (said or "").strip()
     if text.startswith("{"):
         try:
@@ -203,7 +203,7 @@ def is_online(said: str | None, online: str) -> bool:
 
 
 def check_topic(option: str, topic: str | None) -> None:
-    """Raises ValueError where nobody can publish on it, or it is none."""
+    """Raises ValueError if it is not a topic to which one can publish."""
     if topic is None:
         return
     if wrong := re.search(r"[+#\0]", topic):

@@ -1,8 +1,8 @@
-"""When an actuator was on, noted before it moves: what a budget and min_off_ms count from, over death and reboot.
+"""Records when an actuator was on, before it moves, for budget and min_off_ms, over deaths and reboots.
 
-Times are whole ms of CLOCK_MONOTONIC in this boot; a beginning is rounded down and an end up. What another boot noted
-is taken as if it had just ended, because nobody can tell how long the machine was off: a wait may be too long by that,
-and never too short (docs/decisions/0016-budget-and-flash.md).
+Times are whole ms of CLOCK_MONOTONIC in this boot; a start is rounded down and an end up. The record of an earlier boot
+counts as if it had just ended, because it is unknown how long the machine was off: so a wait may be too long, but never
+too short (docs/decisions/0016-budget-and-flash.md).
 """
 
 import math
@@ -15,7 +15,7 @@ from effectd.base.journal import Notes
 Span = tuple[int, int]
 
 _KEY = "on-time"
-_SPANS = 32  # remembered; with more, the two that are nearest to each other become one
+_SPANS = 32  # remembered; with more, the two closest to each other are merged
 
 
 class _Noted(msgspec.Struct):
@@ -25,9 +25,9 @@ class _Noted(msgspec.Struct):
 
 
 class OnTime:
-    """`spans` are over, oldest first; `since` is the beginning of the one that lasts, None while the actuator is off.
+    """`spans` are over, oldest first; `since` is the start of the current one, None while the actuator is off.
 
-    `kept_ms`: how long an ended span counts. `most_ms`: for how long it was on where nobody knows.
+    `kept_ms`: how long an ended span counts. `most_ms`: how long it was on where that is unknown.
     """
 
     def __init__(self, journal: Notes, boot: str, now: float, kept_ms: int, most_ms: int) -> None:
@@ -45,10 +45,10 @@ class OnTime:
             late = now_ms - found.spans[-1][1]
             self.spans = [(start + late, end + late) for start, end in found.spans]
         if found is not None or journal.lost:
-            self._note()  # under this boot, so that the next run takes it as it is
+            self._note()  # under this boot, so that the next run uses it unchanged
 
     def began(self, now: float) -> bool:
-        """It is about to go on, if it is not on. False: that cannot be noted, so it must not."""
+        """It is about to be switched on, if it is off. False: that cannot be noted, so it must not be."""
         if self.since is not None:
             return True
         self.since = math.floor(now * 1000)
@@ -57,7 +57,7 @@ class OnTime:
         return self.since is not None
 
     def ended(self, now: float) -> None:
-        """It is off. If that cannot be noted, a successor counts on."""
+        """It is off. If that cannot be noted, a successor keeps counting."""
         if self.since is None:
             return
         now_ms = math.ceil(now * 1000)
@@ -68,11 +68,11 @@ class OnTime:
         self._note()
 
     def at(self, now_ms: int) -> list[Span]:
-        """All of them, the one that lasts as far as it has come."""
+        """All spans, the current one up to now."""
         return self.spans if self.since is None else [*self.spans, (self.since, max(self.since, now_ms))]
 
     def _join(self) -> None:
-        """The earlier of two moves up to the later: it counts for as much, and for longer."""
+        """Move the earlier of two spans up to the later: it counts as much, and for longer."""
         spans = self.spans
         where = min(range(len(spans) - 1), key=lambda i: spans[i + 1][0] - spans[i][1])
         (start, end), (after, last) = spans[where : where + 2]

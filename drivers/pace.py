@@ -1,4 +1,4 @@
-"""How fast changes follow each other: max_rate_hz, and the one timer that has the program look again."""
+"""Limits how fast changes follow each other (max_rate_hz), and owns the timer that wakes the program."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ class Pace:
         self._look_when = 0.0
 
     def count(self) -> None:
-        """A change goes out now."""
+        """A change is made now."""
         self._earliest = self._loop.time() + self._step_s
 
     def allows(self, *, wanted: bool) -> bool:
-        """Whether max_rate_hz allows a change now; else, where one is wanted, `wake` comes when it does."""
+        """Whether max_rate_hz allows a change now; otherwise, if one is wanted, `wake` is called when it does."""
         if self._loop.time() >= self._earliest - 1e-9:
             return True
         if wanted:
@@ -27,7 +27,7 @@ class Pace:
         return False
 
     def reached(self, when: float) -> bool:
-        """Whether it is time; else `wake` comes when it is."""
+        """Whether it is time; otherwise `wake` is called when it is."""
         if self._loop.time() >= when - 1e-9:
             return True
         self.look_at(when)

@@ -1,4 +1,4 @@
-"""What a bench does in place of a driver's program: open, reopen after a pause, check, close, make the calls due."""
+"""A bench's stand-in for the driver program: opens, reopens after a pause, checks, closes, makes the calls due."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from effectd.testing import FakeLoop
 
 
 class ProgramBench:
-    """`change` brings out what is due now and says whether there was anything; `lost`: what is on is unknown.
+    """`change` executes what is due now and returns whether there was anything; `lost`: what is on is unknown.
 
-    `calls`: each call of the driver, in ms since the start, by its name. `out`: what left by `out` in a dry run.
+    `calls`: each call of the driver, in ms since the start, by its name. `out`: what was written by `out` in a dry run.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ProgramBench:
         self._failures = 0
 
     def end(self) -> None:
-        """From now on nothing is opened again, and once nothing is left to bring out the device is let go."""
+        """From now on nothing is reopened, and once nothing is left to execute the device is closed."""
         self._ended = True
 
     def _next(self) -> bool:

@@ -1,4 +1,4 @@
-"""A fade: the levels between what is on and what an effect asks for, moving linearly; pure, no clock."""
+"""A fade: the linear steps from the present level to the level of an effect; pure, no clock."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ _COLOURS = ("color", "rgb")
 
 
 class Ramp:
-    """From `start` (the level that is on, None = off) to `end`, which is resolved and within the device's limits."""
+    """From `start` (the present level, None = off) to `end`, which is resolved and within the device's limits."""
 
     def __init__(self, start: Effect | None, end: Effect, rate_hz: float) -> None:
         self.end = end
@@ -24,14 +24,14 @@ class Ramp:
         self._colours: tuple[tuple[int, ...], tuple[int, ...]] | None = None
         if start is None or not self._from:
             return
-        if not self._to:  # on the way down only the level changes: the light keeps its colour, the wind its direction
+        if not self._to:  # fading to off only the level changes: the light keeps its colour, the wind its direction
             self._parameters = end.parameters | start.parameters
         elif any(name in effect.parameters for effect in (start, end) for name in _COLOURS):
             self._parameters = {key: value for key, value in end.parameters.items() if key != "color"}
             self._colours = start.rgb(), end.rgb()
 
     def at(self, elapsed_s: float) -> Effect:
-        """The step that is due `elapsed_s` after the first: where a straight line is at the end of that step."""
+        """The step that is due `elapsed_s` after the first: the value of the straight line at the end of that step."""
         done = self._number(elapsed_s) * self.step_s / self._fade_s
         if done >= 1 - 1e-9:
             return self.end

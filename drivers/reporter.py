@@ -1,4 +1,4 @@
-"""What a device publishes: acks, state, availability, configuration; kept until there is a connection."""
+"""Publishes for a device: acks, state, availability, configuration; kept until there is a connection."""
 
 from collections import OrderedDict
 from collections.abc import Collection
@@ -20,7 +20,7 @@ STATE_EVERY_S = 0.05  # at most 20 a second, the last one always (section 2 of t
 REMEMBERED = 2000  # effects, for repeating an ack byte for byte
 
 _UNUSED = 20  # parameters named in an ack
-REASON_CHARS = 200  # of an ack; a device's own words can be a whole page
+REASON_CHARS = 200  # of an ack; a device's error message can be a whole page
 
 JOURNAL_BYTES = 1 << 20
 _SEEN = "s:"
@@ -56,7 +56,7 @@ class Reporter:
         self._unpublished: dict[_Key, bytes] = {}
 
     def _since(self) -> int:
-        """Since when the notes have been complete: ms of CLOCK_MONOTONIC, 0 = ever."""
+        """Since when the journal has been complete: ms of CLOCK_MONOTONIC, 0 = always."""
         boot, _, since = self._journal.found.get(_COMPLETE_SINCE, b"").decode().partition(" ")
         if self._journal.lost or self._journal.new:
             boot, since = boot_id(), str(int(self._loop.time() * 1000))
@@ -64,11 +64,11 @@ class Reporter:
         return int(since) if since and boot == boot_id() else 0
 
     def lost_track_of(self, effect: Effect) -> bool:
-        """Whether it was sent before the notes were lost: it may have been driven, and there is no way to know."""
+        """Whether it was sent before the journal was lost: it may have been driven, and there is no way to know."""
         return 0 < effect.first_sent <= self._complete_since
 
     def _restore(self) -> None:
-        """What the last run noted, in the order of `seq`."""
+        """The records of the last run, in the order of `seq`."""
         keys = sorted((_key(key) for key in self._journal.found if key.startswith(_SEEN)), key=lambda key: key[1])
         for key in keys:
             self._acks[key] = self._journal.found[_seen(key)] or self._interrupted(key[0])
@@ -77,16 +77,16 @@ class Reporter:
 
     @property
     def driven(self) -> list[int]:
-        """The seqs of what was noted."""
+        """The seqs in the journal."""
         return [seq for _, seq in self._acks]
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be noted."""
+        """Why nothing can be written to the journal."""
         return self._journal.trouble
 
     def first_time(self, effect: Effect) -> bool:
-        """Whether this effect is new; the ack of one that is sent again, if there is one, is repeated byte for byte."""
+        """Whether this effect is new; for one that is sent again, its ack, if any, is repeated byte for byte."""
         key = (effect.id, effect.seq)
         if key not in self._acks:
             self._acks[key], self._received[key] = None, answers.unix_ms()
@@ -115,12 +115,12 @@ class Reporter:
                 unused = (name for name in effect.parameters if name not in self.understood and name != "ttl_ms")
                 ack.unused = tuple(sorted(unused)[:_UNUSED]) or UNSET
             payload = self._acks[key] = answers.encode(ack)
-            if status in ("done", "failed"):  # the others never touched the actuator
+            if status in ("done", "failed"):  # other effects never touched the actuator
                 self._note(key, payload)
             self._publish_ack(key, payload)
 
     def state(self, effect: Effect | None, reason: str = "") -> None:
-        """What the actuator does from now on, None = nothing (`reason`: why); called after it moved, never before."""
+        """Publish what the actuator does now, None = nothing (`reason`: why); called after it moved, never before."""
         self._state = KeptOff(on=False, reason=reason) if reason else State(on=False)
         if effect is not None:
             self._state = State(
@@ -143,13 +143,13 @@ class Reporter:
             self._publish_availability()
 
     def close(self) -> None:
-        """Publish the state that still waits for its turn, then offline."""
+        """Publish the delayed state, if any, then `offline`."""
         if self._state_due is not None:
             self._publish_state()
         self.available(False)
 
     def connected(self) -> None:
-        """A new connection: the broker may have lost everything, so publish it again."""
+        """A new connection: the broker may have lost everything, so publish all of it again."""
         self._publish(self._topics.config(self._name), self._config, retain=True)
         self._publish_availability()
         self._publish_state()
@@ -160,7 +160,7 @@ class Reporter:
         self._publish(self._topics.fence(self._name), token, retain=True)
 
     def _note(self, key: _Key, payload: bytes) -> bool:
-        """Note it; where there is no room, the oldest that has been acked is remembered no longer."""
+        """Note it in the journal; if there is no room, forget the oldest one that has been acked."""
         while not self._journal.fits(_seen(key), payload):
             oldest = next(iter(self._acks), key)
             if oldest == key or self._acks[oldest] is None:
@@ -194,7 +194,7 @@ class Reporter:
         return answers.encode(Ack(id=effect_id, status="failed", reason=reason, done_at=answers.unix_ms()))
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
-        """Acks at QoS 0: one that a lost connection swallows is asked for again by the dispatcher."""
+        """Acks have QoS 0: the dispatcher asks again for one that a lost connection has swallowed."""
         if self.link is None:
             return False
         try:

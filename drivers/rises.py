@@ -1,7 +1,7 @@
-"""When the lights of one zone flashed: a file in run/ that the drivers of all its lights share (docs/decisions/0016).
+"""Records when the lights of one zone flashed, in a file in run/ that all their drivers share (docs/decisions/0016).
 
-A flash is noted before it is driven, under a lock that the kernel takes back from a process that dies. What cannot be
-noted is not driven. Moments are microseconds of the clock that all processes of a machine have in common.
+A flash is noted before it is driven, under a lock that the kernel releases when a process dies. What cannot be noted is
+not driven. Moments are microseconds of the clock that all processes of a machine share.
 """
 
 import fcntl
@@ -11,16 +11,16 @@ import struct
 import time
 from pathlib import Path
 
-_HEAD = struct.Struct("<16s")  # of which boot the moments are
-_FLASH = struct.Struct("<QQ")  # when it began, and when the last call of it had come back
-_ALL = struct.Struct("<200Q")  # 100: the greatest max_flash_hz: more than so many of the newest nobody needs to know
+_HEAD = struct.Struct("<16s")  # the boot to which the moments belong
+_FLASH = struct.Struct("<QQ")  # when it began, and when its last call had returned
+_ALL = struct.Struct("<200Q")  # 100 flashes, the greatest max_flash_hz: no more of the newest are needed
 _BYTES = _HEAD.size + _ALL.size
-_PATIENCE_S = 0.05  # the lock is held for less than a ms; whoever stands still with it must not hold the others up
+_PATIENCE_S = 0.05  # the lock is held for less than 1 ms; a stopped process that has it must not hold the others up
 _SECOND = 1_000_000
 
 
 class Rises:
-    """`known`: this driver has run in this home before, so that a missing file is one that was lost."""
+    """`known`: this driver has run in this home before, so a missing file is a lost one."""
 
     def __init__(self, path: Path, boot: str, *, known: bool) -> None:
         self._path, self._known = path, known
@@ -28,10 +28,10 @@ class Rises:
         self._fd = -1
         self._began: tuple[int, ...] = ()
         self._ended: tuple[int, ...] = ()
-        self._another = False  # it is not the file that was written the last time
+        self._another = False  # it is not the file that was written last time
 
     def lock(self) -> bool:
-        """Open the file that has the name now, and lock it; False: another process stands still with it."""
+        """Open the file that has the name now, and lock it; False: another process keeps the lock for too long."""
         try:
             current = self._fd >= 0 and os.path.samestat(os.fstat(self._fd), os.lstat(self._path))
         except FileNotFoundError:
@@ -57,7 +57,7 @@ class Rises:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def read(self, now: int) -> None:
-        """What was noted. What nobody can tell, because it was lost or is of another boot, was just now."""
+        """Read the record. What is unknown, because it was lost or is from another boot, counts as just now."""
         found = os.pread(self._fd, _BYTES, 0)
         lost = self._another or (len(found) < _BYTES and self._known)
         if len(found) < _BYTES:

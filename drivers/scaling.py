@@ -1,4 +1,4 @@
-"""What one device makes of an effect: within its limits, then mapped onto the device's useful range."""
+"""Scales an effect for one device: clamps it to the limits, then maps it onto the device's useful range."""
 
 import msgspec
 
@@ -7,12 +7,12 @@ from effectd.messages.effect import Effect
 
 
 def limited(effect: Effect, device: Device) -> Effect:
-    """The effect that the state shows: on the scale of effects, clamped by what the user allows."""
+    """The effect as the state shows it: on the scale of effects, clamped by the limits."""
     return effect.clamped(device.limits.max_intensity, device.limits.max_on_ms)
 
 
 def shaped(effect: Effect, device: Device) -> Effect:
-    """The effect that the driver gets: percent of the device itself.
+    """The effect as the driver gets it: percent of the device's own range.
 
     0 stays 0 (off); above it, intensity i becomes low + (high - low) * (i / 100) ** curve.
     """

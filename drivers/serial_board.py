@@ -12,17 +12,17 @@ from effectd.driver import Bus, Effect, Options
 class BoardOptions(Options):
     port: str
     protocol: Protocol = "line"
-    baud: Baud | None = None  # None: as the protocol says
+    baud: Baud | None = None  # None: the protocol's default
     boot_ms: BootMs = BOOT_MS
     timeout_ms: TimeoutMs = TIMEOUT_MS
-    expect: str | None = None  # what the reply to each line must contain; None: as the protocol says, "" = none
+    expect: str | None = None  # what the reply to each line must contain; None: the protocol's default, "" = no reply
 
 
 class Board(Bus):
-    """Each change is what `kind: serial` would write for that device; what has not changed is not written again."""
+    """Writes for each change what `kind: serial` would write for that device; unchanged devices are left alone."""
 
     uses_out = True
-    refresh_hz = 1000.0  # each device's own `max_rate_hz` is the bound: a line is written only for what changes
+    refresh_hz = 1000.0  # each device's `max_rate_hz` is the limit: a line is written only for a change
     options: BoardOptions
     devices: Mapping[str, CodeOptions]
 
@@ -51,7 +51,7 @@ class Board(Bus):
         for name, level in levels.items():
             data = self._codes[name].of(level)
             if data != self._written.get(name):
-                self._written.pop(name, None)  # if it fails half way, it is written again
+                self._written.pop(name, None)  # if it fails halfway, it is written again
                 self.out(data, partial(self._port.write, data))
                 self._written[name] = data
 

@@ -1,4 +1,4 @@
-"""What is written to a serial device for an effect: a line of the user's own, or the protocol of a known sketch."""
+"""Encodes an effect for a serial device: as a user-defined line, or in the protocol of a known sketch."""
 
 import json
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from drivers.template import CONSTANT, Scale, Template, encoded, unescaped, valu
 from effectd.driver import Effect, Options
 
 Protocol = Literal["line", "playsem-fan", "ser"]
-BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # as the two sketches begin
+BAUD = {"line": 115_200, "playsem-fan": 115_200, "ser": 9600}  # defaults of the two sketches
 EXPECT = {"playsem-fan": '"status":"ok"'}  # its answer to each command
 SER_END = 0x2E  # "." ends a frame of SER
 SER_LETTER = {"fan": b"F", "vibration": b"V", "light": b"L"}
@@ -18,12 +18,12 @@ Byte = Annotated[int, Meta(ge=0, le=255)]
 
 
 class CodeOptions(Options, kw_only=True):
-    """What is one actuator's own, on a port of its own or on a board with others."""
+    """Options of one actuator, with its own port or on a board with others."""
 
     line: str = r"$level\n"
     off: str = r"0\n"
     scale: Scale = (0, 100)  # the device's numbers for 0 and 100 %
-    actuator: Literal["fan", "vibration", "light"] = "fan"  # SER: which of the sketch's
+    actuator: Literal["fan", "vibration", "light"] = "fan"  # SER: which of the sketch's actuators
     index: Byte | None = None  # SER: which fan or vibrator (None: 1), or the first LED (None: 0)
     leds: Byte = 60  # SER: how many LEDs
 
@@ -44,12 +44,12 @@ class Code:
 
     @property
     def part(self) -> str:
-        """Which of the board's actuators, where its protocol numbers them; else ""."""
+        """Which of the board's actuators it is, if its protocol numbers them; else ""."""
         return f"{self._options.actuator} {self._index}" if self._protocol == "ser" else ""
 
     @property
     def parameters(self) -> set[str]:
-        """The published ones of which it makes something."""
+        """The published parameters that it uses."""
         if self._protocol == "line":
             return self._line.parameters
         return {"color", "rgb"} if self.part.startswith("light") else set()
@@ -60,7 +60,7 @@ class Code:
         return int(self._options.actuator != "light") if given is None else given
 
     def of(self, effect: Effect | None) -> bytes:
-        """What says `effect`, or off."""
+        """The bytes for `effect`, or for off."""
         if self._protocol == "playsem-fan":
             return playsem("set_speed", speed=effect.level(100)) if effect else playsem("off")
         if self._protocol == "ser":
@@ -68,7 +68,7 @@ class Code:
         return encoded(self._line.fill(values(effect, self._device, self._options.scale))) if effect else self._off
 
     def _frame(self, effect: Effect | None) -> bytes:
-        """`F` or `V`, index, level; `L`, first LED, how many, red, green, blue; then the end.
+        """`F` or `V`, index, level; `L`, first LED, number of LEDs, red, green, blue; then the end byte.
 
         (device-drivers/arduino_mpegv_devices of SER.) A level of 46 would end the frame early, there and in SER itself;
         47 is sent in its place.
@@ -81,7 +81,7 @@ class Code:
 
 
 def reply(protocol: Protocol, expect: str | None) -> bytes:
-    """What the device's reply has to contain: `expect`, or as the protocol says; b"" = none is awaited."""
+    """What the device's reply has to contain: `expect`, or the protocol's default; b"" = no reply is awaited."""
     return encoded(unescaped(EXPECT.get(protocol, "") if expect is None else expect))
 
 

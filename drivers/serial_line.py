@@ -1,4 +1,4 @@
-"""A device on a serial cable: Arduino, ESP, anything that reads lines; the sketches of PlaySEM and SER, too."""
+"""Devices on a serial line: Arduino, ESP, anything that reads lines, also with the sketches of PlaySEM and SER."""
 
 from drivers.serial_code import BAUD, Code, CodeOptions, Protocol, reply
 from drivers.serial_port import BOOT_MS, TIMEOUT_MS, Baud, BootMs, Port, TimeoutMs
@@ -9,10 +9,10 @@ from effectd.driver import Driver, Effect
 class SerialOptions(CodeOptions, kw_only=True):
     port: str
     protocol: Protocol = "line"
-    baud: Baud | None = None  # None: as the protocol says
+    baud: Baud | None = None  # None: the protocol's default
     boot_ms: BootMs = BOOT_MS
     timeout_ms: TimeoutMs = TIMEOUT_MS
-    expect: str | None = None  # what a reply must contain; None: as the protocol says, "" = no reply is awaited
+    expect: str | None = None  # what a reply must contain; None: the protocol's default, "" = no reply is awaited
     shared: bool = False  # true: other devices of this home may write to the same port; `buses:` does it better
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A serial port: found by name or by USB id, opened, written to, and its replies awaited."""
+"""A serial port: finds it by name or USB id, opens it, writes, and awaits replies."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from serial.tools import list_ports
 from effectd.base.errors import DeviceFailed
 
 Baud = Annotated[int, Meta(ge=50)]
-BootMs = Annotated[int, Meta(ge=0, le=20_000)]  # opening resets an Arduino; its bootloader takes its time
+BootMs = Annotated[int, Meta(ge=0, le=20_000)]  # opening the port resets an Arduino, whose bootloader takes a while
 TimeoutMs = Annotated[int, Meta(ge=1, le=60_000)]
 BOOT_MS, TIMEOUT_MS = 2000, 1000
 
@@ -33,7 +33,7 @@ class Port:
 
     @property
     def claim(self) -> str:
-        """What no other may open; a name is followed to the device itself."""
+        """The port that no other device may open; links are followed to the real device file."""
         return f"port {os.path.realpath(self._name) if '/' in self._name else self._name}"
 
     def open(self) -> None:
@@ -49,11 +49,11 @@ class Port:
 
     @property
     def in_waiting(self) -> int:
-        """How many bytes it has said that nobody has read; a port that has gone raises."""
+        """How many received bytes are unread; a port that is gone raises."""
         return self._serial.in_waiting if self._serial is not None else 0
 
     def check(self) -> None:
-        """Whatever it said unasked is read away, so that it cannot pile up; a port that has gone raises."""
+        """Discard unsolicited input, so that it cannot pile up; a port that is gone raises."""
         if (unread := self.in_waiting) and not self._shared and self._serial is not None:
             self._serial.read(unread)
 
@@ -87,7 +87,7 @@ def usb_id(port: str) -> tuple[int, int]:
 
 
 def find(port: str) -> str:
-    """The name of the port; looked for again at each opening, for a cable that comes back may have another name."""
+    """The name of the port; searched again at each opening, because a replugged cable may get another name."""
     if port != "auto" and not port.startswith("usb:"):
         return port
     there = [found for found in list_ports.comports() if found.vid is not None]

@@ -1,4 +1,4 @@
-"""A driver of one device, seen as a bus with that one device: the host knows only buses."""
+"""Adapts a driver of one device to the Bus interface: the host knows only buses."""
 
 import math
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from effectd.driver import Bus, Driver, Effect
 
 
 class Solo(Bus):
-    refresh_hz = math.inf  # the device's `max_rate_hz` is the only bound
+    refresh_hz = math.inf  # the device's `max_rate_hz` is the only limit
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver.device, driver.options, driver.broker, {driver.device: driver.options})

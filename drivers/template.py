@@ -6,7 +6,7 @@ $r $g $b    the colour, 0-255 each, scaled by intensity  $hex          the same 
 $duration_ms, $duration_s   how long, 0 = until stopped  $effect_type, $device, $id
 $param_NAME the published parameter NAME, "" where it is absent
 
-What was published can never break out of the text that the author wrote around the hole.
+A published value can never break out of the text that the author wrote around the hole.
 """
 
 import html
@@ -22,14 +22,14 @@ from effectd.driver import Effect
 NAMES = frozenset(
     ["level", "intensity", "r", "g", "b", "hex", "duration_ms", "duration_s", "effect_type", "device", "id"]
 )
-CONSTANT = frozenset({"device"})  # what is known without an effect
+CONSTANT = frozenset({"device"})  # holes that need no effect
 
 Scale = tuple[float, float]
 Quote = Callable[[Any], str]
 
 
 def plain(value: Any) -> str:
-    """On one line, and nothing that a terminal or a line protocol would obey."""
+    """On one line, without control characters that a terminal or a line protocol would act on."""
     text = value if isinstance(value, str) else json.dumps(_number(value))
     return "".join(c for c in text if c.isprintable())
 
@@ -55,7 +55,7 @@ def _json(value: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    """60.0 is 60, as devices like it."""
+    """60.0 becomes 60, as devices expect."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
 
 
@@ -83,7 +83,7 @@ class Template:
 
     @property
     def parameters(self) -> set[str]:
-        """The published parameters that it makes something of."""
+        """The published parameters that it uses."""
         names = {name for _literal, name, _quote in self._parts}
         own = {name.removeprefix("param_") for name in names if name.startswith("param_")}
         return own | ({"color", "rgb"} if names & {"r", "g", "b", "hex"} else set())
@@ -96,7 +96,7 @@ class Template:
 
 
 def _parts(text: str, quote: Quote | None) -> Iterator[tuple[str, str, Quote | None]]:
-    """Each literal with the hole behind it, and how that hole is quoted."""
+    """Each literal with the hole after it, and how that hole is quoted."""
     first = text.lstrip()[:1]
     as_json = quote is None and first in ("{", "[")
     other = quote or (in_xml if first == "<" else plain)
@@ -115,7 +115,7 @@ def _parts(text: str, quote: Quote | None) -> Iterator[tuple[str, str, Quote | N
 
 
 def unescaped(text: str) -> str:
-    r"""The text with its \n, \r, \t, \0, \\ and \xNN taken for what they mean; `encoded` makes the bytes."""
+    r"""The text with its \n, \r, \t, \0, \\ and \xNN replaced; `encoded` makes the bytes."""
 
     def meant(found: re.Match[str]) -> str:
         word = found[1]
@@ -138,7 +138,7 @@ def encoded(text: str) -> bytes:
 
 
 def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
-    """What an effect fills in."""
+    """The values that an effect fills in."""
     red, green, blue = effect.dimmed()
     return {
         "level": level(float(effect.intensity), scale),
@@ -159,7 +159,7 @@ def values(effect: Effect, device: str, scale: Scale) -> dict[str, Any]:
 def level(intensity: float, scale: Scale) -> float:
     """The device's own number on `scale`, its numbers for 0 and 100 %; whole ones give whole levels.
 
-    Above off it is at least the smallest step away from the number for 0 %: a lamp that is on is not at 0.
+    Above off it is at least one step away from the number for 0 %: a lamp that is on is not at 0.
     """
     low, high = scale
     whole = float(low).is_integer() and float(high).is_integer()

@@ -1,6 +1,6 @@
-"""`python -m drivers.vectors FILE...`: play vector files: these effects must bring exactly these bytes or calls.
+"""`python -m drivers.vectors FILE...`: run vector files, which say which bytes or calls each effect must produce.
 
-A file is named after its kind, `KIND.yaml`, and is a list of cases; no device and no code of a test's own is needed:
+A file is named after its kind, `KIND.yaml`, and is a list of cases; it needs no device and no test code:
 
     - name: half of its speed, then off
       options: {port: /dev/ttyACM0, line: 'WIND $level\\n'}
@@ -26,7 +26,7 @@ from effectd.config.yamlfile import YamlFile
 from effectd.driver import Bus, Driver
 from effectd.messages.effect import Effect
 
-DEVICE = "device"  # what a template's $device is
+DEVICE = "device"  # the value of a template's $device
 _BROKER = Address(host="127.0.0.1")
 EX_USAGE = 2
 
@@ -55,15 +55,15 @@ def cases(file: Path) -> list[Case]:
 
 
 def play(kind: str, case: Case) -> list[str]:
-    """What the driver of `kind` lets out for the steps of `case`, as `out` would write it."""
+    """What the driver of `kind` writes for the steps of `case`, in the notation of `out`."""
     out = list[str]()
     driver = _bus(kind, case) if case.devices else _driver(kind, case)
     if not driver.uses_out:
-        raise TypeError(f"{type(driver).__name__}: uses_out is not True; its device would have to be there")
+        raise TypeError(f"{type(driver).__name__}: uses_out is not True, so it cannot run without its device")
     driver.instead = lambda what: out.append(what.decode("latin-1") if isinstance(what, bytes) else what)
     levels: dict[str, Effect | None] = dict.fromkeys(case.devices or (DEVICE,))
     for raw in case.steps:
-        if raw in ("off", False):  # YAML takes a bare off for false
+        if raw in ("off", False):  # YAML reads a bare off as false
             levels = dict.fromkeys(levels)
         else:
             fields = msgspec.structs.asdict(msgspec.convert(raw, Step))
@@ -93,14 +93,14 @@ def _bus(kind: str, case: Case) -> Bus:
 
 
 def wrong(file: Path) -> Iterator[str]:
-    """One line for each case of `file` that comes out otherwise, or for what keeps it from being played."""
+    """One line for each case of `file` with another result, or that cannot be run."""
     case = None
     try:
         for case in cases(file):
             if (out := play(file.stem, case)) != case.out:
                 yield f"{file}: {case.name}: out is {out}, not {case.out}"
     except (ConfigError, ImportError, LookupError, TypeError, ValueError, msgspec.ValidationError) as error:
-        yield f"{file}: {case.name if case else 'not played'}: {error}"
+        yield f"{file}: {case.name if case else 'not run'}: {error}"
 
 
 def main(files: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Devices without hardware: they do every effect type, and say in one clear line what real ones would do."""
+"""Devices without hardware: they do every effect type, and log in one clear line what a real device would do."""
 
 import time
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from msgspec import Meta
 from effectd.config.address import Address
 from effectd.driver import Bus, Driver, Effect, Options
 
-# those that the contract names: a word that no real device would know is to show here already
+# those that the contract names, so that a misspelt parameter shows already without hardware
 UNDERSTOOD = ("color", "rgb", "scent", "direction", "temperature", "pattern")
 
 
 class VirtualOptions(Options):
-    apply_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0  # how long the pretended actuator takes to move
+    apply_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0  # how long the simulated actuator takes to move
 
 
 class Virtual(Driver):

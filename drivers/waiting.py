@@ -1,15 +1,15 @@
-"""The one effect that waits for its device, and the one timer that ends its waiting."""
+"""Holds the one effect that waits for its device, and the timer that expires it."""
 
 from collections.abc import Callable
 
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.messages.effect import Effect
 
-_LOOK_AGAIN_S = 61.0  # ttl_ms ends at 60000; one without a deadline, or with one by the wall clock, is looked at again
+_LOOK_AGAIN_S = 61.0  # ttl_ms is at most 60000; effects without a deadline, or with a wall-clock one, are checked again
 
 
 class Waiting:
-    """`left` says how many seconds an effect may still wait; `expired` is called with one that may no longer."""
+    """`left` returns how many seconds an effect may still wait; `expired` is called with one that may not."""
 
     def __init__(self, loop: AnyLoop, left: Callable[[Effect], float], expired: Callable[[Effect], None]) -> None:
         self._loop, self._left, self._expired = loop, left, expired
@@ -21,7 +21,7 @@ class Waiting:
         self.effect = effect
 
     def take(self) -> Effect | None:
-        """Return what waits; afterwards nothing does."""
+        """Remove and return the waiting effect."""
         effect, self.effect = self.effect, None
         if self._timer is not None:
             self._timer.cancel()
@@ -29,7 +29,7 @@ class Waiting:
         return effect
 
     def due(self) -> Effect | None:
-        """What waits; if its deadline is past, it expires here and there is none."""
+        """The waiting effect; if its deadline has passed, it expires here and there is none."""
         if self.effect is not None and self._left(self.effect) < 0:
             effect = self.effect
             self.take()
@@ -37,7 +37,7 @@ class Waiting:
         return self.effect
 
     def look(self) -> None:
-        """Expire what waits if its time is over; else look again at its deadline."""
+        """Expire the waiting effect if its deadline has passed; otherwise check again then."""
         if (effect := self.due()) is not None and self._timer is None:
             wait = min(self._left(effect), _LOOK_AGAIN_S) + 0.001
             self._timer = self._loop.call_later(wait, self._again)

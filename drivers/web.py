@@ -1,4 +1,4 @@
-"""A device that listens to web requests: Shelly, Tasmota, WLED, plugs and diffusers.
+"""Devices that are controlled by HTTP requests: Shelly, Tasmota, WLED, plugs and diffusers.
 
 An effect is done when the device has answered with an allowed status. Redirections are not followed and no proxy is
 used: the device is in this room.
@@ -35,12 +35,12 @@ class HttpOptions(Options):
     headers: dict[str, str] = field(default_factory=dict)
     scale: Scale = (0, 100)  # the device's numbers for 0 and 100 %
     user: str | None = None  # the password is in the environment variable `password_env`
-    auth: Literal["auto", "basic", "digest"] = "auto"  # auto: Basic, and Digest from the first answer that asks for it
+    auth: Literal["auto", "basic", "digest"] = "auto"  # auto: Basic, and Digest once the device asks for it
     password_env: str | None = None
     token_env: str | None = None  # Bearer; the environment variable that has the token
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     expect: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = ()  # (): any 2xx
-    cafile: str | None = None  # https: the authority that signed the device's certificate; None: the system's
+    cafile: str | None = None  # https: the CA of the device's certificate; None: the system's CAs
 
     def __post_init__(self) -> None:
         if self.off_url is None and self.off_method is None and not self.off_body:
@@ -75,7 +75,7 @@ class Http(Driver):
         return self._url.parameters | self._body.parameters
 
     def open(self) -> None:
-        """Nothing is kept open; the secrets are read here, so that a check of the configuration needs none."""
+        """Nothing is kept open; secrets are read only here, so that a check of the configuration needs none."""
         if self.options.url.startswith("https:"):
             self._tls = ssl.create_default_context(cafile=self.options.cafile)
         if self.options.token_env:
@@ -101,7 +101,7 @@ class Http(Driver):
     def _request(self, method: str, url: str, body: str) -> None:
         to = urlsplit(url)
         answer, said = self._ask(method, to, body)
-        if answer.status == 401 and self._digest and self._digest.heard(answer.headers.get_all("WWW-Authenticate", [])):
+        if answer.status == 401 and self._digest and self._digest.take(answer.headers.get_all("WWW-Authenticate", [])):
             answer, said = self._ask(method, to, body)
         if answer.status not in (self.options.expect or range(200, 300)):
             raise DeviceFailed(f"{to.netloc} answered {answer.status} {answer.reason}: {said[:200]!r}")
@@ -129,12 +129,12 @@ class Http(Driver):
 
 
 def checked(url: str) -> str:
-    """A publisher may fill in what is asked of the device, never which device is asked."""
+    """Refuse holes in the host: a publisher may fill in the request, but never choose the device."""
     to = urlsplit(url)
     if to.scheme not in ("http", "https") or not to.hostname or re.search(r"[^!-~]", url):
-        raise ValueError(f"{url!r}: http://host/... or https://host/..., with %20 for a blank")
+        raise ValueError(f"{url!r}: http://host/... or https://host/..., with %20 for a space")
     if "@" in to.netloc:
-        raise ValueError(f"{url!r}: no password here; there are user and password_env")
+        raise ValueError(f"{url!r}: no password here; use user and password_env")
     Template(to.netloc.replace(f":{to.port}", ""), names=CONSTANT)
     return url
 

@@ -1,4 +1,4 @@
-"""The one thread on which a driver's own calls run, each with a limit: a slow device never holds up the loop."""
+"""The thread on which a driver's calls run, each with a time limit: a slow device never holds up the loop."""
 
 import queue
 import threading
@@ -11,19 +11,19 @@ Done = Callable[[Exception | None, bool], None]
 
 
 class Worker:
-    """One job at a time. `overdue(limit, again)` is called when one outlives its limit, and at twice the limit."""
+    """One job at a time. `overdue(limit, again)` is called when one exceeds its limit, and again at twice the limit."""
 
     def __init__(self, loop: AnyLoop, overdue: Callable[[float, bool], None]) -> None:
         self._loop, self._overdue = loop, overdue
         self._jobs: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], Done]] = queue.SimpleQueue()
         self._timer: Cancellable | None = None
         self.busy = False
-        self.late = False  # the running job has outlived its limit
+        self.late = False  # the running job has exceeded its limit
         # daemon: a call that never returns must not keep the process from ending
         threading.Thread(target=self._work, name="driver", daemon=True).start()
 
     def do(self, done: Done, limit_s: float, job: Callable[..., Any], *args: Any) -> None:
-        """Run `job(*args)`; then, on the loop, `done` with what it raised (or None) and whether it was late."""
+        """Run `job(*args)`; then call, on the loop, `done` with what it raised (or None) and whether it was late."""
         assert not self.busy
         self.busy, self.late = True, False
         self._timer = self._loop.call_later(limit_s, self._too_long, limit_s)

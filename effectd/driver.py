@@ -10,10 +10,10 @@
         def check(self) -> None: ...                 # optional: raise where an idle device has gone
         def close(self) -> None: ...                 # optional
 
-An exception is the whole error protocol: the host tells the publisher, opens the device again, with growing pauses, and
-switches it off first. All are called from one thread, never two at a time. The host clamps, shapes, times, repeats and
-reports; no MQTT, no thread and no timer belongs here. A Bus drives several devices at once: `show` in place of `apply`
-and `off`.
+An exception is the whole error protocol: the host reports it to the publisher, reopens the device, with growing pauses,
+and switches it off first. All are called from one thread, never two at a time. The host clamps, scales, times, repeats
+and reports; no MQTT, no thread and no timer belongs here. A Bus drives several devices at once: `show` in place of
+`apply` and `off`.
 """
 
 import logging
@@ -34,10 +34,10 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Connected:
-    """What a Driver and a Bus have in common: something is opened, looked after and closed."""
+    """The common base of Driver and Bus: something is opened, checked and closed."""
 
     effects: ClassVar[tuple[str, ...]] = ()  # the effect types it can do; () = any
-    uses_out: ClassVar[bool] = False  # True is the author's word that whatever leaves for the device leaves by `out`
+    uses_out: ClassVar[bool] = False  # True: the author asserts that everything sent to the device goes through `out`
     options: Any  # a subclass says which: `options: LampOptions`; Options where it has none
 
     def __init__(self, name: str, options: Options, broker: Address) -> None:
@@ -45,16 +45,16 @@ class _Connected:
         self.broker = broker  # the home's own broker, for a driver that speaks MQTT itself
         self.log = logging.getLogger(name)
         self.instead: Callable[[bytes | str], object] | None = None  # set in a dry run and by a vector file
-        self.back: Callable[[], object] = lambda: None  # call it, from any thread: what failed may work again, now
+        self.back: Callable[[], object] = lambda: None  # call it, from any thread, when a failed device may work again
 
     def open(self) -> None:
-        """Take the device. Default: nothing to take."""
+        """Open the device. Default: nothing to do."""
 
     def check(self) -> None:
-        """Raise where the device has gone; called each second while nothing else is to do, so that it shows at once."""
+        """Raise if the device is gone; called once a second while it is idle, so that a loss is noticed at once."""
 
     def reopen(self) -> None:
-        """Open again after a failure: what it left half open is let go first."""
+        """Open again after a failure: close first what the failure left half open."""
         try:
             self.close()
         except Exception as error:  # noqa: BLE001 - a broken device may well not close; opening it decides
@@ -62,12 +62,12 @@ class _Connected:
         self.open()
 
     def close(self) -> None:
-        """Let the device go. Default: nothing to do."""
+        """Close the device. Default: nothing to do."""
 
     def claims(self) -> dict[str, bool]:
-        """What it takes of this machine, such as {"pin 18": True}; True: for itself alone, so no other may have it.
+        """The resources of this machine that it uses, such as {"pin 18": True}; True: exclusively.
 
-        `effectd check` compares what stands in a home. Called before `open`.
+        `effectd check` compares those of all devices in a home. Called before `open`.
         """
         return {}
 
@@ -79,7 +79,7 @@ class _Connected:
         return {}
 
     def out(self, what: bytes | str, act: Callable[[], object]) -> None:
-        """Do `act`, which brings `what` (the very bytes, or the call in words) to the device; in a dry run only say it.
+        """Do `act`, which sends `what` (the bytes, or the call in words) to the device; in a dry run only log it.
 
         `act` is the only place that may touch what `open` took: a dry run opens nothing.
         """
@@ -105,9 +105,9 @@ class Driver(_Connected):
         raise TypeError(f"{type(self).__name__} has no off")
 
     def understands(self) -> Collection[str] | None:
-        """The published parameters of which it makes something; None: any, or it does not say.
+        """The published parameters that it uses; None: any, or unknown.
 
-        What no device of an effect understands is named in the effect's receipt.
+        Parameters that no device of an effect understands are named in its receipt.
         """
         return None
 
@@ -119,7 +119,7 @@ class Bus(_Connected):
     """
 
     refresh_hz: ClassVar[float] = 40.0  # `show` is called at most so often
-    repeat_s: ClassVar[float] = 0.0  # and, while nothing changes, again after so long; 0 = only when something changes
+    repeat_s: ClassVar[float] = 0.0  # and again after so long without a change; 0 = only at changes
     devices: Any
 
     def __init__(self, bus: str, options: Options, broker: Address, devices: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ class Bus(_Connected):
         self.devices = devices
 
     def show(self, levels: dict[str, Effect | None]) -> None:  # noqa: ARG002
-        """Bring out what each of `devices` is to do from now on, None = off; all are off at the first call."""
+        """Show the present effect of each of `devices`, None = off; all are off at the first call."""
         raise TypeError(f"{type(self).__name__} has no show")
 
     def understands(self, device: str) -> Collection[str] | None:  # noqa: ARG002
@@ -135,5 +135,5 @@ class Bus(_Connected):
         return None
 
     def claims_of(self, device: str) -> dict[str, bool]:  # noqa: ARG002
-        """What one of `devices` takes of this bus, such as {"channel 12": True}; as `claims`."""
+        """The resources of this bus that one of `devices` uses, such as {"channel 12": True}; as `claims`."""
         return {}

@@ -1,1 +1,1 @@
-"""The program `page`: the room in a browser, and HTTP for everything else."""
+"""The program `page`: the room in a browser, and an HTTP API."""

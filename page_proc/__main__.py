@@ -1,4 +1,4 @@
-"""`python -m page_proc [--home DIR]`: serve the page of this home, and HTTP."""
+"""`python -m page_proc [--home DIR]`: serve the page and the HTTP API of this home."""
 
 import sys
 
@@ -12,5 +12,5 @@ def main(this: process.Process) -> None:
 
 
 if __name__ == "__main__":
-    arguments = process.command_line("The room in a browser, and HTTP for everything else.")
+    arguments = process.command_line("The room in a browser, and an HTTP API.")
     sys.exit(process.run("page", main, home=arguments.home, dies_at_once=True))

@@ -1,4 +1,4 @@
-"""What each path of the page does; one method a path."""
+"""The handlers of the HTTP API, one method per path."""
 
 import asyncio
 import getpass
@@ -33,7 +33,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 class Api:
-    """Of one page. Each method raises Refused where the answer is no."""
+    """The handlers of one page. Each raises Refused to refuse a request."""
 
     def __init__(self, page: "Page") -> None:
         self._page = page
@@ -73,7 +73,7 @@ class Api:
         topics, who = self._page.topics, guest.of(request)
         who.need_to_see(topics.system("-"), topics.receipt("-"), topics.state("-"))
         await self._page.programs.refresh()
-        # 90 ms and 4 MB, for those who ask
+        # imported on demand: 90 ms and 4 MB
         await asyncio.to_thread(importlib.import_module, "page_proc.exposition")
         shown = self._page.programs.shown()
         busy = {name: used for name, found in shown.items() if (used := cpu_seconds(found["pid"])) is not None}
@@ -125,7 +125,9 @@ class Api:
             raise Refused(400, "reason is a text, target a list of devices and zones")
         known = set(self._page.config.devices) | {z for d in self._page.config.devices.values() for z in d.zones}
         if unknown := [str(word) for word in target if word not in known]:
-            raise Refused(404, f"target: {unknown[0][:40]!r} is no device and no zone{did_you_mean(unknown[0], known)}")
+            raise Refused(
+                404, f"target: {unknown[0][:40]!r} is neither a device nor a zone{did_you_mean(unknown[0], known)}"
+            )
         asked = {"do": "hold", "name": name, "reason": reason, "target": target or None}
         return await self._hold(name, asked, holds.encode(reason, target))
 
@@ -180,7 +182,7 @@ class Api:
         return await self._page.effects.send(effect_type, payload, effect_id=effect.new_id())
 
     async def openapi(self, _request: Request) -> Response:
-        from page_proc import openapi, paths  # made when it is asked for, which is seldom
+        from page_proc import openapi, paths  # made on demand, which is rare
 
         return replies.json(openapi.document(paths.table(self)))
 
@@ -198,7 +200,7 @@ class Api:
         return guest.of(request).shown(self._page.topics, self._page.config.effects)
 
     def _holder(self, request: Request, fields: dict[str, Any]) -> str:
-        """Whose hold it is: the one that is named, else who asks."""
+        """Whose hold it is: the given name, else the user."""
         name = fields.get("name") or guest.of(request).user or _user()
         if not holds.named(name):
             raise Refused(400, "name: one level of a topic: no / + #, at most 200 bytes")
@@ -224,5 +226,5 @@ def _crowded() -> Refused:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's uid without a name
+    except (KeyError, OSError):  # a uid without a name, as in a container
         return f"uid-{os.getuid()}"

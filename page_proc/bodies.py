@@ -1,4 +1,4 @@
-"""Read the body of a request: within its limit, in time, and only of the type that was asked for."""
+"""Reads the body of a request, with limits on size and time, and only of the expected type."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from page_proc.replies import Refused
 
-SMALL_BYTES = 64 * 1024  # of an effect (section 1 of the contract), and of whatever else is said
+SMALL_BYTES = 64 * 1024  # of an effect (section 1 of the contract), and of everything but documents
 WITHIN_S = 10.0
 JSON = ("application/json",)
 DOCUMENT = (*JSON, "application/xml", "text/xml")
@@ -34,7 +34,7 @@ async def read(
         raise Refused(400, "the body ended too early") from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if (data or kind) and kind not in kinds and not (kind.endswith("+json") and JSON[0] in kinds):
-        raise Refused(415, f"Content-Type: {' or '.join(kinds)} is wanted here, not {kind[:60] or 'none'}")
+        raise Refused(415, f"Content-Type must be {' or '.join(kinds)} here, not {kind[:60] or 'none'}")
     return bytes(data)
 
 
@@ -46,14 +46,14 @@ async def fields(request: Request) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Refused(400, f"the body is no JSON: {error}") from None
+        raise Refused(400, f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Refused(400, "the body is a JSON object, or empty")
     return value
 
 
 def known(value: dict[str, Any], *names: str) -> None:
-    """Raises Refused at a field that means nothing here."""
+    """Raises Refused at an unknown field."""
     for name in value:
         if name not in names:
             raise Refused(400, f"{name[:64]}: unknown field; known are {', '.join(names) or 'none'}")

@@ -1,4 +1,4 @@
-"""One device as the page shows it: what is configured, and what its driver says that it does now; pure."""
+"""One device as the page shows it: its configuration and its current state; pure."""
 
 from collections import OrderedDict
 from typing import Any
@@ -7,7 +7,7 @@ from effectd.config import schema
 from effectd.messages import location
 from effectd.messages.effect import rgb_of
 
-_ASKED = 64  # effects a device that are remembered for their duration: a state may come after the next `set`
+_ASKED = 64  # effects per device that are remembered for their duration: a state may come after the next `set`
 _PRESENT = {b"online": True, b"offline": False}
 
 
@@ -18,7 +18,7 @@ class Device:
         self.name = name
         self.configure(found)
         self._asked: OrderedDict[str, int] = OrderedDict()  # effect id -> duration, ms
-        self._began: tuple[str | None, int] = (None, 0)  # the effect and its start: a state that is said again
+        self._began: tuple[str | None, int] = (None, 0)  # the effect and its start, to recognise a repeated state
         self.now: dict[str, Any] = {}
         self.forget()
 
@@ -33,7 +33,7 @@ class Device:
         }
 
     def forget(self) -> None:
-        """Nothing is known any more: the broker is gone, and may come back empty."""
+        """Forget everything: the broker is gone, and may come back empty."""
         self.now = {"online": None, "latency_ms": self.now.get("latency_ms")} | _off()
 
     def shown(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Device:
         self._asked[effect_id] = duration
         if len(self._asked) > _ASKED:
             self._asked.popitem(last=False)
-        if not self._acks:  # what was asked is all that can be known
+        if not self._acks:  # what was requested is all that can be known
             self._does(fields | {"on": bool(fields.get("intensity")), "effect_id": effect_id, "since": at})
 
     def _does(self, fields: dict[str, Any]) -> None:

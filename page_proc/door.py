@@ -1,4 +1,4 @@
-"""Who may come in, before anything else is looked at: by which name, from which page, how often, as whom."""
+"""Checks each request before anything else: host name, origin, rate and login."""
 
 import asyncio
 from typing import Any
@@ -27,8 +27,8 @@ SECURE = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 LOGIN = "/login"
-OPEN = (LOGIN, "/logout")  # to whoever has not logged in, with what lies in /static/
-NEVER_TOO_OFTEN = ("/api/stop", "/api/hold")  # what keeps people safe
+OPEN = (LOGIN, "/logout")  # without a login, with everything in /static/
+NEVER_TOO_OFTEN = ("/api/stop", "/api/hold")  # paths that keep people safe
 
 
 class Door:
@@ -40,7 +40,7 @@ class Door:
         self._rates = Rates(asyncio.get_running_loop().time)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope["effectd.headers"] = SECURE  # of a stream, which begins its answer itself
+        scope["effectd.headers"] = SECURE  # for a stream, which starts its response itself
 
         async def say(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -55,7 +55,7 @@ class Door:
         await (response or self._app)(scope, receive, say)
 
     async def _look(self, request: HTTPConnection, method: str) -> Response | None:
-        """An answer of the door's own; None: whoever asks may come in, as the scope says. Raises Refused."""
+        """A response of the door's own; None: the request may pass, as the user in the scope. Raises Refused."""
         self._look_at_names(request, method)
         path, client = request.scope["path"], request.client.host if request.client is not None else ""
         if not path.startswith(NEVER_TOO_OFTEN) and not self._rates.take(client):
@@ -66,7 +66,7 @@ class Door:
             return None
         if method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse(LOGIN, 303, {"Cache-Control": "no-store"})
-        # a browser would ask for the password in a window of its own; the page has a better one
+        # a browser would show its own password dialog; the page has a better one
         challenge = f'Session login="{LOGIN}"' if "sec-fetch-site" in request.headers else CHALLENGE
         raise Refused(401, "a user of this home has to log in: by Basic, or at /login", {"WWW-Authenticate": challenge})
 
@@ -75,12 +75,12 @@ class Door:
         host, origin = headers.get("host", ""), headers.get("origin")
         name = hosts.name_of(host)
         if not hosts.may_be_called(name, self._names):
-            why = f"{name[:80]!r} is no name of this machine that config.yaml knows; page.names: [{name[:80]}] adds it"
+            why = f"{name[:80]!r} is not a known name of this machine; to add it: page.names: [{name[:80]}]"
             raise Refused(403, f"Host: {why}")
         if origin is not None and not hosts.is_own_page(origin, host):
-            raise Refused(403, f"Origin: {origin[:80]} is another page than this one")
-        # a browser says so even where it sends no Origin; a link that somebody follows may come from anywhere
+            raise Refused(403, f"Origin: {origin[:80]} is a different site")
+        # browsers send this even without Origin; a link that a user follows may come from anywhere
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and (
             method not in ("GET", "HEAD") or headers.get("sec-fetch-mode") != "navigate"
         ):
-            raise Refused(403, "Sec-Fetch-Site: another site's page may not ask this")
+            raise Refused(403, "Sec-Fetch-Site: requests from another site's page are not allowed")

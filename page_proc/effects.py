@@ -13,11 +13,11 @@ from page_proc.orders import Orders, TooMany
 from page_proc.replies import Refused
 
 WITHIN_S = 5.0
-_OF_ONE_TIME = ("id", "idempotency_key", "message_id", "expires_at")  # what has no meaning when it is sent again
+_OF_ONE_TIME = ("id", "idempotency_key", "message_id", "expires_at")  # meaningless when it is sent again
 
 
 class Effects:
-    """`send` is for whoever has an effect to send: a request, or a dead letter that is sent again."""
+    """`send` publishes the effect of a request, or of a dead letter that is sent again."""
 
     def __init__(self, orders: Orders, topics: Topics) -> None:
         self._orders, self._topics = orders, topics
@@ -31,7 +31,7 @@ class Effects:
         return await self.send(request.path_params["type"], payload)
 
     async def send(self, effect_type: str, payload: bytes, *, effect_id: str | None = None) -> Response:
-        """`effect_id`: it is sent again, under this id in place of its own. Raises Refused."""
+        """`effect_id`: send it again under this id instead of its own. Raises Refused."""
         try:
             fields = published.fields_of(payload)
             if effect_id is not None:
@@ -39,7 +39,7 @@ class Effects:
             wanted = published.from_fields(fields, effect_type)
         except EffectMalformed as error:
             raise Refused(400, str(error)) from None
-        except EffectRefused as error:  # the dispatcher would say the same; it need not be asked
+        except EffectRefused as error:  # the dispatcher would refuse it in the same way
             found = effect_id or published.best_id(payload)
             refusal = Receipt(id=found, effect_type=effect_type, status="refused", reason=str(error))
             return replies.raw(answers.encode(refusal), 422)
@@ -57,5 +57,5 @@ class Effects:
 
 
 def _code(status: str) -> int:
-    """Of the receipt as it stands when it is answered."""
+    """The HTTP status for the receipt at the time of the answer."""
     return {"done": 200, "refused": 422}.get(status, 409 if status in answers.FINAL else 202)

@@ -1,4 +1,4 @@
-"""`/api/events`: what stands on retained topics at once, then each message, as a line of `effectd watch --json`."""
+"""`/api/events`: first the retained messages, then each new one, as a line of `effectd watch --json`."""
 
 import asyncio
 from collections import OrderedDict
@@ -17,7 +17,7 @@ Sees = Callable[[str], bool]
 
 
 class Events:
-    """`take` each message. Of a state that changes faster than a frame the last one is told."""
+    """`take` each message. Of a state that changes faster than a frame only the last one is sent."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
@@ -25,7 +25,7 @@ class Events:
         self._kept: dict[str, bytes] = {}
         self._kept_bytes = 0
         self._streams: dict[Stream, Sees | None] = {}
-        self._next: OrderedDict[object, tuple[str, bytes]] = OrderedDict()  # of this frame
+        self._next: OrderedDict[object, tuple[str, bytes]] = OrderedDict()  # messages of this frame
         self._timer: Cancellable | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""Figures -> Prometheus' text format, by prometheus_client and a registry of its own."""
+"""Converts samples to Prometheus' text format, with prometheus_client and its own registry."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,7 +24,7 @@ class _Samples(Collector):
         self._samples = samples
 
     def collect(self) -> Iterator[Family]:
-        families = {name: _KINDS[kind](name, told, labels=labels) for name, (kind, labels, told) in FIGURES.items()}
+        families = {name: _KINDS[kind](name, text, labels=labels) for name, (kind, labels, text) in FIGURES.items()}
         for name, labels, value in self._samples:
             family = families[name]
             if isinstance(family, HistogramMetricFamily):

@@ -1,10 +1,10 @@
-"""Every figure of `GET /metrics`: its name, kind and labels, and what it means. docs/metrics.md has the same rows."""
+"""The metrics of `GET /metrics`: name, kind, labels and meaning of each. docs/metrics.md has the same rows."""
 
 from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """`kind`: counter, gauge or histogram; what `help` says is a whole phrase."""
+    """`kind`: counter, gauge or histogram; `help` is a whole phrase."""
 
     kind: str
     labels: tuple[str, ...]

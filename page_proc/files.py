@@ -1,4 +1,4 @@
-"""The page's own files: read once, served from memory, with a tag by which a browser sees that it has them."""
+"""Serves the page's static files from memory, with an ETag so that browsers can cache them."""
 
 import hashlib
 import mimetypes
@@ -15,7 +15,7 @@ _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json",
 
 
 class Files:
-    """`answer` by name: `index.html`. Only what lies in the folder at the start is served, and nothing else can be."""
+    """`answer` by name: `index.html`. Only files that are in the folder at the start are served."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._files: dict[str, tuple[bytes, str, str]] = {}

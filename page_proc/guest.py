@@ -1,4 +1,4 @@
-"""Who asks, and what that one may: the rights that a user has by MQTT hold here as well."""
+"""The user of a request and their rights, which are the same as by MQTT."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from page_proc.replies import Refused
 
 
 class Guest:
-    """`user` None: no users are configured, and `grant` None is everything. `operate`: restart, logs, dead letters."""
+    """`user` None: no users are configured; `grant` None: everything. `operate`: restart, logs, dead letters."""
 
     def __init__(self, user: str | None, grant: Grant | None, *, operate: bool) -> None:
         self.user, self._grant, self.operate = user, grant, operate
@@ -27,7 +27,7 @@ class Guest:
         return self._grant is None or self._grant.may(PUBLISH, topic)
 
     def need(self, topic: str) -> None:
-        """Raises Refused where this one may not publish there by MQTT either."""
+        """Raises Refused if the user may not publish there by MQTT either."""
         if not self.may(topic):
             raise Refused(
                 403, f"{self.user} may not publish {topic}: broker.users.{self.user}.publish says what is allowed"
@@ -37,7 +37,7 @@ class Guest:
         for topic in topics:
             if not self.sees(topic):
                 raise Refused(
-                    403, f"{self.user} may not hear {topic}: broker.users.{self.user}.subscribe says what is allowed"
+                    403, f"{self.user} may not read {topic}: broker.users.{self.user}.subscribe says what is allowed"
                 )
 
     def need_to_operate(self) -> None:
@@ -46,7 +46,7 @@ class Guest:
             raise Refused(403, f"restarts, logs and dead letters: {who}")
 
     def shown(self, topics: Topics, effect_types: Iterable[str]) -> dict[str, Any]:
-        """For the page, which shows only what this one may do."""
+        """For the page, which shows only what the user may do."""
         types = [name for name in effect_types if self.may(topics.effect(name))]
         everything = self._grant is None or self.may(topics.effect("-"))
         return {

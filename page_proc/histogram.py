@@ -1,10 +1,10 @@
-"""How long things took, counted in buckets, as Prometheus' histograms are; pure."""
+"""A histogram of durations with Prometheus' buckets; pure."""
 
 from bisect import bisect_left
 
 
 class Histogram:
-    """`bounds`: the upper end of each bucket (seconds), rising; what is above them all is counted as well."""
+    """`bounds`: the upper bound of each bucket (seconds), rising; larger values are counted as well."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -17,7 +17,7 @@ class Histogram:
         self.total += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Each upper end in Prometheus' words, and how many were at most so long."""
+        """Each upper bound as Prometheus writes it, and how many values were at most that."""
         found, so_far = list[tuple[str, float]](), 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
             so_far += count

@@ -1,7 +1,7 @@
-"""By which names the page may be called, and which pages may call it: against DNS rebinding and other sites; pure.
+"""Checks Host and Origin headers, against DNS rebinding and requests from other sites; pure.
 
-A name that somebody's DNS points at this machine is no name of this machine; a browser that was led here by it would
-take the page for a part of that somebody's site.
+A foreign DNS name that points at this machine is not a name of this machine: a browser led here by it would take the
+page for a part of the foreign site.
 """
 
 import ipaddress
@@ -40,6 +40,6 @@ def is_own_page(origin: str, host: str) -> bool:
     except ValueError:
         return False
     if parts.scheme not in ("http", "https"):
-        return False  # `null`: a page without an origin
+        return False  # `null`: a page without origin
     default = {"http": ":80", "https": ":443"}[parts.scheme]
     return parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default)

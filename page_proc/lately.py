@@ -1,4 +1,4 @@
-"""What happened lately: effects with their receipts, how fast they were, and what was not executed; pure, bounded."""
+"""Recent history: effects with receipts, their latencies, and dead letters; pure, bounded."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from effectd.messages import answers
 from effectd.messages.topics import Topics
 
 KEPT = 100
-MEASURED = 1000  # of the last so many effects that were done the latency is told
+MEASURED = 1000  # latencies are computed over so many of the last done effects
 
 
 class Effects:
@@ -20,7 +20,7 @@ class Effects:
         self._latencies: deque[float] = deque(maxlen=MEASURED)
 
     def receipt(self, fields: dict[str, Any]) -> dict[str, Any] | None:
-        """What is new of it; None: it was said before, or is none."""
+        """What is new in it; None: nothing, or not a receipt."""
         effect_id, status = fields.get("id"), fields.get("status")
         if not isinstance(effect_id, str) or not isinstance(status, str):
             return None
@@ -49,7 +49,7 @@ class Effects:
 
 
 class DeadLetters:
-    """The last ones, each under a number `n` that rises; their bytes are kept, as far as the letter has them."""
+    """The last dead letters, each with a rising number `n`; the effect's bytes are kept if the letter has them."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
@@ -73,7 +73,7 @@ class DeadLetters:
         return [kept["shown"] for kept in reversed(self._by_n.values())]
 
     def effect(self, n: int) -> tuple[str, bytes] | None:
-        """Effect type and payload of the letter `n`; None: there is none, or it cannot be sent again."""
+        """Effect type and payload of the letter `n`; None: it does not exist, or cannot be sent again."""
         kept = self._by_n.get(n)
         payload = self._payload(kept) if kept is not None else None
         if kept is None or payload is None:

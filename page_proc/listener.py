@@ -1,4 +1,4 @@
-"""The page's port: bound when it can be had, tried for again while it cannot; why not is told."""
+"""Listens on the page's port, retries while it is taken, and reports why it cannot be bound."""
 
 import asyncio
 import errno
@@ -17,7 +17,7 @@ from effectd.program.addresses import addresses
 from page_proc.visitor import Visitor
 
 RETRY_S = 0.5  # a port that becomes free sends no notice
-HOLDER_S = 5.0  # the answer to who holds it is good for that long: it costs a look at every process
+HOLDER_S = 5.0  # how long the answer to "who holds the port" is reused: finding out scans every process
 BACKLOG = 128
 KEEP_ALIVE_S = 30
 
@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """`told` gets why nothing is listened on, and whether that may pass by itself; "" when it is listened on."""
+    """`report` gets why it does not listen, and whether that may pass by itself; "" when it listens."""
 
     def __init__(
-        self, app: Any, page: Page, context: ssl.SSLContext | None, told: Callable[[str, bool], object]
+        self, app: Any, page: Page, context: ssl.SSLContext | None, report: Callable[[str, bool], object]
     ) -> None:
-        self._page, self._context, self._told = page, context, told
+        self._page, self._context, self._report = page, context, report
         self._loop = asyncio.get_running_loop()
         self._config = Config(
             app, lifespan="off", log_config=None, access_log=False, ws="none", timeout_keep_alive=KEEP_ALIVE_S
         )
         self._config.load()
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what clients send wrongly is answered, and no line
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # clients' errors are answered, not logged
         self._state = ServerState()
         self._server: asyncio.Server | None = None
         self._holder = (-HOLDER_S, "")
@@ -49,7 +49,7 @@ class Listener:
         return len(self._state.connections)
 
     async def close(self) -> None:
-        """Let go of the port and of everybody; what is being answered is answered within a moment."""
+        """Close the port and all connections; requests in progress get a moment to finish."""
         self._task.cancel()
         if self._dating is not None:
             self._dating.cancel()
@@ -78,11 +78,11 @@ class Listener:
                     reuse_address=True,
                 )
             except OSError as error:
-                self._told(*await self._why(error))
+                self._report(*await self._why(error))
             else:
                 scheme = "https" if self._context is not None else "http"
                 log.info("the page is at %s://%s:%d", scheme, page.host, page.port)
-                self._told("", True)
+                self._report("", True)
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -95,7 +95,7 @@ class Listener:
         return f"cannot listen on {page.host}:{page.port}: {error.strerror or error}", False
 
     async def _holds(self) -> str:
-        """Who holds the port, as it was at most HOLDER_S ago."""
+        """Who holds the port, as of at most HOLDER_S ago."""
         asked, holder = self._holder
         if self._loop.time() - asked >= HOLDER_S:
             from effectd.program.port import who_holds  # psutil
@@ -105,6 +105,6 @@ class Listener:
         return holder
 
     def _date(self) -> None:
-        """The Date header; uvicorn's own server keeps it so, too."""
+        """Keep the Date header up to date, as uvicorn's own server does."""
         self._dating = self._loop.call_later(1.0, self._date)
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]

@@ -1,4 +1,4 @@
-"""`/api/live`: the whole picture to each page at once, then its changes, a frame at a time."""
+"""`/api/live`: sends each page the whole picture at once, then its changes, a frame at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from page_proc.programs import Programs
 from page_proc.stream import Stream, event
 
 FRAMES_HZ = 25
-BEAT_S = 1.0  # a browser sees no comments: without a word it could not tell a page that hangs from a quiet room
+BEAT_S = 1.0  # scripts get no SSE comments: without these events a hung page would look like a quiet room
 STREAMS = 50
 _BEGIN = b"retry: 1000\n\n"
 
-Sees = Callable[[str], bool]  # whether one may hear a topic
+Sees = Callable[[str], bool]  # whether a visitor may see a topic
 
 
 class View:
-    """What one visitor may see of the picture: `sees` a topic, or all of them (None)."""
+    """The part of the picture that one visitor may see: `sees` checks a topic, None = all of them."""
 
     def __init__(
         self, picture: Picture, programs: Programs, topics: Topics, sees: Sees | None, me: Callable[[], dict[str, Any]]
@@ -71,7 +71,7 @@ class View:
         return {"holds": [one for one in self._picture.holds if self._may(self._topics.hold(one.name))]}
 
     def frame(self, changes: Changes) -> bytes:
-        """The events of one frame; b"" where nothing of it is seen."""
+        """The events of one frame; b"" if there is nothing to see in it."""
         picture, topics = self._picture, self._topics
         said: dict[str, dict[str, Any]] = {}
         if changes.all:
@@ -110,7 +110,7 @@ class View:
 
 
 class Live:
-    """All pages that look; nothing is encoded for nobody, and once for all who see the same."""
+    """All connected pages; a frame is encoded only if there is one, and once for all that see the same."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -135,7 +135,7 @@ class Live:
         return stream
 
     def changed(self) -> None:
-        """Something has: it is told with the next frame."""
+        """Something has changed: send it with the next frame."""
         if self._timer is None:
             self._timer = self._loop.call_later(max(0.0, self._last + 1 / FRAMES_HZ - self._loop.time()), self._frame)
 

@@ -1,4 +1,4 @@
-"""Counts what is heard on the broker, and tells it in Prometheus' text format. Every set of labels is bounded.
+"""Counts messages on the broker and exposes metrics in Prometheus' text format. Every set of labels is bounded.
 
 Its memory does not grow with strangers' messages: effect types that are not configured are `other`, devices and
 programs are those of the configuration, and of receipts and acks only so many are remembered.
@@ -25,7 +25,7 @@ LETTERS = ("malformed", "refused", "expired", "failed", "undeliverable", "overlo
 SHOWS = ("empty", "loaded", "playing", "paused", "ended", "refused")
 STAGES = ("deliver", "drive", "answer")
 OTHER = "other"
-REMEMBERED = 20_000  # receipts that would be known again, and effects whose receipt is yet to come
+REMEMBERED = 20_000  # receipts remembered to recognise repetitions, and effects that await their receipt
 _SYS = "$SYS/broker/"
 _LIMITS = frozenset({*BrokerLimits.__struct_fields__, "rights"})
 
@@ -55,14 +55,14 @@ class _Letter(msgspec.Struct):
 
 
 class Metrics:
-    """`hear` takes every message that comes, `text` answers `GET /metrics`; nothing in between costs anything."""
+    """`hear` takes every message, `text` answers `GET /metrics`; nothing is computed in between."""
 
     def __init__(self, config: Config) -> None:
         self._topics: Topics = config.topics
         self._counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._latency: dict[str, Histogram] = {}
         self._stages = {stage: Histogram(LATENCIES) for stage in STAGES}
-        self._said: set[int] = set()  # receipts that were counted: they may be repeated
+        self._said: set[int] = set()  # receipts that were counted, because they may be repeated
         self._said_in_order: deque[int] = deque()
         self._acks: OrderedDict[str, list[tuple[str, Ack]]] = OrderedDict()
         self._online: dict[str, bool] = {}
@@ -73,7 +73,7 @@ class Metrics:
         self.configure(config)
 
     def configure(self, config: Config) -> None:
-        """These effect types and devices, and no others. What was counted stays."""
+        """Use these effect types and devices, and no others. What was counted stays."""
         self._types = frozenset(config.effects)
         self._devices, self._acking = (
             frozenset(config.devices),
@@ -84,7 +84,7 @@ class Metrics:
                 del known[name]
 
     def lost(self) -> None:
-        """The connection is gone: what was open may end unheard, and what stood there may stand no more."""
+        """The connection is gone: open effects may end unnoticed, and retained messages may disappear."""
         self._acks.clear()
         self._online.clear()
         self._states.clear()
@@ -93,7 +93,7 @@ class Metrics:
         self._holds = ()
 
     def hear(self, topic: str, payload: bytes) -> None:
-        """One message; what is not as it should be counts nothing."""
+        """One message; malformed ones are not counted."""
         if topic.startswith(_SYS):
             self._hear_broker(topic.removeprefix(_SYS), payload)
             return
@@ -115,9 +115,9 @@ class Metrics:
                     if payload:
                         self._shows[name] = msgspec.json.decode(payload, type=_Show).status
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # only our own programs may publish there; on another broker it may be anybody's
+            pass  # only our own programs may publish there, but on another broker anyone may
 
-    # --- what is heard -------------------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------------------------
 
     def _count(self, name: str, *labels: str, by: int = 1) -> None:
         self._counts[name, labels] += by
@@ -145,7 +145,7 @@ class Metrics:
         for device, ack in acks:
             if ack.status == "done" and ack.received_at:
                 self._stages["drive"].observe(_seconds(ack.received_at, ack.done_at))
-                if device in self._acking:  # on this machine, so by the same clock
+                if device in self._acking:  # on this machine, so it has the same clock
                     self._stages["deliver"].observe(_seconds(accepted_at, ack.received_at))
                     self._stages["answer"].observe(_seconds(ack.done_at, receipt.at))
 
@@ -184,8 +184,7 @@ class Metrics:
         self._count("effectd_dead_letters_total", reason)
         if reason == "overload":
             detail = msgspec.json.decode(payload, type=_Letter).detail
-            _, _, told = detail.rpartition("(")
-            number = told.partition(" refused")[0]
+            number = detail.rpartition("(")[2].partition(" refused")[0]
             self._count("effectd_overload_refused_total", by=int(number) if number.isdecimal() else 1)
 
     def _hear_broker(self, name: str, payload: bytes) -> None:
@@ -195,7 +194,7 @@ class Metrics:
             except ValueError:
                 self._broker.pop(name, None)
 
-    # --- what is told --------------------------------------------------------------------------------------------
+    # --- exposition ----------------------------------------------------------------------------------------------
 
     def text(
         self,
@@ -205,8 +204,8 @@ class Metrics:
         *,
         connected: bool,
     ) -> bytes:
-        """The exposition. `shown`: each program, as the page shows it; `busy`: seconds that it was on a CPU."""
-        from page_proc.exposition import exposed  # prometheus_client, which few ask for
+        """The exposition. `shown`: each program, as the page shows it; `busy`: its CPU seconds."""
+        from page_proc.exposition import exposed  # prometheus_client, imported on demand
 
         waiting: list[Sample] = [("effectd_queue_length", (name,), length) for name, length in queues.items()]
         programs = [*waiting, *_of_programs(shown, busy)]
@@ -214,7 +213,7 @@ class Metrics:
 
     def _own(self) -> Iterator[Sample]:
         yield "effectd_build_info", (__version__,), 1
-        # what has not happened yet is 0: a rate knows the first time from a beginning
+        # counters start at 0, so that rate() sees the first event
         counts = Counter(dict.fromkeys(_beginnings(self._types), 0))
         counts.update(self._counts)
         for (name, labels), count in counts.items():
@@ -274,7 +273,7 @@ def _of_programs(shown: dict[str, dict[str, Any]], busy: dict[str, float]) -> It
 
 
 def _seconds(begin_ms: float, end_ms: float) -> float:
-    """A clock that was set meanwhile is no time below zero."""
+    """Never negative, even if a clock was set meanwhile."""
     return max(0.0, (end_ms - begin_ms) / 1000)
 
 

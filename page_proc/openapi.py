@@ -12,18 +12,18 @@ from effectd.supervision.health import Row
 from page_proc.paths import Path
 
 SAID = {
-    202: "Accepted, and not ended within 5 s: the receipt so far.",
+    202: "Accepted, but not finished within 5 s: the receipt so far.",
     400: "Malformed: the reason says what.",
     401: "No login, or a wrong one.",
     403: "Another site's page, a name that is not this machine's, or a right that the user does not have.",
-    404: "There is no such thing.",
-    409: "It has ended otherwise, or there is nothing to do: the receipt, or the reason.",
+    404: "Not found.",
+    409: "It ended in another way, or there is nothing to do: the receipt, or the reason.",
     413: "The body is too large.",
-    415: "A body of another type.",
+    415: "Unsupported type of body.",
     422: "Refused: the receipt, or the reason.",
     429: "Too many requests, logins or streams: Retry-After says when to come back.",
     503: "No broker, no dispatcher, no supervisord, or not all are ready.",
-    504: "Not all are confirmed off; which, `devices` says.",
+    504: "Not all are confirmed off: see `devices`.",
 }
 EVERYWHERE = (401, 403, 429)
 RECEIPTS = (202, 409, 422)  # of an effect
@@ -96,7 +96,7 @@ def _schemas() -> dict[str, Schema]:
     template = "#/components/schemas/{name}"
     structs = (answers.Receipt, published._Published, Row)
     _, made = msgspec.json.schema_components(structs, ref_template=template)
-    for schema in made.values():  # a docstring, whose indents depend on the version of Python
+    for schema in made.values():  # a docstring, whose indentation depends on the version of Python
         schema["description"] = re.sub(r"\s+", " ", schema["description"])
     effect = made.pop("_Published")
     receipt = made["Receipt"]

@@ -1,4 +1,4 @@
-"""What only an operator may: restart a program, read its log. supervisord is asked on threads: it may take its time."""
+"""What only an operator may do: restart a program, read its log. supervisord is called on threads: it may be slow."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from page_proc.replies import Refused
 
 LOG_BYTES = 256 << 10
 LINES, MOST_LINES = 200, 5000
-END_S = 0.3  # from the answer that the page restarts to its end
+END_S = 0.3  # from the answer to the page's own restart to its end
 
 log = logging.getLogger(__name__)
 

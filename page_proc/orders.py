@@ -1,4 +1,4 @@
-"""What is asked of the room by MQTT, and its answers: effects and their receipts, or why there is none."""
+"""Publishes effects by MQTT and awaits their receipts, or the reason why there is none."""
 
 import asyncio
 import contextlib
@@ -13,12 +13,12 @@ from effectd.messages.topics import Topics
 from effectd.program.link import Link
 
 AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
-BROKER_S = 1.0  # a broker that is only just restarting is waited for
-WAITING = 2000  # effects that wait for their ends
+BROKER_S = 1.0  # how long to wait for a broker that is restarting
+WAITING = 2000  # effects that await their final receipts
 
 
 class TooMany(Exception):
-    """So many effects wait for their ends that no further one is taken."""
+    """Too many effects await their final receipts; no further one is accepted."""
 
 
 class Order:
@@ -32,7 +32,7 @@ class Order:
 
 
 class Orders:
-    """`send` an effect; `take` and `connected` are told what comes by MQTT."""
+    """`send` an effect; call `take` and `connected` with what comes by MQTT."""
 
     def __init__(self, link: Callable[[], Link], topics: Topics) -> None:
         self._link, self._topics = link, topics
@@ -42,7 +42,7 @@ class Orders:
         self._up = asyncio.Event()
 
     def connected(self) -> None:
-        """What was asked before the connection was lost is asked again; its answer may have been said meanwhile."""
+        """Publish pending effects again: their answers may have been sent while the connection was lost."""
         self._up.set()
         for orders in self._waiting.values():
             for order in orders:
@@ -52,14 +52,14 @@ class Orders:
         self._up.clear()
 
     async def await_broker(self) -> bool:
-        """Whether there is a connection, or is within a moment."""
+        """Whether there is a connection, now or within a moment."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BROKER_S):
                 await self._up.wait()
         return self._up.is_set()
 
     async def send(self, effect_id: str, topic: str, payload: bytes, within_s: float) -> Order:
-        """Publish it until it is receipted, and wait for its end, for at most `within_s`. Raises TooMany."""
+        """Publish it until there is a receipt, and wait for the final one, for at most `within_s`. Raises TooMany."""
         if self._count >= WAITING:
             raise TooMany
         order = Order(topic, payload, self._loop.create_future())
@@ -98,7 +98,7 @@ class Orders:
                 order.done.set_result(None)
 
     def _refused(self, payload: bytes) -> None:
-        """An id that is in use for another effect gets no receipt, only this."""
+        """An effect whose id is in use for another one gets no receipt, only a dead letter."""
         with contextlib.suppress(msgspec.DecodeError):
             letter = msgspec.json.decode(payload, type=answers.DeadLetter)
             for order in self._waiting.get(letter.id or "", ()):

@@ -1,4 +1,4 @@
-"""The program: its parts, the way of a message to them, its start and its end."""
+"""The page program: makes its parts, passes messages to them, starts and stops them."""
 
 import asyncio
 import gc
@@ -59,13 +59,13 @@ async def _serve(process: Process) -> None:
     if process.hung_up:
         page.reload()
     gc.collect()
-    gc.freeze()  # what is there now stays: no later collection looks at it
+    gc.freeze()  # what exists now stays: the garbage collector need not scan it again
     await stopping.wait()
     await page.close()
 
 
 class Page:
-    """Everything that a request may need; `config` is the one in force."""
+    """Everything that a request may need; `config` is the current one."""
 
     def __init__(self, process: Process, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
         self._process, self.stopping = process, stopping
@@ -102,7 +102,7 @@ class Page:
 
     @property
     def _subscriptions(self) -> tuple[str, ...]:
-        """The figures of another broker may be nobody's to read there, and have an exporter of their own."""
+        """On another broker `$SYS` may be unreadable, and it has its own exporter."""
         return (*self.topics.listened, "$SYS/broker/#") if self.config.broker.embedded else self.topics.listened
 
     @property
@@ -110,7 +110,7 @@ class Page:
         return self._broker.up
 
     def view(self, who: Guest) -> View:
-        """Those who see the same share one, and with it what is encoded for them."""
+        """Visitors who see the same share one view, and so its encoded frames."""
         if who.user not in self._views:
             sees = None if who.sees_all else who.sees
             self._views[who.user] = View(
@@ -119,7 +119,7 @@ class Page:
         return self._views[who.user]
 
     def reload(self) -> None:
-        """SIGHUP: read config.yaml again; a wrong one changes nothing, and says so in one line."""
+        """SIGHUP: read config.yaml again; a wrong one changes nothing and is reported in one log line."""
         try:
             fresh = reader.load(self._process.home)
         except ConfigError as error:
@@ -137,7 +137,7 @@ class Page:
         log.info("config.yaml is taken in: %d devices", len(fresh.devices))
 
     async def close(self) -> None:
-        """SIGTERM: let go of everybody, disconnect from the broker, end."""
+        """SIGTERM: close all connections, disconnect from the broker, end."""
         self.live.close()
         self.events.close()
         await self._listener.close()
@@ -155,12 +155,12 @@ class Page:
             raise config.file.error(("page", "tls"), f"no TLS with these files: {error}") from error
 
     def _listening(self, reason: str, passes: bool) -> None:
-        """As the broker: ready, with the reason, while another program has the port."""
+        """Like the broker, `ready` with a reason while another program has the port."""
         self._broker.remark(reason if passes else "")
         self._broker.trouble("" if passes else reason)
 
     def _renewed(self) -> None:
-        """Users have changed: whoever listens comes in again, as what he is now."""
+        """Users have changed: end all streams, so that visitors log in again with their current rights."""
         self._views.clear()
         self.live.close()
         self.events.close()

@@ -1,4 +1,4 @@
-"""The table of paths: what answers where, and what each says of itself to others (openapi)."""
+"""The table of paths: the handler of each, and its description for OpenAPI."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,9 +17,9 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class Path(NamedTuple):
-    """One row. `good`: the schema of its good answer, of the type `kind`; `codes`: its other answers.
+    """One row. `good`: the schema of its successful answer, of the type `kind`; `codes`: its other answers.
 
-    `body`: schemas of what it takes, by type; `rules`: of the parts of the path.
+    `body`: schemas of the request body, by type; `rules`: of the path parameters.
     """
 
     method: str
@@ -30,7 +30,7 @@ class Path(NamedTuple):
     kind: str = JSON
     codes: tuple[int, ...] = ()
     body: Mapping[str, str] = NOTHING
-    needed: bool = False  # the body
+    needed: bool = False  # whether the body is required
     rules: Mapping[str, Any] = NOTHING
     operate: bool = False
 
@@ -47,13 +47,13 @@ def table(api: Api) -> list[Path]:
         Path("GET", "/static/{name:path}", api.static, "A file of the page.", "text", TEXT, codes=(404,)),
         Path("GET", "/login", api.login_page, "The page of the login.", "text", HTML),
         Path(
-            *("POST", "/login", api.log_in, "Begin a session: a cookie stands for the user."),
+            *("POST", "/login", api.log_in, "Start a session, with a cookie for the user."),
             codes=(400, 401, 409),
             body={JSON: "Login"},
             needed=True,
         ),
         Path("POST", "/logout", api.log_out, "End the session."),
-        Path("GET", "/api/me", api.me, "Who asks, and what that one may do.", "Me"),
+        Path("GET", "/api/me", api.me, "The user, and what they may do.", "Me"),
         Path(
             *("GET", "/api/health", api.health, "Who is ready; 503: not all are. As `effectd health --json`."),
             *("Health", JSON, (503,)),
@@ -61,7 +61,7 @@ def table(api: Api) -> list[Path]:
         Path("GET", "/metrics", api.metrics, "Figures for Prometheus (docs/metrics.md).", "text", TEXT),
         Path("GET", "/api/room", api.room, "The whole picture of the room.", "Room"),
         Path(
-            *("GET", "/api/live", api.live, "The picture, and then its changes, as named events.", "text", EVENTS),
+            *("GET", "/api/live", api.live, "The picture, then its changes, as named events.", "text", EVENTS),
             codes=(429,),
         ),
         Path(
@@ -69,7 +69,7 @@ def table(api: Api) -> list[Path]:
                 "GET",
                 "/api/events",
                 api.events,
-                "What stands, and then each message: a line of `watch --json` an event.",
+                "Retained messages, then each new one: an event is a line of `watch --json`.",
             ),
             *("text", EVENTS, (429,)),
         ),
@@ -80,7 +80,7 @@ def table(api: Api) -> list[Path]:
             needed=True,
             rules={"type": TYPE},
         ),
-        Path("POST", "/api/stop", api.stop, "Everything off, past broker and dispatcher.", "Off", codes=(504,)),
+        Path("POST", "/api/stop", api.stop, "Everything off, bypassing broker and dispatcher.", "Off", codes=(504,)),
         Path(
             *("POST", "/api/stop/{device}", api.stop_one, "One device off.", "Off"),
             codes=(404, 504),
@@ -97,7 +97,7 @@ def table(api: Api) -> list[Path]:
             body={JSON: "Release"},
         ),
         Path(
-            *("POST", "/api/timelines/{name}/load", api.timeline_load, "Bring a timeline, or replace it."),
+            *("POST", "/api/timelines/{name}/load", api.timeline_load, "Load a timeline, or replace it."),
             *("Timeline", JSON, (400, 409, 413, 415, 422, 503)),
             body={JSON: "object", XML: "text"},
             needed=True,
@@ -132,14 +132,14 @@ def table(api: Api) -> list[Path]:
 
 
 class Paths:
-    """An ASGI application: the router, and every refusal in one form."""
+    """An ASGI application: the router, with all refusals in one format."""
 
     def __init__(self, api: Api) -> None:
         routes = [Route(path.path, _Endpoint(path.answer), methods=[path.method]) for path in table(api)]
         self._router = Router(routes, redirect_slashes=False)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope["app"] = self  # so that the router raises, and does not answer, where nothing is found
+        scope["app"] = self  # makes the router raise instead of answering when nothing matches
         try:
             await self._router(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The room as its messages draw it: what stands, and what has changed since the last frame. No input or output."""
+"""The state of the room built from its messages, and what has changed since the last frame. No input or output."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ MOST_TIMELINES = 200
 
 
 class Changes:
-    """What a frame is made of: a device, however often it has changed, is one entry."""
+    """The contents of a frame: a device is one entry, no matter how often it has changed."""
 
     def __init__(self) -> None:
         self.devices: dict[str, None] = {}
@@ -55,7 +55,7 @@ class Picture:
         self._note("all")
 
     def changes(self) -> Changes:
-        """All since the last time."""
+        """All changes since the last call."""
         taken, self._changes = self._changes, Changes()
         return taken
 

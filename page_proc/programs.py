@@ -1,4 +1,4 @@
-"""Every program of the home, as `effectd health` has it: gates heard at once, supervisord asked by a thread."""
+"""The programs of the home as in `effectd health`: gates are read at once, supervisord is queried on a thread."""
 
 import asyncio
 import logging
@@ -21,16 +21,16 @@ from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.health import Row, Supervised
 from effectd.supervision.stale import Stale
 
-LOOK_S = 2.0  # while somebody looks
+LOOK_S = 2.0  # while a page is connected
 SOON_S = 0.1  # after a change
 FRESH_S = 1.0
-PATIENCE_S = 1.5  # that an answer waits for supervisord
+PATIENCE_S = 1.5  # how long an answer waits for supervisord
 
 log = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
-    """What a look has found. `weights`: PSS in bytes and percent of a CPU, by pid."""
+    """The result of a look. `weights`: PSS in bytes and percent of a CPU, by pid."""
 
     supervised: Supervised
     restarts: dict[str, int]
@@ -42,7 +42,7 @@ NOTHING = Seen("not asked yet", {}, {}, {})
 
 
 class Programs:
-    """`rows` is what is known now; `refresh` waits for a fresh look. `changed` is called as either shows something."""
+    """`rows` is what is known now; `refresh` waits for a fresh look. `changed` is called at each change of either."""
 
     def __init__(self, config: Config, watcher: GateWatcher, changed: Callable[[], object]) -> None:
         self._watcher, self._changed = watcher, changed
@@ -53,7 +53,7 @@ class Programs:
         self._looking: asyncio.Task[None] | None = None
         self._timer: Cancellable | None = None
         self._processes: dict[int, psutil.Process] = {}
-        self.watched: Callable[[], bool] = lambda: False  # whether somebody looks
+        self.watched: Callable[[], bool] = lambda: False  # whether a page is connected
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -85,7 +85,7 @@ class Programs:
         return not isinstance(self._seen.supervised, str)
 
     def shown(self) -> dict[str, dict[str, Any]]:
-        """For the page: with what each weighs, how often it was restarted, and what it drives."""
+        """For the page: with memory, CPU, restarts, and the devices that it drives."""
         shown = {}
         for name, found in self.rows.items():
             memory, cpu = self._seen.weights.get(found.pid or 0, (None, None))
@@ -97,17 +97,17 @@ class Programs:
         return shown
 
     def log_file(self, name: str) -> Path | None:
-        """Where supervisord writes what the program says; None: not known."""
+        """Where supervisord writes the program's log; None: not known."""
         info = self._seen.supervised.get(name, {}) if isinstance(self._seen.supervised, dict) else {}
         return Path(info["stdout_logfile"]) if info.get("stdout_logfile") else None
 
     async def refresh(self) -> None:
-        """Look again, unless that has just been done; wait for it, but not for a supervisord that hangs."""
+        """Look again, unless that was just done; wait for it, but not for a hung supervisord."""
         if self._loop.time() - self._seen_at > FRESH_S:
             await asyncio.wait([self._look()], timeout=PATIENCE_S)
 
     def ask(self) -> None:
-        """Somebody has begun to look."""
+        """A page has connected."""
         self._soon()
 
     @property
@@ -137,8 +137,8 @@ class Programs:
         lines = {name: view.line for name, view in self._views.items()}
         try:
             seen = await self._loop.run_in_executor(self._pool, self._see, self._config, lines)
-        except Exception:  # a look that fails is made again; the page goes on with the one before
-            log.exception("the programs could not be looked at")
+        except Exception:  # a failed look is repeated; until then the page shows the last one
+            log.exception("the programs could not be queried")
             return
         self._seen_at = self._loop.time()
         if seen != self._seen:

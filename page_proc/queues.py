@@ -1,4 +1,4 @@
-"""How much waits in the dispatcher, by its own word at its gate."""
+"""Asks the dispatcher's gate how much waits in its queues."""
 
 import asyncio
 from pathlib import Path
@@ -12,15 +12,15 @@ QUEUES = ("effects", "open", "receipts", "letters")
 
 
 async def lengths(run: Path) -> dict[str, int]:
-    """{} where it does not answer soon."""
+    """{} if it does not answer soon."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[dict[str, Any]] = loop.create_future()
 
-    def told(said: dict[str, Any]) -> None:
+    def replied(said: dict[str, Any]) -> None:
         if not answer.done():
             answer.set_result(said)
 
-    GateRequest(loop, run / f"{programs.DISPATCHER}.gate", {"do": "queues"}, told)
+    GateRequest(loop, run / f"{programs.DISPATCHER}.gate", {"do": "queues"}, replied)
     await asyncio.wait([answer], timeout=ANSWER_S)
     found = answer.result().get("queues") if answer.done() else None
     return {name: int(found[name]) for name in QUEUES if name in found} if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""What HTTP answers are made of: JSON, and refusals in words; never kept by a cache."""
+"""Makes HTTP responses: JSON, and refusals with a reason; never cached."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ OVERLOADED_S = 1  # Retry-After
 
 
 class Refused(Exception):
-    """An answer that is no success: its status and why, in words that the client's author can act on."""
+    """An error response: its status and a reason on which the client's author can act."""
 
     def __init__(self, code: int, reason: str, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(reason)

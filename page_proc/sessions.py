@@ -1,4 +1,4 @@
-"""Who has logged in on the page: a cookie that says nothing, and what it stands for here; in memory, and it ends."""
+"""Login sessions of the page: random cookies and the users that they stand for; in memory, with an expiry."""
 
 import hashlib
 import secrets
@@ -17,14 +17,14 @@ class Session:
 
 
 class Sessions:
-    """By the digest of their cookies: whoever could read this program's memory late would have no cookie."""
+    """Keyed by digests of the cookies, so that reading this program's memory later gives no valid cookie."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
 
     def begin(self, user: str, login: str) -> str:
-        """A new one; its cookie."""
+        """Make a session; returns its cookie."""
         cookie = secrets.token_urlsafe(32)
         self._sessions[_digest(cookie)] = Session(user, login, self._clock())
         if len(self._sessions) > MOST:

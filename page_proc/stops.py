@@ -1,4 +1,4 @@
-"""Stop, hold and release: by MQTT, and past broker and dispatcher straight to every gate; who has confirmed."""
+"""Stop, hold and release: sends them by MQTT and directly to every gate, and collects the confirmations."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 class Outcome:
-    """Of each device that is concerned: off, or why that is not known."""
+    """For each device concerned: off, or why that is not confirmed."""
 
     def __init__(self) -> None:
         self.devices: dict[str, str] = {}
@@ -44,15 +44,15 @@ class Outcome:
 
 
 class Stops:
-    """`stop` and `hold` return as soon as everybody has answered, and after two seconds in any case."""
+    """`stop` and `hold` return as soon as all have answered, and after two seconds in any case."""
 
     def __init__(self, run: Path, link: Callable[[], Link], devices: Callable[[], Mapping[str, Device]]) -> None:
         self._run, self._link, self._devices = run, link, devices
         self._loop = asyncio.get_running_loop()
-        self._unsaid: dict[str, bytes] = {}  # holds and releases of a time without a broker, which retains them
+        self._unsaid: dict[str, bytes] = {}  # holds and releases not published yet: there was no broker
 
     def connected(self) -> None:
-        """The broker may not have what was held meanwhile, or still retain what was released."""
+        """Publish the holds and releases from the time without a broker."""
         for topic in [topic for topic, payload in self._unsaid.items() if self._publish(topic, payload, retain=True)]:
             del self._unsaid[topic]
 
@@ -76,7 +76,7 @@ class Stops:
         return outcome
 
     async def hold(self, tree: Config, name: str, request: dict[str, Any], payload: bytes) -> Outcome:
-        """Or release, as `request` says. `payload`: what then stands on `holds/<name>`."""
+        """Hold or release, as `request` says. `payload`: what is then retained on `holds/<name>`."""
         asked = self._ask_all(tree, request, tree.devices)
         topic = tree.topics.hold(name)
         self._unsaid.pop(topic, None)
@@ -87,7 +87,7 @@ class Stops:
         for device, found in tree.devices.items():
             answer = answers.get(found.bus or device, {})
             if hold is None or not hold.concerns(device, found.zones):
-                if not found.remote and "done" not in answer:  # it may hold, or not have let go
+                if not found.remote and "done" not in answer:  # it may hold, or not have released
                     outcome.unconfirmed(device, answer.get("error") or "it did not answer")
             elif found.remote:
                 self._remote(outcome, device, sent=sent)
@@ -98,9 +98,9 @@ class Stops:
         return outcome
 
     def _remote(self, outcome: Outcome, name: str, *, sent: bool) -> None:
-        """Its driver is elsewhere: it has no gate, and says by MQTT what it does."""
+        """Its driver is on another machine: it has no gate, and reports by MQTT."""
         if not sent:
-            outcome.unconfirmed(name, "its driver is elsewhere, and there is no broker to tell it")
+            outcome.unconfirmed(name, "its driver is elsewhere, and there is no broker to send it")
         else:
             outcome.unconfirmed(name, "sent by MQTT; its driver is elsewhere and cannot confirm", failed=False)
 
@@ -118,18 +118,18 @@ class Stops:
         Only the drivers are waited for: a dispatcher that hangs must not make a stop slow.
         """
         drivers = {found.bus or name for name in devices if not (found := tree.devices[name]).remote}
-        wrong = {error.device for error in tree.errors if error.device}  # it may still run as it was started
+        wrong = {error.device for error in tree.errors if error.device}  # it may still run with its old section
         asked = {name: self._ask(name, request) for name in (programs.DISPATCHER, *sorted(drivers | wrong))}
         return self._loop.create_task(self._gather({name: asked[name] for name in drivers}))
 
     def _ask(self, program: str, request: Mapping[str, Any]) -> "asyncio.Future[Answer]":
         answer: asyncio.Future[Answer] = self._loop.create_future()
 
-        def told(said: Answer) -> None:
+        def replied(said: Answer) -> None:
             if not answer.done():
                 answer.set_result(said)
 
-        GateRequest(self._loop, self._run / f"{program}.gate", request, told)
+        GateRequest(self._loop, self._run / f"{program}.gate", request, replied)
         return answer
 
     async def _gather(self, asked: "dict[str, asyncio.Future[Answer]]") -> dict[str, Answer]:

@@ -1,4 +1,4 @@
-"""Server-Sent Events to one client: what is written waits here, and one that does not read is let go."""
+"""Server-Sent Events to one client: buffers what is written, and disconnects a client that does not read."""
 
 import asyncio
 from collections import deque
@@ -7,18 +7,18 @@ from typing import Any
 
 from page_proc.visitor import Visitor
 
-MOST_BYTES = 2 << 20  # unread: some seconds of a busy room, and the first picture of a large one
+MOST_BYTES = 2 << 20  # unread bytes: some seconds of a busy room, and the first picture of a large one
 ALIVE_S = 5.0
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # nginx would collect the events
+    (b"x-accel-buffering", b"no"),  # or nginx would buffer the events
 ]
 _ALIVE = b": \n\n"
 
 
 class Stream:
-    """`write` never waits; after `quiet_s` without a word `alive` says that it lives.
+    """`write` never waits; after `quiet_s` of silence `alive` is sent.
 
     An ASGI application: it ends when its client, or this program, is gone.
     """

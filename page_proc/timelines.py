@@ -1,4 +1,4 @@
-"""`POST /api/timelines/<name>/...`: an order by MQTT, answered with the state that follows it, or why it is refused."""
+"""`POST /api/timelines/<name>/...`: publishes an order, answers with the resulting state or the reason of refusal."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from page_proc.replies import Refused
 
 DOCUMENT_BYTES = 4 << 20
 LOAD_S, ORDER_S = 15.0, 3.0  # a document of 4 MiB on a slow machine
-# order -> the states that say that it is done
+# order -> the states that show that it is done
 WANTED: dict[str, tuple[str, ...]] = {
     "play": ("playing", "ended"),
     "pause": ("paused",),
@@ -23,7 +23,7 @@ WANTED: dict[str, tuple[str, ...]] = {
     "seek": ("loaded", "playing", "paused", "ended"),
     "stop": ("loaded",),
 }
-# what it is to begin from: a state of before may say `playing`, too, and be told once a second
+# the field with the start position: an earlier state may also be `playing`, and is published once a second
 _TO = {"play": "from_ms", "seek": "position_ms"}
 _FROM = {"pause": ("playing",), "resume": ("paused",)}  # the states in which there is something to do
 
@@ -43,7 +43,7 @@ class Waiting:
 
 
 class Timelines:
-    """`states`: what is known of each. `take` is told what comes by MQTT."""
+    """`states`: the last state of each. Call `take` with what comes by MQTT."""
 
     def __init__(self, link: Callable[[], Link], topics: Topics, states: Callable[[], dict[str, State]]) -> None:
         self._link, self._topics, self._states = link, topics, states
@@ -95,7 +95,7 @@ class Timelines:
         elif levels == ["dead-letters", "refused"]:
             letter = fields_of(payload)
             for waiting in self._waiting:
-                if letter.get("topic") == waiting.topic and letter.get("id") is None:  # else it is of one effect
+                if letter.get("topic") == waiting.topic and letter.get("id") is None:  # else it is about one effect
                     waiting.end(str(letter.get("detail")))
 
     async def _order(
@@ -119,7 +119,7 @@ class Timelines:
 
 
 def _is_at(state: State, to_ms: float) -> bool:
-    """Whether this is the state of one that has just gone there."""
+    """Whether this is the state of a timeline that has just been moved there."""
     position, duration = state.get("position_ms"), state.get("duration_ms")
     if not isinstance(position, int | float) or not isinstance(duration, int | float):
         return True

@@ -1,4 +1,4 @@
-"""The home's users, for the page: who a request is of, and users, passwords and certificate as their files change."""
+"""Authenticates the page's users, and reloads users, passwords and certificate when their files change."""
 
 import asyncio
 import base64
@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 
 class Users:
-    """`renewed` is called when something was taken in. Of a home without users everybody is its guest."""
+    """`renewed` is called when something was reloaded. In a home without users everyone is a guest with all rights."""
 
     def __init__(self, config: Config, context: ssl.SSLContext | None, renewed: Callable[[], object]) -> None:
         self._config, self._context, self._renewed = config, context, renewed
         self._loop = asyncio.get_running_loop()
-        self._cookie = f"effectd-{home_id(config.home)}"  # cookies know no ports: another home may be on this host
+        self._cookie = f"effectd-{home_id(config.home)}"  # cookies ignore ports: another home may be on this host
         self._sessions = Sessions(self._loop.time)
         self._logins: Logins | None = None
         home, tls = config.home, config.page.tls if config.page is not None else None
@@ -55,7 +55,7 @@ class Users:
             self._logins.close()
 
     async def guest(self, request: HTTPConnection) -> Guest | None:
-        """Who asks; None: nobody that may come in. Raises Refused where too many logins wait."""
+        """The user of the request; None: not logged in. Raises Refused where too many logins wait."""
         client = request.client.host if request.client is not None else ""
         if not self._access.users:
             return Guest(None, None, operate=is_loopback(client))
@@ -74,7 +74,7 @@ class Users:
         """The Set-Cookie of a new session. Raises Refused."""
         client = request.client.host if request.client is not None else ""
         if not self._access.users:
-            raise Refused(409, "this home has no users: nobody needs to log in")
+            raise Refused(409, "this home has no users: no login is needed")
         if not await self._check(client, name, password.encode(errors="replace")):
             raise Refused(401, "no such user, or not that password")
         cookie = self._sessions.begin(name, self._hashes[name])
@@ -164,7 +164,7 @@ def _basic(header: str) -> tuple[str, bytes] | None:
 
 
 def _marks(paths: list[Path]) -> list[tuple[int, int, int] | None]:
-    """What is another as soon as one of the files is."""
+    """A value that changes whenever one of the files does."""
     return [_mark(path) for path in paths]
 
 

@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with a bound on how many there are and on how long each may say nothing."""
+"""One HTTP connection: uvicorn's, with limits on the number of connections and on their silence."""
 
 import asyncio
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS = 200  # all together: a room has a few pages open, and programs that send effects
+CONNECTIONS = 200  # in total: a room has a few pages open, and programs that send effects
 FIRST_WITHIN_S = 10.0  # from a connection to its first whole request, and between two
 
 
 class Visitor(H11Protocol):
-    """`abort` lets go of a client that does not read, without waiting for it."""
+    """`abort` disconnects a client that does not read, without waiting for it."""
 
     _waiting: asyncio.TimerHandle | None = None
 
@@ -32,14 +32,14 @@ class Visitor(H11Protocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """In the words and the form of every other refusal."""
+        """In the same format as every other refusal."""
         body = msgspec.json.encode({"status": "refused", "reason": msg})
         head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         self.transport.write(f"{head}Connection: close\r\n\r\n".encode() + body)
         self.transport.close()
 
     def _look(self) -> None:
-        """One that has sent no whole head of a request since the last look is let go."""
+        """Disconnect a client that has not sent the whole head of a request since the last look."""
         if self.cycle is None or (self.cycle.response_complete and self.timeout_keep_alive_task is None):
             self.abort()
         else:

@@ -1,4 +1,4 @@
-"""Everybody's rights on this home's broker, from its configuration: our own programs', users', and everybody else's.
+"""The rights on this home's broker, from its configuration: of our own programs, of users, and of anyone else.
 
 Section 3 of the contract names the protected topics, section 5 the users; docs/security.md says what each rule stops.
 """
@@ -18,11 +18,11 @@ _ALL = ("#", "$SYS/#")
 
 
 class Access:
-    """`users` by name; `anybody` is what a client by port may do without a user, None where users are configured."""
+    """`users` by name; `anybody`: the rights of a client by port without a user, None if users are configured."""
 
     def __init__(self, config: Config) -> None:
         self._config, self._topics = config, config.topics
-        self.own = f"effectd-{home_id(config.home)}-"  # begins the client ids of this home's own programs
+        self.own = f"effectd-{home_id(config.home)}-"  # prefix of the client ids of this home's own programs
         self._protected = Filters(self._topics.protected)
         self._drivers = {*config.devices, *config.buses}
         self._remote = [name for name, device in config.devices.items() if device.remote]
@@ -32,15 +32,15 @@ class Access:
         self.operators = frozenset(name for name, user in config.broker.users.items() if user.operate)
 
     def probing(self, grant: Grant, client_id: str) -> Grant:
-        """The same, and what any client may use; not one whose id could stand for other clients' topics."""
+        """The same, plus the topics that any client may use; not for an id that could match other clients' topics."""
         if not client_id or re.search(r"[/+#]", client_id):
             return grant
         return grant.also(self._topics.probe(client_id, "#"))
 
     def role(self, client_id: str) -> str:
-        """The program that a client by the socket says it is: the end of its client id; "" for any other client.
+        """The program that a client by the socket claims to be, by the end of its client id; "" for any other client.
 
-        A second connection of a driver is called so, too, behind a dot: `effectd-1a2b3c4d-mqtt.lamp`.
+        A driver's second connection has the name after a dot: `effectd-1a2b3c4d-mqtt.lamp`.
         """
         if client_id.startswith(self.own):
             return client_id.removeprefix(self.own).rpartition(".")[2]
@@ -48,20 +48,20 @@ class Access:
         return max((name for name in names if re.search(rf"(^|[-.]){name}$", client_id)), key=len, default="")
 
     def program(self, client_id: str) -> Grant:
-        """What one of our own programs may do, which has come in by the socket."""
+        """The rights of one of our own programs, connected by the socket."""
         name = self.role(client_id)
         if name == programs.BROKER:
             return self._grant(("#",), _ALL, self._topics.protected)
         if programs.of(name).name == programs.DISPATCHER:
             return self._grant(("#",), _ALL, self._topics.dispatched())
-        if name.startswith("cli-up-"):  # it clears what devices that are gone have left
+        if name.startswith("cli-up-"):  # it clears what removed devices have left
             return self._grant(("#",), _ALL, (*self._topics.acted("+"), self._topics.system("+")))
         if programs.is_device(name) and not name.startswith("cli-"):
             return self._driver(name)
         return self._everybody
 
     def _driver(self, name: str) -> Grant:
-        """Of a device, or of all the devices of a bus."""
+        """The rights of the driver of a device, or of all the devices of a bus."""
         devices = self._config.devices_of(name) or [name]
         heard = [topic for device in devices for topic in self._topics.heard(device)]
         named = {topic for device in devices for topic in self._named(device)}

@@ -1,4 +1,4 @@
-"""A private CA and what it has signed, by openssl, in `certificates/` of the home; and when a certificate ends."""
+"""A private CA and its certificates, made with openssl in `certificates/` of the home; and when one expires."""
 
 import re
 import secrets
@@ -14,17 +14,17 @@ from pathlib import Path
 
 FOLDER = "certificates"
 CA, CA_KEY, SERVER, SERVER_KEY = "ca.pem", "ca.key", "server.pem", "server.key"
-CA_DAYS, DAYS = 3650, 398  # Apple's systems take no server's certificate that is good for longer
+CA_DAYS, DAYS = 3650, 398  # Apple's systems reject server certificates that are valid for longer
 SOON_DAYS = 30
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 class CannotSign(Exception):
-    """openssl is not there, or refused; in its words."""
+    """openssl is missing or failed; the message is its own."""
 
 
 def ends(path: Path) -> float:
-    """Unix time at which the first certificate of a file ends. Raises OSError, ValueError."""
+    """Unix time at which the first certificate of a file expires. Raises OSError, ValueError."""
     text = path.read_text(errors="replace")
     begin, end = text.find(ssl.PEM_HEADER), text.find(ssl.PEM_FOOTER)
     der = ssl.PEM_cert_to_DER_cert(text[max(begin, 0) : end + len(ssl.PEM_FOOTER)])
@@ -38,7 +38,7 @@ def ends(path: Path) -> float:
         start, stop = _content(der, not_after)
         when = der[start:stop].decode()
     except (IndexError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no certificate") from error
+        raise ValueError(f"{path} is not a certificate") from error
     if der[not_after] == 0x17:  # a UTCTime has two digits of the year
         when = ("20" if when < "5" else "19") + when
     return datetime.strptime(when, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
@@ -58,19 +58,19 @@ def days_left(path: Path) -> float:
 
 
 def warning(path: Path) -> str:
-    """What to say of a certificate that ends soon, or has ended; "" for any other, and for what is none."""
+    """The warning about a certificate that expires soon or has expired; "" for any other, and for other files."""
     try:
         days = days_left(path)
     except (OSError, ValueError):
         return ""
     if days > SOON_DAYS:
         return ""
-    when = f"ends in {days:.0f} days" if days > 0 else "has ended: clients refuse it"
+    when = f"ends in {days:.0f} days" if days > 0 else "has expired: clients refuse it"
     return f"the certificate {path.name} {when}; renew it: effectd certificate"
 
 
 def make_ca(folder: Path, name: str) -> bool:
-    """Whether one had to be made: one that is there stays, for clients know it."""
+    """Make the CA if there is none, and return whether it was made: an existing one stays, because clients trust it."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if (folder / CA).exists() and (folder / CA_KEY).exists():
         return False
@@ -112,7 +112,7 @@ def _sort(name: str) -> str:
 
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
-    """A private folder beside the certificates: what is half made is never seen."""
+    """A private folder beside the certificates, so that unfinished files are never visible."""
     with tempfile.TemporaryDirectory(prefix=".", dir=folder) as name:
         yield Path(name)
 
@@ -135,7 +135,7 @@ def _openssl(work: Path, *arguments: str) -> None:
 
 
 def _move(work: Path, folder: Path, *names: str) -> None:
-    """A server that reads in between finds a key that is not the certificate's, says so, and reads again."""
+    """Move both files into place. A server that reads in between finds a mismatch, logs it, and reads again."""
     for name in names:
         (work / name).chmod(0o600 if name.endswith(".key") else 0o644)
         (work / name).replace(folder / name)

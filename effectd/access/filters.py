@@ -1,4 +1,4 @@
-"""Topic filters as rights: whether some of them match a topic, or overlap another filter (MQTT 5 section 4.7); pure."""
+"""Topic filters as rights: whether any of them matches a topic or overlaps a filter (MQTT 5 section 4.7); pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,10 +6,10 @@ Levels = tuple[str, ...]
 
 
 class Filters:
-    """Some filters, split into their levels once. As in MQTT, a wildcard at the first level matches no `$...`.
+    """Filters, split into their levels once. As in MQTT, a wildcard at the first level matches no `$...`.
 
-    Asked for each new topic that somebody publishes or hears, so only those are looked at that begin as the topic does:
-    `_named` by the first level in which they differ (below a `topic_root` all begin alike), `_wild` in any case.
+    Called for each new topic that is published or delivered, so only filters that begin like the topic are compared:
+    `_named` by the first level in which they differ (below a `topic_root` all begin alike), `_wild` always.
     """
 
     __slots__ = ("_all", "_depth", "_filters", "_named", "_wild", "texts")
@@ -17,7 +17,7 @@ class Filters:
     def __init__(self, filters: Iterable[str] = ()) -> None:
         self.texts = tuple(dict.fromkeys(filters))
         self._filters = [tuple(one.split("/")) for one in self.texts]
-        self._all = "#" in self.texts  # the commonest right
+        self._all = "#" in self.texts  # the most common right
         self._depth = depth = _alike(self._filters)
         self._named: dict[str, list[Levels]] = {}
         self._wild: list[Levels] = []
@@ -55,7 +55,7 @@ class Filters:
 
 
 def _alike(filters: list[Levels]) -> int:
-    """How many levels at their beginning are the same words in all of them; none where there is only one."""
+    """How many leading levels are the same in all of them; 0 if there is only one."""
     if len(filters) < 2:
         return 0
     depth = 0

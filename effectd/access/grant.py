@@ -1,4 +1,4 @@
-"""What one client may do: publish, subscribe to, hear; and the topics that only those concerned may publish. Pure."""
+"""The rights of one client: to publish, subscribe and receive; protected topics need a right of their own. Pure."""
 
 from effectd.access.filters import Filters
 
@@ -6,9 +6,9 @@ PUBLISH, SUBSCRIBE, RECEIVE = "publish", "subscribe", "receive"
 
 
 class Grant:
-    """`acts`: of the protected topics those that this one may publish all the same, as what it acts for.
+    """`acts`: the protected topics that this client may publish because it acts for a device or program.
 
-    A protected topic is published by right of `acts` alone: `publish: ["#"]` does not contain it.
+    A protected topic can be published by right of `acts` only: `publish: ["#"]` does not include it.
     """
 
     __slots__ = ("_protected", "acts", "publish", "subscribe")
@@ -23,7 +23,7 @@ class Grant:
         return self.subscribe.overlap(topic) if action == SUBSCRIBE else self.subscribe.match(topic)
 
     def also(self, *filters: str) -> "Grant":
-        """With the right to publish and to hear these, too."""
+        """The same rights, plus to publish and receive these."""
         return Grant(self.publish + filters, self.subscribe + filters, self.acts, self._protected)
 
 

@@ -1,7 +1,7 @@
-"""Passwords checked off the loop, one at a time in a thread of low priority; failures are slowed down and logged.
+"""Checks passwords off the loop, one at a time in a low-priority thread; failures are delayed and logged.
 
-A success is remembered, so that a thousand clients that come back after a restart cost one hash each and no more. What
-is remembered is a keyed digest: neither a password nor anything that could be compared with a stolen list.
+A success is cached, so that a thousand clients that reconnect after a restart cost one hash each at most. The cache
+holds a keyed digest: neither a password nor anything that could be compared with a stolen list.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from effectd.access import passwords
 from effectd.base.complaints import Complaints
 
 REMEMBERED = 10_000  # logins
-NICE = 19  # of the thread that hashes: the loop comes first
-PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before the answer to a failure: doubled with each further one
-FORGIVEN_S = 60.0  # without a failure
-SUSPECTS = 1000  # addresses with failures that are remembered
-WAITING = 10  # logins of such an address that may wait
+NICE = 19  # of the hashing thread: the loop has priority
+PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before the answer to a failure; doubled by each further one
+FORGIVEN_S = 60.0  # after so long without a failure
+SUSPECTS = 1000  # addresses with failures, remembered
+WAITING = 10  # queued logins per such address
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ class Suspect:
 
 
 class TooMany(Exception):
-    """Too many logins of this address wait already."""
+    """Too many logins of this address are queued already."""
 
 
 class Logins:
-    """`remembered` answers at once; `check` takes its time."""
+    """`remembered` answers at once; `check` takes a while."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -56,7 +56,7 @@ class Logins:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def remembered(self, name: str, password: bytes, hashed: str) -> bool:
-        """Whether this very login has succeeded before, against this very line of `passwords`."""
+        """Whether the same login has succeeded before, against the same line of `passwords`."""
         return bool(hashed) and self._digest(name, password, hashed) in self._known
 
     async def check(self, address: str, name: str, password: bytes, hashed: str, there: Callable[[], bool]) -> bool:
@@ -87,9 +87,9 @@ class Logins:
     async def _verify(self, name: str, password: bytes, hashed: str) -> bool:
         if len(password) > passwords.LONGEST:
             password, hashed = b"", ""
-        async with self._turn:  # in the order in which they came
+        async with self._turn:  # in order of arrival
             if self.remembered(name, password, hashed):
-                return True  # by then: of many that come at once with one login the first costs a hash
+                return True  # cached meanwhile: of many equal logins at once only the first costs a hash
             good = await self._loop.run_in_executor(self._pool, passwords.verify, hashed, password)
             if good:
                 if len(self._known) >= REMEMBERED:

@@ -25,7 +25,7 @@ _NOBODY = f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={LANES}${'A' * 22}${'A
 
 
 def read(home: Path) -> dict[str, str]:
-    """Name -> hash; {} where there is no such file. Raises ConfigError for one that cannot be read or believed."""
+    """Name -> hash; {} if there is no such file. Raises ConfigError for one that cannot be read or trusted."""
     path = home / FILE
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -37,7 +37,7 @@ def read(home: Path) -> dict[str, str]:
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode) or found.st_uid not in {os.geteuid(), 0, home.stat().st_uid}:
         os.close(fd)
-        raise ConfigError(path, 1, "", "another user's, or no file: it is not believed")
+        raise ConfigError(path, 1, "", "another user's, or not a regular file: it is not trusted")
     with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
         hashes: dict[str, str] = {}
         for number, line in enumerate(file, 1):
@@ -51,7 +51,7 @@ def read(home: Path) -> dict[str, str]:
 
 
 def is_private(home: Path) -> bool:
-    """Whether nobody else may read it; true where there is none."""
+    """Whether only its owner may read it; true if there is none."""
     try:
         return not (home / FILE).lstat().st_mode & 0o077
     except OSError:
@@ -79,7 +79,7 @@ def write(home: Path, hashes: dict[str, str]) -> None:
 
 @cache
 def _hasher() -> "PasswordHasher":
-    from argon2 import PasswordHasher  # 8 ms to import; only where users are
+    from argon2 import PasswordHasher  # 8 ms to import; needed only if there are users
 
     return PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=LANES)
 
@@ -89,7 +89,7 @@ def hashed(password: bytes) -> str:
 
 
 def verify(hashed: str, password: bytes) -> bool:
-    """Some 20 ms, with and without a hash (""), so that the time does not tell whether there is such a user."""
+    """Some 20 ms, with and without a hash (""), so that the time does not reveal whether there is such a user."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:

@@ -1,4 +1,4 @@
-"""The server's side of TLS: a context from files of the home, and who a client's certificate says that it is."""
+"""The server side of TLS: an SSL context from files of the home, and the user named by a client's certificate."""
 
 import ssl
 from pathlib import Path
@@ -8,9 +8,9 @@ from effectd.config.address import Tls
 
 
 def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext | None:
-    """With a CA, clients are asked for a certificate; without one they may be users with a password, if there are any.
+    """With a CA, clients are asked for a certificate; those without one may log in with a password, if there are users.
 
-    Raises OSError (ssl.SSLError among them) for files that are not there or no certificates.
+    Raises OSError (including ssl.SSLError) for files that are missing or not certificates.
     """
     if files is None or files.certfile is None:
         return None
@@ -23,22 +23,22 @@ def tls_context(files: Tls | None, *, home: Path, users: bool) -> ssl.SSLContext
 
 
 def asked_of_clients(files: Tls, *, users: bool) -> ssl.VerifyMode:
-    """Whether a client has to show a certificate: users may do so in place of their password."""
+    """Whether clients must show a certificate: with users it may replace the password."""
     if files.cafile is None:
         return ssl.CERT_NONE
     return ssl.CERT_OPTIONAL if users else ssl.CERT_REQUIRED
 
 
 def load_certificate(context: ssl.SSLContext, files: Tls, *, home: Path) -> None:
-    """The server's own, for every connection from now on. Raises as above, and then the one before it stays."""
+    """Load the server's certificate for new connections. Raises as above; then the previous one stays in use."""
     assert files.certfile is not None
-    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # one that is half loaded would serve nobody
+    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # a half-loaded context could not serve any client
     for one in (trial, context):
         one.load_cert_chain(home / files.certfile, home / files.keyfile if files.keyfile else None)
 
 
 def common_name(transport: Any) -> str | None:
-    """Of the certificate that a client has shown, and that the CA of `broker.tls.cafile` has signed."""
+    """The common name of a client's certificate, which the CA of `broker.tls.cafile` has signed."""
     ssl_object = transport.get_extra_info("ssl_object")
     shown = ssl_object.getpeercert() if ssl_object is not None else None
     if not shown:

@@ -1,4 +1,4 @@
-"""What clients do wrong, in the log: a line each, but not for each of a flood."""
+"""Logs what clients do wrong, one line each, with a rate limit."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ class Complaints:
         self._timer: asyncio.TimerHandle | None = None
 
     def say(self, line: str, about: str = "") -> None:
-        """`about`: what is the same at each attempt of one client; it is said once in SAME_S."""
+        """`about`: what is the same at each attempt of one client; logged once in SAME_S."""
         if about and not self._once.first(about):
             return
         if self._timer is None:
@@ -33,7 +33,7 @@ class Complaints:
             self._unsaid += 1
 
     def close(self) -> None:
-        """Say what has not been said."""
+        """Log the number of suppressed lines."""
         if self._timer is not None:
             self._timer.cancel()
             self._sum_up()

@@ -24,7 +24,7 @@ class NotYours(Exception):
 
     @classmethod
     def by(cls, path: Path) -> "NotYours":
-        """With the name of the owner of `path`; raises OSError where nobody may even look at it."""
+        """With the name of the owner of `path`; raises OSError if it cannot be examined."""
         import pwd
 
         uid = path.stat().st_uid
@@ -62,12 +62,12 @@ class DeviceFailed(Exception):
     """The device failed: the host reports it to the publisher, reopens the device and goes on."""
 
 
-# of these the text alone says nothing: a driver's own mistake, which its author knows by the name of the class
+# their text alone says too little: mistakes in a driver, which its author recognises by the class name
 _DEFECTS = (LookupError, AttributeError, TypeError, NameError, AssertionError, ArithmeticError, ImportError)
 
 
 def in_words(error: Exception) -> str:
-    """What went wrong, for whoever runs the home: no names of classes, no errno."""
+    """What went wrong, for the person who runs the home: no class names, no errno."""
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     else:

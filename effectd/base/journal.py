@@ -3,10 +3,10 @@
 Two files of one size, `NAME` and `NAME.old`. A record goes to the end of the newer one by one write(): the kernel has
 it then, whatever becomes of the process (no fsync: a power cut is not what it is for). With each record some of what is
 still alive in the older file is copied behind it, so that the older one holds nothing any more when the newer one is
-full; then its header is written over, and the two have changed places. Copy first, switch last: at no moment is a
-record in neither. A `put` takes the same time however much is alive.
+full; then its header is overwritten, and the two have changed places. Copy first, switch last: at every moment each
+record is in one of them. A `put` takes the same time no matter how much is alive.
 
-A file that was deleted, replaced or cut off while the process lives is written anew from memory by `check`.
+A file that was deleted, replaced or truncated while the process lives is rewritten from memory by `check`.
 """
 
 import errno
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Notes(Protocol):
-    """What a journal's users need of it: the journal itself, or one in memory in a test."""
+    """The interface of a journal: the real one, or one in memory for tests."""
 
     found: dict[str, bytes]
     lost: bool
@@ -43,7 +43,7 @@ class Notes(Protocol):
 
 
 class Journal:
-    """`found` is what was alive at the last run; `put` and `forget` say what is alive now.
+    """`found`: what was alive when the last run ended; `put` and `forget` change what is alive now.
 
     `lost`: some of what was noted could not be read. `new`: no earlier run has left anything. `trouble`: what cannot
     be read or written now, in words; "" = all is well.
@@ -83,7 +83,7 @@ class Journal:
 
     @property
     def crowded(self) -> bool:
-        """Whether seven eighths of what may be alive is: the time to take less, before `put` says no."""
+        """Whether seven eighths of the capacity are in use: time to accept less, before `put` fails."""
         return (self._now.alive_bytes + self._old.alive_bytes) * 8 > self._most * 7
 
     def fits(self, key: str, value: bytes) -> bool:
@@ -114,7 +114,7 @@ class Journal:
         look()
 
     def check(self) -> None:
-        """Write anew what is not in its place, mark how far the records reach, and see whether trouble is over."""
+        """Rewrite what is not in place, mark how far the records reach, and check whether the trouble is over."""
         try:
             if not (self._now.in_place() and self._old.in_place()):
                 self._write_anew()
@@ -163,7 +163,7 @@ class Journal:
         self._away = self._now.fd < 0 or self._old.fd < 0
         try:
             for file in damaged:
-                if file.fd >= 0:  # it is said now, and not again at each start
+                if file.fd >= 0:  # reported now, and not again at each start
                     file.repair()
             if not self._now.number and not self._away:
                 self._now.begin(1)
@@ -178,7 +178,7 @@ class Journal:
         self._now, self._old = self._old, self._now
 
     def _copy(self, wanted: int) -> None:
-        """Carry on at least that many bytes of the older file's live records, if there are that many."""
+        """Copy at least that many bytes of the older file's live records, if there are that many."""
         batch: list[tuple[str, bytes]] = []
         while wanted > 0 and self._old.alive:
             batch.append(self._old.alive.popitem())

@@ -51,7 +51,7 @@ class JournalFile:
         self._emptied = not self.new and os.fstat(self.fd).st_size == 0
         try:
             self.reserve()
-        except OSError:  # no space now, or a file system without it: it grows as far as there is room
+        except OSError:  # no space now, or not supported by the file system: the file grows as far as there is room
             if os.fstat(self.fd).st_size < self._size:
                 os.ftruncate(self.fd, self._size)
 
@@ -62,11 +62,11 @@ class JournalFile:
 
     @property
     def current(self) -> bool:
-        """Whether it has a header of today's layout; one of the first is written on as it is until it is full."""
+        """Whether it has a header of the current layout; one of the first layout is used until it is full."""
         return self._head[:8] == _MAGIC
 
     def reserve(self) -> None:
-        """Take all the space now, so that a disk that is full later stops nothing. Raises OSError."""
+        """Allocate all the space now, so that a disk that is full later does no harm. Raises OSError."""
         os.posix_fallocate(self.fd, 0, self._size)
 
     def read(self) -> list[tuple[str, bytes]]:
@@ -171,7 +171,7 @@ class JournalFile:
             self.alive_bytes -= length(key, value)
 
     def in_place(self) -> bool:
-        """Whether its name still leads to it, with its header and as long as it has to be."""
+        """Whether its name still leads to it, with its header and its full length."""
         try:
             there, here = os.stat(self.path), os.fstat(self.fd)
             same = (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev) and here.st_size >= self.end

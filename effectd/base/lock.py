@@ -1,7 +1,7 @@
 """Locks of a home that deleting files cannot break: the kernel keeps their names (decision 0012).
 
 A lock is a UNIX socket bound to an abstract name (unix(7)) made of the home folder's device and inode: it ends with its
-process, whatever ends that, and there is no file to remove or to replace. supervisord holds a flock of the home folder
+process, however that ends, and there is no file to remove or to replace. supervisord holds a flock of the home folder
 itself as well, which also counts between containers that share the folder but not the network.
 """
 
@@ -67,7 +67,7 @@ class HomeLock:
         """False if another supervisord has the home. At a reload supervisord closes its descriptors by number."""
         if self._kept and all(_identity(fd) == what for fd, what in self._kept.items()):
             return True
-        self._lock = Lock(self._home, SUPERVISORD)  # what is left of the last one is closed already
+        self._lock = Lock(self._home, SUPERVISORD)  # the rest of the last one is closed already
         folder = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""One readable line an event to stdout, which supervisord keeps; a full or broken pipe never blocks the loop."""
+"""Logs one readable line per event to stdout, which supervisord stores; a full or broken pipe never blocks the loop."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class PipeHandler(logging.Handler):
-    """Write whole lines to a descriptor that must not block; count what could not be written and say so later."""
+    """Writes whole lines to a descriptor without blocking; counts what could not be written and reports it later."""
 
     def __init__(self, fd: int) -> None:
         super().__init__()
@@ -25,16 +25,16 @@ class PipeHandler(logging.Handler):
             if self._rest:
                 raise BlockingIOError
             self._rest = line[os.write(self._fd, line) :]
-        except OSError:  # full, broken, or no space behind it: an effect is worth more than its line
+        except OSError:  # full, broken, or a full disk: effects matter more than log lines
             self._dropped += 1
         else:
             self._dropped = 0
 
 
 class Flood(logging.Filter):
-    """Lets at most `LIMIT` lines a second of one message through, and says how many it kept back."""
+    """Lets at most `LIMIT` lines a second of one message through, and reports how many it suppressed."""
 
-    LIMIT: ClassVar = {logging.INFO: 1000}  # an effect's own line; fewer warnings and errors say as much
+    LIMIT: ClassVar = {logging.INFO: 1000}  # one line per effect; for warnings and errors fewer are enough
     OTHERS = 10
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _Line(logging.Formatter):
 
 
 def escaped(text: str) -> str:
-    """`text` on one line: whoever names a topic or a field must not forge a line or steer the reader's terminal."""
+    """`text` on one line: a client's topic or field must not forge a log line or control the reader's terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

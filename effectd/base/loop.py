@@ -25,7 +25,7 @@ class Cancellable(Protocol):
 
 
 class AnyLoop(Protocol):
-    """What a Gate, a GateWatcher and a Link need of a loop: both asyncio's loop and Loop below provide it."""
+    """The interface that Gate, GateWatcher and Link need: provided by asyncio's loop and by Loop below."""
 
     def time(self) -> float: ...
     def call_later(self, delay: float, callback: Callback, *args: Any) -> Cancellable: ...
@@ -107,7 +107,7 @@ class Loop:
         signal.signal(sig, lambda _sig, _frame: self.call_soon(callback, *args))
 
     def fileno(self) -> int:
-        """Readable when a file of this loop is: for a place in another loop (its timers are not in it)."""
+        """Readable when a file of this loop is: to nest it in another loop (without its timers)."""
         return int(self._selector.fileno())
 
     def run_forever(self) -> None:

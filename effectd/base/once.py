@@ -1,10 +1,10 @@
-"""What has been said lately need not be said again: for logs that somebody else's mistake would fill."""
+"""Suppresses repeated log lines, so that a client's mistake cannot fill the log."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-_KEPT = 200  # keys; of more than that the oldest may be said again
+_KEPT = 200  # keys remembered; beyond that the oldest may be logged again
 
 
 class Once:

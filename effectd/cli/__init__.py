@@ -1,4 +1,4 @@
-"""The command line, as one page: each command with its options and examples; what it does is in the file of its name.
+"""The command line: each command with its options and examples; the code is in the file of the command's name.
 
 Those files are imported when their command runs, so that `effectd --help` and `effectd send` stay quick.
 """
@@ -80,9 +80,9 @@ def _up(
     raise typer.Exit(up.run(home, wait))
 
 
-@app.command("down", epilog="Exit code: 0 everything is gone, also if nothing ran, 1 not, 77 another user's home.")
+@app.command("down", epilog="Exit code: 0 everything is stopped, even if nothing ran, 1 not, 77 another user's home.")
 def _down(home: Home = HOME) -> None:
-    """End supervisord and every program; each device goes off first."""
+    """Shut down supervisord and every program; each device goes off first."""
     from effectd.cli import down
 
     raise typer.Exit(down.run(home))
@@ -97,11 +97,11 @@ effectd health --wait 10 && echo go             effectd health --json""",
 def _health(
     home: Home = HOME,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait that long for all to be ready.")
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait this long for all to be ready.")
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Who is really ready, since when, and why not: a row per program."""
+    """Show which programs are really ready, since when, or why not: a row per program."""
     from effectd.cli import health
 
     raise typer.Exit(health.run(home, wait, as_json=as_json))

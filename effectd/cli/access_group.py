@@ -1,4 +1,4 @@
-"""`effectd user`, `certificate` and `doctor`: options and examples; what they do is in the files of their names."""
+"""`effectd certificate` and `doctor`: their options and examples; the code is in the files of their names."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ effectd doctor             effectd doctor --broker broker.example:1883 --usernam
 )
 def _doctor(
     broker: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Try out what that broker can do, instead.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Test what that broker can do, instead.")
     ] = None,
     username: Annotated[str | None, typer.Option(metavar="NAME", help="With --broker: who logs in.")] = None,
     password_env: Annotated[
@@ -52,7 +52,7 @@ def _doctor(
     ] = None,
     home: Home = HOME,
 ) -> None:
-    """Look this home over: what is open to whom, ports, rights, certificates, programs, devices, the clock."""
+    """Check this home: what is open to whom, ports, rights, certificates, programs, devices, the clock."""
     if broker is None:
         from effectd.cli import doctor
 

@@ -1,4 +1,4 @@
-"""Turn command line text into values; bad text is reported the way typer reports a bad argument."""
+"""Converts command line text to values; bad text is reported the way typer reports a bad argument."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _FLAGS = ("-h", "--help", "--json", "--dry-run")
 
 
 class NumbersMayBeNegative(TyperCommand):
-    """A command of which an argument such as -5 is a number, to be refused as one, and no option of an unknown name."""
+    """A command that reads an argument such as -5 as a number, to be refused as one, not as an unknown option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = args[: args.index("--")] if "--" in args else args

@@ -1,6 +1,6 @@
-"""The drivers of a home, built as their processes would build them, and opened by nobody: what is wrong with them.
+"""Checks the drivers of a home by building them as their processes would, without opening them.
 
-Two devices that cannot both have what each of them claims (a pin, a serial port, a channel of a bus) are wrong, too.
+Two devices that claim the same resource (a pin, a serial port, a channel of a bus) are an error, too.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from effectd.driver import Bus, Driver
 
 
 def errors(tree: Config) -> list[ConfigError]:
-    """What is wrong with any device or bus, alone or beside the others."""
+    """The errors of all devices and buses, alone and in combination."""
     with own_drivers(tree.home):
         built = {name: build(tree, name) for name in tree.programs if programs.is_device(name)}
     good = {name: driver for name, driver in built.items() if not isinstance(driver, ConfigError)}
@@ -34,7 +34,7 @@ def own_drivers(home: Path) -> Iterator[None]:
 
 
 def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
-    """The driver of the device or bus `name`, built as its process would, and not opened; or what is wrong with it."""
+    """The driver of the device or bus `name`, built as by its process and not opened; or its error."""
     kind = (tree.buses.get(name) or tree.devices[name]).kind
     try:
         return kinds.build(name, tree)
@@ -45,7 +45,7 @@ def build(tree: Config, name: str) -> Driver | Bus | ConfigError:
 
 
 def build_error(tree: Config, name: str) -> ConfigError | None:
-    """What is wrong with the device or bus `name` alone, or beside the others."""
+    """The error of the device or bus `name`, alone or in combination with the others."""
     if name in tree.devices and tree.devices[name].remote:
         return None
     program = (tree.devices[name].bus if name in tree.devices else None) or name
@@ -58,14 +58,14 @@ def build_error(tree: Config, name: str) -> ConfigError | None:
 
 
 def _clashes(tree: Config, drivers: Mapping[str, Driver | Bus]) -> list[ConfigError]:
-    """An error a device or bus, at its options, for the first that another one has claimed before it."""
+    """One error per device or bus, at its options, for its first resource that another one has claimed before."""
     taken: dict[str, tuple[str, bool]] = {}  # what -> who, and whether for itself alone
     errors = []
     for name, claims in _claims(drivers.items()):
         for what, alone in claims.items():
             owner, alone_there = taken.setdefault(what, (name, alone))
             if owner != name and (alone or alone_there):
-                errors.append(tree.option_error(name, ("options",), f"{what} is {owner}'s already; one of them only"))
+                errors.append(tree.option_error(name, ("options",), f"{what} is used by {owner} already"))
                 break
     return errors
 

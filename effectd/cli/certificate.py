@@ -1,4 +1,4 @@
-"""`effectd certificate`: a private CA, a server certificate for this host's names, and what a client needs of it."""
+"""`effectd certificate`: makes a private CA and certificates, and shows what a client needs."""
 
 import re
 import socket
@@ -19,12 +19,12 @@ EX_UNAVAILABLE, EX_CONFIG = 69, 78
 
 
 def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
-    """Renew by doing it again: the CA stays, and the broker takes the new certificate in while it runs."""
+    """Run it again to renew: the CA stays, and a running broker loads the new certificate."""
     user.ours(home)
     tree = reader.load(home, reach=False)
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9._:*-]{1,253}", name):
-            raise typer.BadParameter(f"{name[:60]!r} is no host name and no address", param_hint="NAME")
+            raise typer.BadParameter(f"{name[:60]!r} is neither a host name nor an address", param_hint="NAME")
     if client is not None and not exposure.USER.fullmatch(client):
         raise typer.BadParameter(f"a user's name is {exposure.USER_RULE}", param_hint="--client")
     folder = home / FOLDER
@@ -46,9 +46,9 @@ def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
         if not files.edit(home, lambda: {_file(home): _with(home, keys, wanted)}, section="broker"):
             return EX_CONFIG
     if client is None:
-        _tell_server(home, tree, known, days)
+        _explain_server(home, tree, known, days)
     else:
-        _tell_client(home, tree, client, stem)
+        _explain_client(home, tree, client, stem)
     return 0
 
 
@@ -76,7 +76,7 @@ def _with(home: Path, keys: tuple[str, ...], wanted: dict[str, Any]) -> bytes:
 
 
 def _wanted(tree: Config, for_client: bool) -> dict[str, Any] | None:
-    """`broker.tls` as it is to be; None: as it is. Files of the user's own stay."""
+    """The new `broker.tls`; None: no change. Files of the user's own stay."""
     tls = tree.broker.tls
     there = {key: getattr(tls, key) for key in ("certfile", "keyfile", "cafile") if tls and getattr(tls, key)}
     wanted = {"certfile": f"{FOLDER}/{SERVER}", "keyfile": f"{FOLDER}/{SERVER_KEY}"} if "certfile" not in there else {}
@@ -86,7 +86,7 @@ def _wanted(tree: Config, for_client: bool) -> dict[str, Any] | None:
     return there | wanted if wanted else None
 
 
-def _tell_server(home: Path, tree: Config, names: Sequence[str], days: int) -> None:
+def _explain_server(home: Path, tree: Config, names: Sequence[str], days: int) -> None:
     port, ca = tree.broker.port, home / FOLDER / CA
     new = tree.broker.tls is None or tree.broker.tls.certfile is None
     if not new and tree.broker.tls and tree.broker.tls.certfile != f"{FOLDER}/{SERVER}":
@@ -95,7 +95,7 @@ def _tell_server(home: Path, tree: Config, names: Sequence[str], days: int) -> N
     if new:
         typer.echo(f"{FILE}: broker.tls; port {port} speaks TLS after: {style.tool('effectd', home)} restart broker")
     else:
-        typer.echo("a broker that runs takes it in by itself")
+        typer.echo("a running broker loads it by itself")
     typer.echo(
         f"""
 Copy {ca} to each client, and nothing else of that folder. Then, with a user's name and password:
@@ -107,10 +107,10 @@ Copy {ca} to each client, and nothing else of that folder. Then, with a user's n
         typer.echo(f"\nThere are no users yet: {style.tool('effectd', home)} user add NAME")
 
 
-def _tell_client(home: Path, tree: Config, client: str, stem: str) -> None:
-    typer.echo(f"{FOLDER}/{stem}.pem and .key: whoever has both is the user {client}, without a password")
+def _explain_client(home: Path, tree: Config, client: str, stem: str) -> None:
+    typer.echo(f"{FOLDER}/{stem}.pem and .key: a client with both is the user {client}, without a password")
     if client not in tree.broker.users:
-        typer.echo(f"{client} is no user yet: {style.tool('effectd', home)} user add {client}")
+        typer.echo(f"{client} is not a user yet: {style.tool('effectd', home)} user add {client}")
     if tree.broker.tls is None or tree.broker.tls.cafile is None:
         typer.echo(f"{FILE}: broker.tls.cafile; in force after: {style.tool('effectd', home)} restart broker")
     typer.echo(

@@ -1,4 +1,4 @@
-"""`effectd check`: config.yaml and supervisor.conf, each on its own and against the other; one line an error."""
+"""`effectd check`: checks config.yaml and supervisor.conf, separately and against each other; one line per error."""
 
 import configparser
 import io
@@ -80,7 +80,7 @@ def problems(home: Path) -> list[Problem]:
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     try:
         tree = reader.load(home)
-    except ConfigError as error:  # it concerns every program; what can be compared without it still is
+    except ConfigError as error:  # it concerns every program; what does not need it is still compared
         return [Problem(error), *conf.problems]
     wrong = [Problem(error) for error in (*tree.errors, *built.errors(tree), *check_users.problems(home))]
     if conf.broken:
@@ -140,7 +140,7 @@ class SupervisorFile:
         self.problems.append(Problem(ConfigError(self.path, line, "", what)))
 
     def _scan(self, text: str) -> None:
-        """Find the lines; report repeated sections and keys, of which supervisor would silently take the last."""
+        """Find the lines; report repeated sections and keys, of which supervisor would silently use the last."""
         section_ = ""
         for number, line in enumerate(text.splitlines(), 1):
             if header := re.match(r"\[([^]]+)\]", line):
@@ -184,7 +184,7 @@ class SupervisorFile:
             self._find_unknown()
 
     def _find_unknown(self) -> None:
-        """What supervisor would ignore without a word."""
+        """What supervisor would silently ignore."""
         for section_ in self.parser.sections():
             name, colon, _ = section_.partition(":")
             kind = name + colon

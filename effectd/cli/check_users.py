@@ -1,4 +1,4 @@
-"""The part of `effectd check` about users: the file `passwords`, those who cannot come in, a certificate that ends."""
+"""The part of `effectd check` about users: the file `passwords`, users who cannot log in, an expiring certificate."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from effectd.config.reader import Config
 
 
 def problems(home: Path) -> Iterator[ConfigError]:
-    """What the broker would not start with."""
+    """Errors with which the broker would not start."""
     try:
         passwords.read(home)
     except ConfigError as error:
@@ -17,12 +17,12 @@ def problems(home: Path) -> Iterator[ConfigError]:
 
 
 def advice(tree: Config) -> Iterator[str]:
-    """What works, and is not as it should be."""
+    """Warnings: what works but should be corrected."""
     broker = tree.broker
     if not broker.embedded:
         return
     for name in without_login(tree):
-        what = f"has no password, so nobody comes in under this name: effectd user add {name}"
+        what = f"has no password, so this user cannot log in: effectd user add {name}"
         yield str(tree.file.error(("broker", "users", name), what))
     if not passwords.is_private(tree.home):
         yield f"others can read {tree.home / passwords.FILE}: chmod 600 {passwords.FILE}"
@@ -32,7 +32,7 @@ def advice(tree: Config) -> Iterator[str]:
 
 
 def without_login(tree: Config) -> list[str]:
-    """Users who have no password, where they cannot come in by certificate either."""
+    """Users without a password who cannot log in by certificate either."""
     hashes, broker = passwords.read(tree.home), tree.broker
     by_certificate = broker.tls is not None and broker.tls.cafile is not None
     return [] if by_certificate else [name for name in broker.users if name not in hashes]

@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
 
 class Sent:
-    """An effect on its way. `receipt`: the latest; `final`: whether it is the last word."""
+    """An effect that was sent. `receipt`: the latest one; `final`: whether it is the final one."""
 
     def __init__(self, topic: str, payload: bytes) -> None:
         self.topic, self.payload = topic, payload
@@ -46,7 +46,7 @@ class Sent:
 
 
 class Client:
-    """`with Client(tree, "watch", topics) as client: client.connect(3.0)`; nothing moves but inside its methods.
+    """`with Client(tree, "watch", topics) as client: client.connect(3.0)`; it works only inside its methods.
 
     A sender of effects subscribes to their receipts.
     """
@@ -63,11 +63,12 @@ class Client:
         self.loop = Loop()
         # run/ of another user's home cannot be entered: connect to the port like any other client
         own = os.access(tree.home / "run", os.X_OK)
-        several = own and len(tree.broker.nodes) > 1  # then the broker program says at which one the home is
+        several = own and len(tree.broker.nodes) > 1  # then the broker program says which one the home uses
         said = glance.last_words(tree.home / "run", programs.BROKER) if several else None
         self.address = tree.address_at(said.address if said else None) if own else tree.broker.address
         token = f"cli-{name}-{secrets.token_hex(4)}"
-        self.client_id = tree.client_id(token) if own else f"effectd-{token}"  # the home's own ids are for its socket
+        # the home's own ids are allowed only by its socket
+        self.client_id = tree.client_id(token) if own else f"effectd-{token}"
         self.sent: dict[str, Sent] = {}
         self._topics, self._on_up, self._on_down = tree.topics, on_up, on_down
         self._inbox: deque[Message] = deque()
@@ -96,7 +97,7 @@ class Client:
 
     @property
     def trouble(self) -> str:
-        """Why there is no connection, as far as it is known; "" while there is one."""
+        """Why there is no connection, if known; "" while there is one."""
         return "" if self.link.up else self._last_failure
 
     def connect(self, seconds: float) -> None:
@@ -106,7 +107,7 @@ class Client:
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
 
     def listen(self, topic: str) -> None:
-        """Subscribe to this as well; before `connect`."""
+        """Subscribe to these topics as well; before `connect`."""
         self.link.lightly = (*self.link.lightly, topic)
 
     def open(self) -> None:
@@ -130,13 +131,13 @@ class Client:
             yield self._inbox.popleft()
 
     def send(self, effect_id: str, topic: str, payload: bytes) -> Sent:
-        """Publish an effect, and again until it is receipted; `until(lambda: sent.final, ...)` waits for its end."""
+        """Publish an effect, and again until there is a receipt; `until(lambda: sent.final, ...)` waits for its end."""
         sent = self.sent[effect_id] = Sent(topic, payload)
         self._publish(sent)
         return sent
 
     def _moved(self, broker: GateView) -> None:
-        """The broker program says where the home is: nothing is sent to another node from now on."""
+        """The broker program names the home's node: nothing is sent to another one from now on."""
         if broker.line is not None and broker.line.address is not None:
             self.address = self._tree.address_at(broker.line.address)
             if self.link.wanted:
@@ -150,12 +151,12 @@ class Client:
 
     def _up(self) -> None:
         for sent in self.sent.values():
-            if sent.receipt and not sent.final:  # its last word may have been said while we were away: ask for it
+            if sent.receipt and not sent.final:  # its final receipt may have been sent while we were away: ask for it
                 self.link.publish(sent.topic, sent.payload, qos=1)
         self._on_up()
 
     def _down(self, why: str) -> None:
-        if why:  # else it is our own goodbye
+        if why:  # else we have closed it ourselves
             self._failed(why)
             self._on_down(why)
 

@@ -1,4 +1,4 @@
-"""Arguments that a shell completes behind Tab: devices, effect types, labels, kinds that are there. It never fails."""
+"""Shell completion of arguments: devices, effect types, labels, kinds. It never fails."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated

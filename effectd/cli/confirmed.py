@@ -1,4 +1,4 @@
-"""Ask programs to stop or to hold, whatever else is dead, and say at the end who has confirmed it."""
+"""Asks programs at their gates to stop or to hold, even if all else is dead, and reports who has confirmed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,12 +30,12 @@ class StopRequest:
         self.failure = f"no answer within {CONFIRMED_WITHIN_S:g} s"
         self.said_off = False
         self.ended = False  # no answer comes any more
-        self._silent = False  # it lives, and may still confirm by MQTT
+        self._silent = False  # it is alive, and may still confirm by MQTT
         GateRequest(loop, home / "run" / f"{program}.gate", request, self._hear)
         if self.ended and self.failure != NOT_RUNNING:
             self._silent = True
         elif self.ended and program in holders(home):
-            self._silent, self.failure = True, f"run/{program}.gate is missing, and it said nothing by MQTT"
+            self._silent, self.failure = True, f"run/{program}.gate is missing, and it did not confirm by MQTT"
 
     @property
     def settled(self) -> bool:
@@ -56,7 +56,7 @@ class StopRequest:
 
 
 def gates(home: Path) -> list[str]:
-    """Of those that know how to stop: the dispatcher, and whatever may be a device."""
+    """The gates of programs that know how to stop: the dispatcher, and those that may be devices."""
     names = sorted(path.stem for path in (home / "run").glob("*.gate"))
     return [name for name in names if name == programs.DISPATCHER or programs.is_device(name)]
 
@@ -74,7 +74,7 @@ def end(
     elsewhere: Sequence[str],
     trouble: str | None,
 ) -> int:
-    """Say of devices `elsewhere`, the broker and the dispatcher how it ended; the exit code.
+    """Print the result for devices `elsewhere`, the broker and the dispatcher; returns the exit code.
 
     `trouble`: why nothing was sent by MQTT; None: it was.
     """

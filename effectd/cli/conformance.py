@@ -1,7 +1,7 @@
-"""`effectd doctor --broker HOST:PORT`: what effectd needs of a broker, and what else there is, tried out on it.
+"""`effectd doctor --broker HOST:PORT`: tests what effectd needs of a broker, and optional features.
 
-What a home cannot do without is what the broker program tries at each connection (broker_proc/probe.py), and some more
-that takes too long for that. `wrong` is what a home lacks there, `note` what it does without.
+The essential tests are those of the broker program at each connection (broker_proc/probe.py), and some more that take
+too long for that. `wrong` is missing and needed, `note` is missing but not essential.
 """
 
 import logging
@@ -31,7 +31,7 @@ EFFECT_BYTES, TIMELINE_BYTES = 64 << 10, 4 << 20  # section 1 of the contract
 ROUND_TRIPS, SLOW_MS = 20, 20.0  # Nagle's algorithm and a delayed ACK cost 40 ms
 WAIT_S, LARGE_S = 10.0, 20.0
 
-# what a link says of its attempts is said by the exit
+# the exit message reports the link's failed attempts
 logging.getLogger("effectd").addHandler(logging.NullHandler())
 
 
@@ -61,7 +61,7 @@ def address(tree: Config, where: str, username: str | None, password_env: str | 
 def run(
     home: Path, where: str, username: str | None = None, password_env: str | None = None, cafile: str | None = None
 ) -> int:
-    """0 a home has all that it needs there, 1 it lacks something, 69 the broker does not answer."""
+    """0 the broker has all that a home needs, 1 something is missing, 69 it does not answer."""
     tree = reader.load(home, reach=False)
     report = Report(tree.at_node(address(tree, where, username, password_env, cafile)))
     lines = report.lines()
@@ -75,11 +75,11 @@ def run(
 
 
 class Report:
-    """`lines` tries it all; `trouble`: why nothing could be tried, "" = it could."""
+    """`lines` runs all tests; `trouble`: why none could be run, "" = they could."""
 
     def __init__(self, config: Config) -> None:
         self._config, self._loop = config, Loop()
-        self._client_id = f"effectd-doctor-{secrets.token_hex(4)}"  # a home's own ids come in by its socket alone
+        self._client_id = f"effectd-doctor-{secrets.token_hex(4)}"  # a home's own ids are allowed only by its socket
         self._heard: dict[str, list[tuple[bytes, bool]]] = {}
         self.trouble = ""
 
@@ -100,7 +100,7 @@ class Report:
         return [*lines, *self._further()]
 
     def _needed(self) -> Iterator[Line]:
-        """What the broker program tries as well."""
+        """The tests that the broker program runs as well."""
         said: list[str] = []
         probe = Probe(self._config, self._loop, said.append, client_id=self._client_id, patient=True)
         while not said:
@@ -109,8 +109,8 @@ class Report:
         probe.close()
         self._until(lambda: False, 0.2)  # until what was retained is cleared
         yield from (Line(WRONG if missing else OK, what) for what, missing in probe.missing.items())
-        lacking = "" if probe.by_wildcard else "a program that comes later does not hear which holds stand"
-        yield Line(OK if probe.by_wildcard else NOTE, WILDCARD, lacking)
+        problem = "" if probe.by_wildcard else "a program that comes later does not hear which holds stand"
+        yield Line(OK if probe.by_wildcard else NOTE, WILDCARD, problem)
 
     def _topic(self, word: str) -> str:
         return self._config.topics.probe(self._client_id, word)
@@ -144,7 +144,7 @@ class Report:
     def _there_and_back(
         self, link: Link, word: str, payload: bytes, *, retain: bool = False, limit: float = WAIT_S
     ) -> tuple[bytes, bool] | None:
-        """What was heard of a message, and whether it was marked as retained; None: nothing in time."""
+        """The message as received, and whether it was marked as retained; None: nothing in time."""
         topic = self._topic(word)
         self._heard.pop(topic, None)
         try:
@@ -162,7 +162,7 @@ class Report:
         return Line(WRONG, what, "it stays on what is live: a stop published with it would be taken for an old one")
 
     def _cleared(self, link: Link) -> Line:
-        """And whether it is: somebody who comes later hears nothing of it."""
+        """Whether it is cleared: a later subscriber gets nothing."""
         what = "an empty message clears a retained one"
         self._there_and_back(link, "flag", b"", retain=True)
         link.close()
@@ -176,8 +176,8 @@ class Report:
         """Ids of effects and timelines have these characters, names of holds any."""
         what = "topics with . and :"
         heard = self._there_and_back(link, "film.1a.0:b", b"here")
-        lacking = "" if heard else "no receipt comes of an effect with such an id, as timelines have"
-        return Line(OK if heard else WRONG, what, lacking)
+        problem = "" if heard else "no receipt comes of an effect with such an id, as timelines have"
+        return Line(OK if heard else WRONG, what, problem)
 
     def _size(self, link: Link) -> Line:
         what, largest = "packets", 0
@@ -205,7 +205,7 @@ class Report:
         return Line(NOTE if slow else OK, "round trip", f"{median:.1f} ms, at most {max(took):.1f} ms{slow}")
 
     def _further(self) -> Iterator[Line]:
-        """What nothing of ours needs, and others may want."""
+        """Features that effectd does not need, but others may want."""
         trial = Mqtt5(self._config.broker.address, self._client_id, self._topic("five"))
         trial.run()
         yield Line(OK if trial.works else NOTE, "MQTT 5", trial.said)

@@ -1,4 +1,4 @@
-"""`effectd demo`: a storm over four devices, a timeline, then a driver killed in front of the viewer, and back."""
+"""`effectd demo`: plays a storm on four devices, then kills a driver and shows that it comes back."""
 
 import json
 import os
@@ -106,8 +106,8 @@ class Demo:
         self._failures += [f"effect {self._effects[n]['effect_type']}: no receipt" for n in self._without_an_end()]
         for effect_id, receipt in self._ends.items():
             if receipt["status"] != "done":
-                told = style.receipt(receipt)
-                self._failures.append(f"effect {effect_id} ({receipt.get('effect_type')}): {told}")
+                shown = style.receipt(receipt)
+                self._failures.append(f"effect {effect_id} ({receipt.get('effect_type')}): {shown}")
         return self._failures
 
     def _device(self, effect_type: str) -> str:
@@ -121,7 +121,7 @@ class Demo:
         self._client.link.publish(self._tree.topics.timeline(NAME, word), payload, qos=1)
 
     def _number(self, effect_id: str) -> int | None:
-        """Of an effect of the storm; None: it is another one."""
+        """When an effect of the storm was due; None: it is another effect."""
         name, _, rest = effect_id.partition(".")
         number = rest.partition(".")[2].partition("-")[0]
         return int(number) if name == NAME and number.isdigit() else None

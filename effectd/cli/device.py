@@ -1,4 +1,4 @@
-"""`effectd device add`: one more device in both files, checked before either is touched, and running at once."""
+"""`effectd device add`: adds a device to both files, checks them before writing either, and starts it at once."""
 
 import time
 import xmlrpc.client
@@ -25,13 +25,13 @@ from effectd.supervision.health import Health
 
 EX_NOT_READY, EX_CONFIG = 3, 78
 READY_S = 15.0
-# what people breathe is bounded from the start, as in a new home (docs/safety.md)
+# what people breathe is limited from the start, as in a new home (docs/safety.md)
 BREATHED = frozenset({"scent", "fog"})
 EXPOSURE: dict[str, Any] = {"max_on_ms": 10000, "budget": {"on_ms": 10000, "window_ms": 60000}}
 
 
 class Driven(NamedTuple):
-    """By what the new device is driven: a `kind` of its own, or a `bus` of the file."""
+    """What drives the new device: its own `kind`, or a `bus` of the file."""
 
     kind: str | None = None
     bus: str | None = None
@@ -102,7 +102,7 @@ def _changes(  # noqa: PLR0917
     entry = _entry(driven, buses if isinstance(buses, dict) else {}, effects, known, location, options)
     grown = yamledit.add(home / FILE, path.read_bytes(), "devices", name, entry)
     for effect in dict.fromkeys(entry["effects"]):
-        if effect not in known and not (effect in effects and did_you_mean(effect, known)):  # else a slip, probably
+        if effect not in known and not (effect in effects and did_you_mean(effect, known)):  # else probably a typo
             grown = yamledit.add(home / FILE, grown, "effects", effect, {})
     checked(home, name, grown)
     program = driven.bus or name
@@ -119,7 +119,7 @@ def _entry(  # noqa: PLR0917
     location: str | None,
     options: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
-    """The device as it is to stand in config.yaml."""
+    """The device's section for config.yaml."""
     own, options_type = driver_of(driven, buses)
     effects = effects or [effect for effect in own if effect in known] or own
     if not effects:
@@ -151,7 +151,7 @@ def driver_of(driven: Driven, buses: dict[str, Any]) -> tuple[tuple[str, ...], t
     if driven.bus is not None and driven.bus not in buses:
         known = list(buses)
         raise Refused(
-            f"--bus: {driven.bus!r} is no key of buses: (known: {', '.join(known) or 'none'})"
+            f"--bus: {driven.bus!r} is not a key of buses: (known: {', '.join(known) or 'none'})"
             + did_you_mean(driven.bus, known)
         )
     try:
@@ -166,7 +166,7 @@ def driver_of(driven: Driven, buses: dict[str, Any]) -> tuple[tuple[str, ...], t
 
 
 def checked(home: Path, name: str, grown: bytes) -> None:
-    """Build it as its program would; errors in other devices do not matter here."""
+    """Build it as its program would; errors of other devices do not matter here."""
     ours = {name}
     try:
         tree = reader.load(home, grown)
@@ -181,7 +181,7 @@ def checked(home: Path, name: str, grown: bytes) -> None:
 
 
 def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
-    """Bring what the files say of this one device into force, and wait for it; nothing else is touched.
+    """Apply the files for this one device, and wait for it; nothing else is touched.
 
     `programs_`: which drove it before, and which does now.
     """
@@ -196,7 +196,7 @@ def have_in_force(home: Path, name: str, programs_: set[str]) -> int:
         typer.echo(str(error), err=True)
         return EX_NOT_READY
     except xmlrpc.client.Fault as fault:
-        typer.echo(f"supervisord did not take it in: {fault.faultString}", err=True)
+        typer.echo(f"supervisord did not load it: {fault.faultString}", err=True)
         return EX_NOT_READY
     for each, what in done.items():
         if each in (name, *programs_) and what != in_force.ADDED:  # that it is added has been said

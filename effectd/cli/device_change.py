@@ -1,4 +1,4 @@
-"""`effectd device list / remove / set`: the devices of both files, changed with the comments kept, in force at once."""
+"""`effectd device list / remove / set`: changes devices in both files, keeps comments, applies it at once."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _OPTIONS, _DEVICES, _BUSES = "options", "devices", "buses"
 
 
 def show(home: Path) -> int:
-    """A row per device: what stands in config.yaml, and what its program says now."""
+    """A row per device: its section in config.yaml, and the state of its program."""
     tree = reader.load(home)
     with Health(home) as look:
         rows = look.look()
@@ -102,12 +102,12 @@ def _with_sections(home: Path, data: bytes, perhaps: set[str]) -> dict[Path, byt
     if conf.broken:
         raise conf.problems[0].error
     before, after = _tree(home), reader.load(home, data)
-    had = set(before.programs) if before is not None else set()
+    earlier = set(before.programs) if before is not None else set()
     text = conf.path.read_bytes()
-    for program in sorted((had | perhaps) - set(after.programs)):
+    for program in sorted((earlier | perhaps) - set(after.programs)):
         text = files.without_section(conf.path, program, text)
     for program in after.programs:
-        if program not in had and program not in conf.programs:
+        if program not in earlier and program not in conf.programs:
             text = files.with_section(conf.path, program, text)
     changes = {(home / FILE).resolve(): data}
     if text != conf.path.read_bytes():

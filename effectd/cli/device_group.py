@@ -1,4 +1,4 @@
-"""`effectd device ...`: each command with its options and examples; what it does is in device and device_change."""
+"""`effectd device ...`: each command with its options and examples; the code is in device and device_change."""
 
 from typing import Annotated
 
@@ -47,7 +47,7 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
     option: Annotated[list[str] | None, typer.Option(metavar="K=V", help="The driver's; V as in config.yaml.")] = None,
     home: Home = HOME,
 ) -> None:
-    """Add a device to both files and have it run; nothing else is touched. --effect and --option may be repeated."""
+    """Add a device to both files and start it; nothing else is touched. --effect and --option may be repeated."""
     from effectd.cli import arguments, device
 
     if (kind is None) == (bus is None):

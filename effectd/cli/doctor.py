@@ -1,4 +1,4 @@
-"""`effectd doctor`: a home looked over in eleven lines, each with what to do; or what another broker can do."""
+"""`effectd doctor`: checks a home in eleven lines, each with what to do; or tests another broker."""
 
 import contextlib
 import ctypes
@@ -29,7 +29,7 @@ _EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> extra
 _UNSYNCHRONISED = 5  # TIME_ERROR, adjtimex(2)
 
 
-# what a link says of its attempts is said by the exit
+# the exit message reports the link's failed attempts
 logging.getLogger("effectd").addHandler(logging.NullHandler())
 
 
@@ -73,9 +73,9 @@ def _broker(tree: Config) -> Line:
 
 
 def _reach(broker: Broker, host: str, *, tls: bool, insecure: bool) -> tuple[str, str]:
-    """To whom something that listens on `host` is open."""
+    """Who can reach a listener on `host`."""
     near, users = exposure.is_loopback(host), broker.users
-    who = "every program of this machine" if near else "everybody on the network"
+    who = "every program of this machine" if near else "anyone on the network"
     if not users:
         cure = "" if near else ": effectd user add NAME"
         what = "needs no login, and may do all but what our own programs do"
@@ -89,7 +89,7 @@ def _reach(broker: Broker, host: str, *, tls: bool, insecure: bool) -> tuple[str
 def _websocket(tree: Config) -> Line:
     web = tree.broker.websocket if tree.broker.embedded else None
     if web is None:
-        return Line(OK, "websocket", "none: no browser comes in")
+        return Line(OK, "websocket", "none: browsers cannot connect")
     word, text = _reach(tree.broker, web.host, tls=exposure.has_tls(tree.broker), insecure=tree.broker.insecure)
     pages = "pages of any site, with a login" if tree.broker.users else "pages of this machine"
     others = f" and of {', '.join(web.origins)}" if web.origins and not tree.broker.users else ""
@@ -132,7 +132,7 @@ def _certificate(tree: Config) -> Line:
 
 
 def _ports(tree: Config) -> Line:
-    """Who holds them: the broker of this home, nobody while it does not run, or somebody else."""
+    """Who holds them: this home's programs, none while they do not run, or another program."""
     from effectd.program.port import who_holds
 
     broker = tree.broker
@@ -157,7 +157,7 @@ def _ports(tree: Config) -> Line:
 
 
 def _listened_on(port: int) -> bool:
-    """Without asking whose it is, which takes a look at every process."""
+    """Without finding out by whom, which would scan every process."""
     for name in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for row in Path(name).read_text().splitlines()[1:]:
@@ -174,7 +174,7 @@ def _pid(home: Path, program: str) -> int:
 
 
 def _private(tree: Config) -> Line:
-    """What others could read or write."""
+    """Files that others could read or write."""
     return _first_wrong("rights", _open_to_others(tree), "run/, passwords and keys are for their owner alone")
 
 
@@ -222,7 +222,7 @@ def _programs(tree: Config) -> Line:
 
 
 def _devices(tree: Config) -> Line:
-    """Ports and pins that this user may not open, or that are not there; extras that are not installed."""
+    """Ports and pins that this user may not open, or that do not exist; extras that are not installed."""
     missing = [extra for module, extra in _EXTRAS.items() if importlib.util.find_spec(module) is None]
     line = _first_wrong("devices", _unusable(tree), f"{len(tree.devices)} in {FILE}, none that could not be opened")
     extras = f"; not installed: {', '.join(f'effectd[{extra}]' for extra in missing)}" if missing else ""
@@ -256,7 +256,7 @@ def _clock(tree: Config) -> Line:
 
 
 def _own_clock() -> Line:
-    """Whether it goes, is of this time, and is kept right by a time server."""
+    """Whether it runs steadily, is about right, and is synchronised by a time server."""
     wall, steady = time.time(), time.monotonic()
     time.sleep(0.1)
     drift = (time.time() - wall) - (time.monotonic() - steady)
@@ -267,5 +267,5 @@ def _own_clock() -> Line:
     up = f"this machine is up for {(time.time() - psutil.boot_time()) / 3600:.1f} h"
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(512))
     if state == _UNSYNCHRONISED:
-        return Line(NOTE, "clock", f"no time server keeps it right: `expires_at` may be judged wrongly; {up}")
+        return Line(NOTE, "clock", f"it is not synchronised by a time server: `expires_at` may be judged wrongly; {up}")
     return Line(OK, "clock", f"it goes right; {up}")

@@ -1,4 +1,4 @@
-"""`effectd down`: end supervisord and every program, devices off first, and wait until they are really gone."""
+"""`effectd down`: ends supervisord and every program, devices off first, and waits until they are really gone."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from effectd.supervision import living
 from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 
 _LIMIT_S = 60.0  # supervisord ends the programs by priority, each within stopwaitsecs, then kills
-_STUCK_S = 15.0  # a supervisord that could not be spoken to has this long to end after SIGTERM
+_STUCK_S = 15.0  # an unreachable supervisord has this long to end after SIGTERM
 _LOOK_S = 0.02
 
 
@@ -50,7 +50,7 @@ def run(home: Path) -> int:
 
 
 def _ask(supervisor: Supervisor, everyone: list[psutil.Process]) -> bool:
-    """Ask it to end: supervisord over its socket, else by SIGTERM, which means the same to it; True if signalled."""
+    """Ask supervisord to end by its socket, else by SIGTERM, which does the same; True if signalled."""
     try:
         supervisor.shutdown()
     except ShuttingDown:

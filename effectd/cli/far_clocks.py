@@ -1,4 +1,4 @@
-"""How far clocks of machines are apart: measured over MQTT by the one without a dispatcher, told to the other."""
+"""Reports how far the clocks of machines are apart, as measured by MQTT from the machines without a dispatcher."""
 
 from effectd.base.errors import BrokerLost
 from effectd.config import programs
@@ -6,19 +6,19 @@ from effectd.config.reader import Config
 from effectd.program.far_clock import FarClock
 from effectd.readiness import glance
 
-FAR_MS = 500.0  # worth a note: whoever sets `expires_at` by that clock is that far off
+FAR_MS = 500.0  # from this difference on there is a note: an `expires_at` by that clock is wrong by as much
 _WAIT_S = 2.0
 
 
 def look(tree: Config) -> tuple[bool, str]:
-    """Whether they are far apart, and what is to be said of it; "" where there is nothing to say."""
+    """Whether they are far apart, and the text about it, if any."""
     if not tree.dispatcher:
         return _measured(tree)
-    told = (glance.ask(tree.home / "run", programs.DISPATCHER, "clocks") or {}).get("ahead_ms")
-    if not isinstance(told, dict) or not told:
+    known = (glance.ask(tree.home / "run", programs.DISPATCHER, "clocks") or {}).get("ahead_ms")
+    if not isinstance(known, dict) or not known:
         return False, ""
-    clocks = ", ".join(f"{client_id} {ahead:+.0f} ms" for client_id, ahead in sorted(told.items()))
-    return any(abs(ahead) > FAR_MS for ahead in told.values()), f"; other machines, ahead of this one: {clocks}"
+    clocks = ", ".join(f"{client_id} {ahead:+.0f} ms" for client_id, ahead in sorted(known.items()))
+    return any(abs(ahead) > FAR_MS for ahead in known.values()), f"; other machines, ahead of this one: {clocks}"
 
 
 def _measured(tree: Config) -> tuple[bool, str]:

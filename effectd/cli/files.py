@@ -1,4 +1,4 @@
-"""Both files of a home changed together, all or nothing, under a lock; each in one step, its mode and links kept."""
+"""Changes both files of a home together, all or nothing, under a lock; keeps their modes and links."""
 
 import contextlib
 import os
@@ -22,11 +22,11 @@ _EDIT_S = 30.0
 
 
 class Refused(Exception):
-    """What was asked for is not possible in this home; nothing was changed."""
+    """The change is not possible in this home; nothing was changed."""
 
 
 def edit(home: Path, changes: Callable[[], dict[Path, bytes]], *, section: str = "devices") -> bool:
-    """Write what `changes` says, path -> its new bytes; False, with the reason told, where nothing was changed.
+    """Write what `changes` returns, path -> its new bytes; False, with the reason printed, if nothing was changed.
 
     Raises NotYours.
     """

@@ -1,4 +1,4 @@
-"""`effectd health`: who is really ready; the same answer as `supervisorctl health`, for a person or a program."""
+"""`effectd health`: shows which programs are really ready, like `supervisorctl health`, or as JSON."""
 
 from pathlib import Path
 

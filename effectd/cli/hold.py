@@ -1,4 +1,4 @@
-"""`effectd hold` and `release`: a stop that stays; by MQTT and straight to every gate, whatever else is dead."""
+"""`effectd hold` and `release`: a lasting stop, by MQTT and directly to every gate, even if all else is dead."""
 
 import getpass
 import os
@@ -20,19 +20,19 @@ from effectd.messages import holds
 
 
 def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
-    """0: every device that it concerns is off and held."""
+    """0: every device in its target is off and held."""
     tree = _load(home)
     known = _known(tree) if tree is not None else set(target)
     if unknown := [word for word in target if word not in known]:
         names = ", ".join(sorted(known)) + did_you_mean(unknown[0], known)
-        raise typer.BadParameter(f"{unknown[0]!r} is no device and no zone; known are {names}")
+        raise typer.BadParameter(f"{unknown[0]!r} is neither a device nor a zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
     return _ask(home, tree, name, request, holds.encode(reason, target))
 
 
 def release(home: Path, name: str | None) -> int:
-    """0: every driver has heard it; who else holds is printed."""
+    """0: every driver has confirmed it; remaining holds are printed."""
     name = _name(name)
     return _ask(home, _load(home), name, {"do": "release", "name": name}, b"")
 
@@ -55,7 +55,7 @@ def _name(name: str | None) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's uid without a name
+    except (KeyError, OSError):  # a uid without a name, as in a container
         return f"uid-{os.getuid()}"
 
 
@@ -73,7 +73,7 @@ def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], pa
     drivers = [program for program in tree.programs if programs.is_device(program)]
     published: list[bool] = []
 
-    def publish() -> None:  # retained: who connects later has to know, and a release has to clear it
+    def publish() -> None:  # retained: later clients must know it, and a release must clear it
         client.link.publish(tree.topics.hold(name), payload, qos=1, retain=True, acked=lambda: published.append(True))
 
     with Client(tree, "hold", [], on_up=publish) as client:

@@ -1,4 +1,4 @@
-"""Bring what stands in both files into force in a running home: carry out the plan, and say what was done."""
+"""Applies both files to a running home: carries out the plan, and reports what was done."""
 
 import contextlib
 import time
@@ -24,7 +24,7 @@ from effectd.supervision.plan import Left, Place, Plan, Runs, plan
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 _TAKEN_IN_S = 2.0
 _BROKER_S = 3.0
-_LATE_S = 0.2  # for the last words of a program that has just ended
+_LATE_S = 0.2  # for the last messages of a program that has just ended
 _KEYS = 4  # of those that have changed, shown
 
 ADDED, _ENDED = "added", "ended: in neither file any more"
@@ -79,7 +79,7 @@ def forget_former(home: Path) -> list[str]:
         try:
             _clear(tree, left)
             lines.append(f"what was kept {_where(left.place)} of {', '.join(left.devices or left.programs)} is cleared")
-        except msgspec.ValidationError:  # another version's word of a broker
+        except msgspec.ValidationError:  # a broker's address as another version wrote it
             continue
         except BrokerLost as error:
             later.append(was)
@@ -104,7 +104,7 @@ def _shown(keys: list[str]) -> str:
 
 
 def _await(home: Path, name: str, wanted: part.Part) -> None:
-    """Until the program has read the file again, so that what is said next is true."""
+    """Wait until the program has reloaded the file, so that later output is true."""
     end = time.monotonic() + _TAKEN_IN_S
     while glance.part(home / "run", name) not in (wanted, None) and time.monotonic() < end:
         time.sleep(0.02)
@@ -153,7 +153,7 @@ def _clear(tree: Config, left: Left) -> None:
         for topic in (*kept, *gone):
             clear(topic)
         client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
-        for message in client.messages(_LATE_S):  # what a program said last may have come after our word
+        for message in client.messages(_LATE_S):  # a program's last message may have come after ours
             if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                 clear(message.topic)
 

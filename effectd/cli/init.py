@@ -1,4 +1,4 @@
-"""`effectd init DIR`: a new home, made from the files that make the checkout itself a home."""
+"""`effectd init DIR`: makes a new home from the files that make the checkout itself a home."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Keys, one at a time and without an echo, while a command runs in a terminal; the terminal as before at the end."""
+"""Reads single keys without echo while a command runs in a terminal, and restores the terminal afterwards."""
 
 import os
 import sys

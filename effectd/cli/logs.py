@@ -1,4 +1,4 @@
-"""`effectd logs`: what the programs of this home say, from any folder within it, whether supervisord runs or not."""
+"""`effectd logs`: shows the logs of this home's programs, whether supervisord runs or not."""
 
 import configparser
 import contextlib

@@ -1,4 +1,4 @@
-"""A message as a line in words, for a person."""
+"""Formats an MQTT message as a line of text for people."""
 
 import time
 from typing import Any
@@ -10,13 +10,13 @@ from effectd.messages.topics import Topics
 
 
 def in_words(message: Message, topics: Topics) -> str:
-    """One line for a person, "" for what only machines say to each other."""
+    """One line for people, "" for messages between machines."""
     text = message.payload.decode(errors="replace")
     value = lines.value_of(text)
     fields = value if isinstance(value, dict) else {}
     match topics.split(message.topic):
         case ["devices", _, "set" | "ack" | "config"] | ["system", "holds"]:
-            return ""  # the machine's own talk: only in JSON; and holds are told by those who hold
+            return ""  # internal messages are shown only as JSON; and `effectd hold` reports holds
         case ["devices", device, "state"]:
             said = f"{style.clean(device):<12}{style.doing(fields)}"
         case ["devices", device, "availability"]:

@@ -1,4 +1,4 @@
-"""A broker as a client of MQTT 5 finds it: what it says at the connection; whether `$share` and QoS 2 are served."""
+"""Tests a broker as an MQTT 5 client: the limits in its CONNACK, and whether it supports `$share` and QoS 2."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ MESSAGES = 5
 
 
 class Mqtt5:
-    """`works`: it was let in and its message came back; `said`: what the broker said of its bounds."""
+    """`works`: the client was accepted and its message came back; `said`: the limits that the broker announced."""
 
     def __init__(self, address: Address, client_id: str, topic: str) -> None:
         self._address, self._topic = address, topic

@@ -1,4 +1,4 @@
-"""What stands in config.yaml and is not in force yet: a line a program that runs by something else."""
+"""Lists the changed keys of config.yaml that are not in force yet, one line per program."""
 
 from effectd.config import part
 from effectd.config.reader import Config

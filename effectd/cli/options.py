@@ -1,4 +1,4 @@
-"""The options that many commands have: which home, and in which form the answer is wanted."""
+"""Options shared by many commands: the home, and the output format."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,6 @@ def _home(ctx: typer.Context, given: Path | None) -> Path:
 
 
 Home = Annotated[Path, typer.Option("--home", metavar="DIR", readable=False, callback=_home, help=HOME_HELP)]
-HOME: Any = None  # `_home` puts the folder that counts in its place
+HOME: Any = None  # `_home` replaces it with the folder that was found
 Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON value a line.")]
 Lines = Annotated[bool, typer.Option("--lines", help="A line for each event instead of the picture.")]

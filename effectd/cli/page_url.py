@@ -1,4 +1,4 @@
-"""Where a browser finds the page of a home, and `effectd open`, which has it go there."""
+"""The URL of a home's page, and `effectd open`, which opens it in a browser."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def of(tree: Config) -> str:
 
 
 def run(home: Path, *, browser: bool) -> int:
-    """0; 3 where no page is served. The URL is printed in any case, for whoever sits elsewhere."""
+    """0; 3 if no page is served. The URL is always printed, for a browser on another machine."""
     tree = reader.load(home)
     url = of(tree)
     if not url:
@@ -43,7 +43,7 @@ def run(home: Path, *, browser: bool) -> int:
 
 
 def _go(url: str) -> None:
-    """What a browser says of itself does not belong here; the terminal's own browsers are not meant."""
+    """Start a graphical browser, with its output hidden; browsers for the terminal are not used."""
     try:
         subprocess.Popen(
             ["xdg-open", url],

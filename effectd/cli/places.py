@@ -1,4 +1,4 @@
-"""Where this home's topics were at its last `up`: what was moved or taken out while nothing ran is cleared there."""
+"""Remembers where this home's topics were at its last `up`, to clear what was moved or removed while nothing ran."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def remember(home: Path, places: list[Was]) -> None:
 
 
 def left(was: Was, here: Was) -> Left | None:
-    """What is kept there and should not be; the home's own broker keeps nothing over its end."""
+    """What is still retained there but should not be; the home's own broker keeps nothing after its end."""
     moved = was.place != here.place
     devices, ended = set(was.devices), set(was.programs)
     if not moved:

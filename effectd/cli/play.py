@@ -1,4 +1,4 @@
-"""`effectd play`: load a file into the room, or take a timeline that is there, play it, and show where it is."""
+"""`effectd play`: loads a file, or uses a loaded timeline, plays it, and shows its position."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from effectd.messages.topics import DEVICE_ID as NAME
 
 EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
 ANSWER_S = 15.0  # for a document of 4 MiB on a slow machine
-_LARGE = 64 * 1024  # every broker takes so much
+_LARGE = 64 * 1024  # every broker accepts messages of this size
 _SEEK_MS = 5000
 _BAR = 24
 _DRAW_S = 0.1
@@ -107,7 +107,7 @@ class Player:
         try:
             self._client.link.publish(topic, payload, qos=1)
         except BrokerLost:
-            pass  # what was asked for does not come, and that is said
+            pass  # the answer does not come, and that is reported
 
     def _wait(self, condition: Any, *, always: bool = False) -> bool:
         end = time.monotonic() + ANSWER_S
@@ -140,7 +140,7 @@ class Player:
             self._refused = str(said.get("detail"))
 
     def _is_loaded(self) -> bool:
-        """Whether the room has our document, as what is played next or at once."""
+        """Whether the dispatcher has our document, to play next or now."""
         assert self._score is not None
         timeline = self._score.timeline
         shown = self._state.get("next") or self._state
@@ -194,10 +194,10 @@ class Player:
 
 def no_answer(word: str, size: int, trouble: str) -> str:
     """What may be the reason; `size`: bytes that were sent."""
-    told = [trouble] if trouble else []
+    reasons = [trouble] if trouble else []
     if size > _LARGE:
-        told.append(f"another broker than effectd's own may refuse a message of {size} bytes: see its limits")
-    why = f" ({'; '.join(told)})" if told else ""
+        reasons.append(f"another broker than effectd's own may refuse a message of {size} bytes: see its limits")
+    why = f" ({'; '.join(reasons)})" if reasons else ""
     return f"no answer to {word}{why}; see: effectd health"
 
 

@@ -1,4 +1,4 @@
-"""The ports that this home's broker and page are to listen on, and who holds them in their place."""
+"""Checks whether other programs hold the ports of this home's broker and page."""
 
 import errno
 import socket
@@ -33,6 +33,6 @@ def _in_use(address: str, port: int) -> bool:
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(where)
-    except OSError as error:  # an address that is not there yet is waited for
+    except OSError as error:  # the programs wait for an address that does not exist yet
         return error.errno == errno.EADDRINUSE
     return False

@@ -1,4 +1,4 @@
-"""Which program is meant by a name on the command line."""
+"""Finds the program for a name on the command line."""
 
 import contextlib
 from pathlib import Path

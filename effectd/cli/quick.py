@@ -1,6 +1,6 @@
-"""The command line's values converted here: typer imports pydantic for it, 0.1 s at each command, and speaks its words.
+"""Converts command line values without pydantic, whose import by typer would cost 0.1 s at each command.
 
-Where typer is another one than this knows (no `type_descriptor`), or a type another one, its own conversion stays.
+With an unknown version of typer (no `type_descriptor`), or for an unknown type, typer's own conversion is used.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""`effectd record`: each effect's life and each program's state, a JSON line an event, into a file (docs/record.md)."""
+"""`effectd record`: writes the events of effects and programs to a file as JSON lines (docs/record.md)."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is in a timeline, for people: types, counts, length, and each problem with its line."""
+"""Prints a summary of a timeline: types, counts, length, and each problem with its line."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from effectd.timeline.reading import read
 
 
 def load(path: Path, tree: Config) -> Score | None:
-    """The file for this home's devices; None where it is refused as a whole, which has then been said."""
+    """The file resolved for this home's devices; None if it is refused as a whole, which is then reported."""
     try:
         with path.open("rb") as file:
             data = file.read(DOCUMENT_BYTES + 1)

@@ -1,4 +1,4 @@
-"""`effectd restart`: one program, or all, stopped and started again; a device goes off first."""
+"""`effectd restart`: stops one program, or all, and starts it again; a device goes off first."""
 
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ READY_S = 15.0
 
 
 def run(home: Path, name: str | None) -> int:
-    """0: it is ready again. Its supervisor.conf section is the one that was taken in; `up` takes in another."""
+    """0: it is ready again. It keeps the loaded section of supervisor.conf; `up` loads a changed one."""
     began = time.monotonic()
     try:
         supervisor = Supervisor(home)
@@ -37,7 +37,7 @@ def run(home: Path, name: str | None) -> int:
         return EX_NOT_READY
     with Health(home) as look:
         ours = {each for each in chosen if each in look.names}
-    if not ours:  # a program of the user's own: supervisord started it, and nobody else knows more
+    if not ours:  # a program of the user's own: all that is known is that supervisord started it
         return 0
     needed = {other for each in ours for other in programs.of(each).waits_for}
     done = dict.fromkeys(ours, "restarted")

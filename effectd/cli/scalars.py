@@ -1,4 +1,4 @@
-"""What stands after K= on the command line, read as YAML reads it: `0`, `"0"`, `true`, `[0, 255]`, text."""
+"""Reads the value in K=VALUE on the command line as YAML: `0`, `"0"`, `true`, `[0, 255]`, text."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def value(text: str, kind: Any = Any) -> Any:
     """
     try:
         found = YamlFile(Path(), text.encode()).data
-    except ConfigError:  # no YAML: then it is text
+    except ConfigError:  # not YAML: then it is text
         return text
     return text if _fits(text, kind) and not _fits(found, kind) else found
 

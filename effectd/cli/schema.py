@@ -1,7 +1,7 @@
-"""`effectd schema`: JSON Schema of config.yaml for editors, from the structs that read it and the page that tells it.
+"""`effectd schema`: JSON Schema of config.yaml for editors, from the reader's structs and docs/configuration.md.
 
-Types, ranges and defaults are those of the structs, so that nothing can be true here and wrong there; the words are the
-rows of configuration.md, which is installed beside this package.
+Types, ranges and defaults are those of the structs, so that the two cannot disagree; the descriptions are the rows of
+configuration.md, which is installed with this package.
 """
 
 import json
@@ -36,7 +36,7 @@ _ORDER = ("$schema", "title", "type", "properties", "additionalProperties", "def
 
 
 class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
-    """As the reader's own `_File`, with what it leaves open filled in."""
+    """As the reader's `_File`, with its untyped parts filled in."""
 
     topic_root: str = ""
     dispatcher: bool = True
@@ -112,7 +112,7 @@ def _when(kind: str, struct: type[Struct]) -> Schema:
 
 
 def _options(page: str, base: str, kind: str) -> tuple[type[Struct] | None, dict[str, str]]:
-    """The struct of a kind's options, and what the page says of each; None where a package for it is missing here."""
+    """The struct of a kind's options, and the description of each; None if a package for it is not installed."""
     if kind == "remote":
         return RemoteOptions, {}
     try:
@@ -125,7 +125,7 @@ def _options(page: str, base: str, kind: str) -> tuple[type[Struct] | None, dict
 
 
 def _descriptions(page: str) -> dict[str, str]:
-    """`devices.<id>.limits.max_on_ms` -> what the page's tables say of it."""
+    """`devices.<id>.limits.max_on_ms` -> its description in the page's tables."""
     words = {key: text for row in _rows(page.partition("\n## ")[0]) for key, text in _cells(row)}
     section = re.search(r"^## broker\.limits$(.*?)(?=^## )", page, re.M | re.S)
     limits = (cell for row in _rows(section[1] if section else "") for cell in _cells(row))
@@ -144,7 +144,7 @@ def _cells(row: list[str]) -> list[tuple[str, str]]:
 
 
 def _describe(path: str, text: str, whole: Schema, found: dict[str, Schema]) -> None:
-    """Put the words to the property at `path`; `<id>` is whatever key the user chooses."""
+    """Add the description to the property at `path`; `<id>` is any key that the user chooses."""
     places, steps = [whole], path.split(".")
     for step in steps[:-1]:
         places = [struct for at in places for below in _below(at, step) for struct in _structs(below, found)]

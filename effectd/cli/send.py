@@ -1,4 +1,4 @@
-"""`effectd send`: publish one effect until it is receipted and print its final receipt; or print its plan."""
+"""`effectd send`: publishes one effect and prints its final receipt; or prints its plan."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def run(home: Path, effect_type: str, fields: dict[str, Any], *, dry_run: bool, 
     payload = json.dumps(fields).encode()
     try:
         wanted = published.decode(payload, effect_type.partition("/")[0])
-    except (EffectRefused, EffectMalformed) as error:  # the dispatcher would say the same; it need not be asked
+    except (EffectRefused, EffectMalformed) as error:  # the dispatcher would refuse it in the same way
         _print(_refusal(fields, effect_type, str(error)), as_json=as_json)
         return EX_OTHER
     if dry_run:
@@ -84,7 +84,7 @@ def _print(receipt: bytes, *, as_json: bool) -> None:
 
 
 def _plan(tree: Config, wanted: Effect, *, as_json: bool) -> int:
-    """What the dispatcher would decide and the drivers would do, without a broker."""
+    """Show what the dispatcher would decide and the drivers would do, without a broker."""
     for error in tree.errors:
         typer.echo(str(error), err=True)
     try:

@@ -1,4 +1,4 @@
-"""`effectd service`: the systemd unit that starts this home at boot, and again whatever happens to supervisord."""
+"""`effectd service`: prints the systemd unit that starts this home at boot and restarts supervisord if it ends."""
 
 import getpass
 import re

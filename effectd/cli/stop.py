@@ -1,4 +1,4 @@
-"""`effectd stop`: switch everything off, or one device; by MQTT and straight to the drivers, whatever else is dead."""
+"""`effectd stop`: switches all devices off, or one; by MQTT and directly to the drivers, even if all else is dead."""
 
 import contextlib
 import json
@@ -26,14 +26,14 @@ def run(home: Path, device: str | None) -> int:
         loop = Loop()
         names = confirmed.gates(home)
         own = [name for name in names if device in (None, name)]
-        request = {"do": "stop"} if own else {"do": "stop", "device": device}  # whoever has it: a bus, perhaps
+        request = {"do": "stop"} if own else {"do": "stop", "device": device}  # the program may be a bus
         asked = [StopRequest(loop, home, name, request) for name in own or names]
         confirmed.wait(loop, asked)
         _print(asked)
         return 78
-    local = {name: found.bus or name for name, found in tree.devices.items() if not found.remote}  # to its program
+    local = {name: found.bus or name for name, found in tree.devices.items() if not found.remote}  # their programs
     remote = [name for name, found in tree.devices.items() if found.remote]
-    # a driver whose section is wrong, or in config.yaml no more, may still run as it was started
+    # a driver whose section is wrong or removed may still run with its old one
     wrong = [error.device for error in tree.errors if error.device]
     named = {*tree.devices, *local.values(), *wrong, programs.DISPATCHER}
     wrong += [name for name in confirmed.gates(home) if name not in named]
@@ -49,7 +49,7 @@ def run(home: Path, device: str | None) -> int:
         client.link.publish(topic, b"stop", qos=1, acked=lambda: published.append(True))
 
     with Client(tree, "stop", [tree.topics.state(name) for name in local], on_up=publish) as client:
-        # first the dispatcher: what it holds must not follow
+        # first the dispatcher: what it has queued must not follow
         dispatcher = StopRequest(client.loop, home, programs.DISPATCHER, wanted)
         asked = [
             StopRequest(client.loop, home, program, wanted, name)

@@ -1,4 +1,4 @@
-"""The commands that switch off and keep off, as one page: stop, hold, release."""
+"""The commands stop, hold and release: their options and examples."""
 
 from typing import Annotated
 
@@ -41,12 +41,12 @@ def _hold(
     raise typer.Exit(hold.run(home, name, reason, target or []))
 
 
-@app.command("release", epilog="Exit code: 0 every driver here has heard it, 1 not, 77 not your home.")
+@app.command("release", epilog="Exit code: 0 every driver here has confirmed it, 1 not, 77 not your home.")
 def _release(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whose hold ends. Default: your user's.")] = None,
     home: Home = HOME,
 ) -> None:
-    """End NAME's hold, and show who else holds. Nothing that was held back is made up for."""
+    """End NAME's hold, and show who else holds. Effects refused meanwhile are not made up for."""
     from effectd.cli import hold
 
     raise typer.Exit(hold.release(home, name))

@@ -1,4 +1,4 @@
-"""Text for people: a line per receipt, state and row of health; in colour on a terminal."""
+"""Formats text for people: receipts, states and rows of health, one line each; in colour on a terminal."""
 
 import os
 import re
@@ -45,13 +45,13 @@ def paint(word: str, width: int = 0) -> str:
 
 
 def clean(text: str, limit: int = SHOWN) -> str:
-    """Somebody's text on one line, without anything that could steer the terminal or cannot be written to it."""
+    """Foreign text on one line, without anything that could control the terminal or cannot be written to it."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", "?", text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def number(value: Any) -> float | None:
-    """Somebody's finite number of a sane size, else None."""
+    """A foreign value as a finite number of a sane size, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**53) <= value <= 2**53:
         return None
     return float(value)  # NaN and the infinities are not within those bounds

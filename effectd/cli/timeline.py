@@ -1,4 +1,4 @@
-"""`effectd timeline`: which timelines the room has, and orders to one of them."""
+"""`effectd timeline`: lists the loaded timelines, and sends orders to one of them."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def show(home: Path) -> int:
 
 
 def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
-    """0: the room has done it; 1: it cannot be done, and why."""
+    """0: it is done; 1: it cannot be done, and the reason is printed."""
     tree = reader.load(home)
     topics = tree.topics
     with Client(tree, "timeline", (topics.timeline("+", "state"), topics.dead_letter("refused"))) as client:

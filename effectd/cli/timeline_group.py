@@ -1,4 +1,4 @@
-"""`effectd timeline ...` and `effectd play`: each with its options; what they do is in play and timeline."""
+"""`effectd timeline ...` and `effectd play`: their options and examples; the code is in play and timeline."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from effectd.cli.options import HOME, Home
 
 group = typer.Typer(no_args_is_help=True, help="The timelines of this home.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A timeline of effectd timeline list.")]
-_EPILOG = "Exit code: 0 done, 1 it cannot be done (why is said), 69 no broker, 75 no answer."
+_EPILOG = "Exit code: 0 done, 1 it cannot be done (the reason is shown), 69 no broker, 75 no answer."
 
 
 def play(

@@ -1,4 +1,4 @@
-"""`effectd up`: check both files, bring what stands in them into force, wait until everything is ready."""
+"""`effectd up`: checks both files, applies them, and waits until everything is ready."""
 
 import contextlib
 import socket
@@ -21,13 +21,13 @@ from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supe
 from effectd.supervision.health import Health, Row
 
 EX_NOT_READY, EX_CONFIG = 3, 78
-PORT_TAKEN = "port "  # how a gate begins its reason while another program holds the port that its program wants
+PORT_TAKEN = "port "  # prefix of a gate's reason while another program holds its port
 _ALONE_S = 90.0  # an `effectd down` before us may wait for its last program
 _RPC_S = 10.0  # from the start of supervisord to its first answer, on a machine that swaps
 
 
 class _CannotStart(Exception):
-    """supervisord refused; in its own words."""
+    """supervisord refused; the message is its own."""
 
 
 def run(home: Path, wait: float) -> int:
@@ -39,14 +39,14 @@ def run(home: Path, wait: float) -> int:
             typer.echo(str(problem.error), err=True)
         if any(problem.paste for problem in found):
             cure = f"{style.tool('effectd', home)} check"
-            typer.echo(f"what {reader.SUPERVISOR_FILE} lacks, ready to paste: {cure}", err=True)
+            typer.echo(f"what is missing in {reader.SUPERVISOR_FILE}, ready to paste: {cure}", err=True)
         typer.echo("nothing was started", err=True)
         return EX_CONFIG
     try:
         done = _start(home)
         with Health(home) as look:
             rows, pointless = _wait(home, look, wait, done)
-            if any(row.stale for row in rows.values()):  # it was just starting, by what had stood there before
+            if any(row.stale for row in rows.values()):  # it was just starting, with the old contents
                 rows, pointless = _wait(home, look, wait, _start(home))
             return _end(home, look, rows, time.monotonic() - began, pointless=pointless)
     except _CannotStart as error:
@@ -60,7 +60,7 @@ def run(home: Path, wait: float) -> int:
 
 
 def _end(home: Path, look: Health, rows: dict[str, Row], waited: float, *, pointless: bool) -> int:
-    """Say how it ended; the exit code."""
+    """Print the result; returns the exit code."""
     for name, row in rows.items():
         if words := health.in_words(row):
             typer.echo(f"{name}: {words}", err=True)
@@ -78,7 +78,7 @@ def _end(home: Path, look: Health, rows: dict[str, Row], waited: float, *, point
 
 
 def _wait(home: Path, look: Health, seconds: float, done: Done | None) -> tuple[dict[str, Row], bool]:
-    """Say what became of those that are no program any more, then wait for the others."""
+    """Report the programs that were removed, then wait for the others."""
     for name, what in (done or {}).items():
         if name not in look.names:
             typer.echo(f"{name}: {what}")
@@ -88,7 +88,7 @@ def _wait(home: Path, look: Health, seconds: float, done: Done | None) -> tuple[
 
 
 def _start(home: Path) -> Done | None:
-    """Make supervisord run with all its programs as the files have them; wait for one that is just ending.
+    """Make supervisord run all programs as in the files; wait for one that is just ending.
 
     Returns what was done to those that ran; None where supervisord was started.
     """
@@ -118,7 +118,7 @@ def _bring_or_launch(home: Path, supervisor: Supervisor) -> Done | None:
 
 
 def _launch(home: Path, supervisor: Supervisor) -> None:
-    """Start supervisord, which makes itself a daemon unless its file says nodaemon=true."""
+    """Start supervisord, which becomes a daemon unless its file says nodaemon=true."""
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home / reader.SUPERVISOR_FILE)]
     with tempfile.TemporaryFile("w+") as said:
         started = subprocess.Popen(
@@ -178,7 +178,7 @@ def free_port(taken: int) -> int:
 
 
 def _report_late(home: Path, rows: dict[str, Row], waited: float, *, pointless: bool) -> None:
-    """Who is not ready (the table says why), what to do, and the last words of each whose gate says nothing."""
+    """Print what is not ready (the table says why), what to do, and the last log line of each silent program."""
     late = [name for name, row in rows.items() if not row.ready and not row.left_over]
     end = "; it does not come by itself, so nothing is waited for" if pointless else ""
     typer.echo(f"not ready within {waited:.0f} s: {', '.join(late)}{end}", err=True)

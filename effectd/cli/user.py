@@ -1,4 +1,4 @@
-"""`effectd user add / remove / list`: config.yaml with its comments kept, and `passwords`; the broker takes both in."""
+"""`effectd user add / remove / list`: edits config.yaml, keeping comments, and `passwords`; the broker reloads both."""
 
 import getpass
 import os
@@ -66,7 +66,7 @@ def add(
 
 
 def remove(home: Path, name: str) -> int:
-    """Its line in `passwords` goes, too, also where there is only that."""
+    """Remove its line in `passwords`, too, even if there is nothing else."""
     ours(home)
     tree = _tree(home)
     there = name in tree.broker.users
@@ -90,7 +90,7 @@ def remove(home: Path, name: str) -> int:
     if not files.edit(home, change, section="broker.users"):
         return EX_CONFIG
     left = _tree(home).broker.users
-    typer.echo(f"{name} is no user any more" + ("" if left else ": whoever reaches the port may come in now"))
+    typer.echo(f"{name} is no longer a user" + ("" if left else ": any client that reaches the port may connect now"))
     return 0
 
 
@@ -98,10 +98,10 @@ def show(home: Path) -> int:
     tree = _tree(home)
     hashes = passwords.read(home)
     if not tree.broker.users:
-        typer.echo(f"no users: whoever reaches {tree.broker.address} may come in; effectd user add NAME")
+        typer.echo(f"no users: any client that reaches {tree.broker.address} may connect; effectd user add NAME")
     rows = [("USER", "PASSWORD", "RIGHTS")]
     rows += [(name, "yes" if name in hashes else "none", _rights(tree, name)) for name in tree.broker.users]
-    rows += [(name, "yes", f"none: it is no user in {FILE}") for name in hashes if name not in tree.broker.users]
+    rows += [(name, "yes", f"none: not a user in {FILE}") for name in hashes if name not in tree.broker.users]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for row in rows if len(rows) > 1 else ():
         typer.echo("  ".join(f"{style.clean(word):<{w}}" for word, w in zip(row, [*widths, 0], strict=True)).rstrip())
@@ -116,7 +116,7 @@ def ours(home: Path) -> None:
 
 
 def _tree(home: Path) -> Config:
-    """Also one whose port is open by mistake: that is what users are added for."""
+    """Accepts one whose port is open by mistake: adding users is the cure."""
     tree = reader.load(home, reach=False)
     if not tree.broker.embedded:
         where = tree.broker.address
@@ -161,7 +161,7 @@ def _rights(tree: Config, name: str) -> str:
     user = tree.broker.users[name]
     parts = [
         f"publishes {', '.join(user.publish)}" if user.publish else "",
-        f"hears {', '.join(user.subscribe)}" if user.subscribe else "",
+        f"subscribes to {', '.join(user.subscribe)}" if user.subscribe else "",
         f"acts for {', '.join(user.acts_for)}" if user.acts_for else "",
         "operates" if user.operate else "",
     ]
@@ -169,7 +169,7 @@ def _rights(tree: Config, name: str) -> str:
 
 
 def _say_what_is_left(home: Path) -> None:
-    """What still keeps the broker from starting, if anything does."""
+    """What still prevents the broker from starting, if anything."""
     try:
         reader.load(home)
     except ConfigError as error:

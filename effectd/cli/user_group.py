@@ -1,4 +1,4 @@
-"""`effectd user ...`: each command with its options and examples; what it does is in user.py."""
+"""`effectd user ...`: each command with its options and examples; the code is in user.py."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from effectd.cli.options import HOME, Home
 
-group = typer.Typer(no_args_is_help=True, help="Who may come in at the broker's port, and what they may do there.")
+group = typer.Typer(no_args_is_help=True, help="Who may connect to the broker's port, and what they may do there.")
 
 
 @group.command(
@@ -26,7 +26,7 @@ def _add(  # noqa: PLR0917 - typer passes them by name
     publish: Annotated[
         list[str] | None, typer.Option(metavar="FILTER", help="What it may publish, topic_root included.")
     ] = None,
-    subscribe: Annotated[list[str] | None, typer.Option(metavar="FILTER", help="What it may hear.")] = None,
+    subscribe: Annotated[list[str] | None, typer.Option(metavar="FILTER", help="What it may subscribe to.")] = None,
     device: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A `kind: remote` device that it acts for.")
     ] = None,
@@ -39,13 +39,11 @@ def _add(  # noqa: PLR0917 - typer passes them by name
     raise typer.Exit(user.add(home, name, publish or [], subscribe or [], device or [], operate=operate))
 
 
-@group.command(
-    "remove", epilog="Exit code: 0 it is out, 78 there is no such user, or it is the last one that is needed."
-)
+@group.command("remove", epilog="Exit code: 0 removed, 78 there is no such user, or it is the last one that is needed.")
 def _remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A user of config.yaml.")], home: Home = HOME
 ) -> None:
-    """Take a user out of config.yaml and `passwords`; whoever is in under that name is out at once."""
+    """Remove a user from config.yaml and `passwords`; clients with that name are disconnected at once."""
     from effectd.cli import user
 
     raise typer.Exit(user.remove(home, name))

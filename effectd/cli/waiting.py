@@ -1,7 +1,7 @@
-"""Wait for programs and show how they come: a live line a program on a terminal, elsewhere a line when one is ready.
+"""Waits for programs and shows their progress: live lines on a terminal, elsewhere a line when one is ready.
 
-Waiting ends as soon as what is missing cannot come by itself: a device that stays away, a wrong password, a file to
-be corrected. What can still come, such as a broker that is only starting, is waited for.
+Waiting ends as soon as nothing more can become ready by itself: a device stays away, a password is wrong, a file has to
+be corrected. What can still become ready, such as a starting broker, is waited for.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ Rows = dict[str, Row]
 
 
 class Patience:
-    """Whether waiting makes sense; `lacking` names those for which it does not, with what to do."""
+    """Whether waiting makes sense; otherwise what to do about each program."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since: dict[str, tuple[str, float]] = {}
 
     def over(self, rows: Mapping[str, Row]) -> bool:
-        """Nobody who is not ready can still become so without help."""
+        """Whether no program that is not ready can become ready without help."""
         now = self._clock()
         for name, row in rows.items():
             if self._since.get(name, ("", 0.0))[0] != row.state:
@@ -50,8 +50,8 @@ class Patience:
             return bool(_GIVEN_UP.match(row.reason))
         if row.state != "waiting":
             return False
-        lacks = [other for other in programs.of(name).waits_for if other in rows and not rows[other].ready]
-        return bool(_NO_USE.search(row.reason)) or any(self._settled(rows, other) for other in lacks)
+        missing = [other for other in programs.of(name).waits_for if other in rows and not rows[other].ready]
+        return bool(_NO_USE.search(row.reason)) or any(self._settled(rows, other) for other in missing)
 
 
 def cure(name: str, row: Row, home_up: str) -> str:
@@ -61,7 +61,7 @@ def cure(name: str, row: Row, home_up: str) -> str:
     if row.state == "stopped":
         return f"start it: {home_up}"
     if _GIVEN_UP.match(row.reason):
-        return f"mend what its reason names, then: {home_up}"
+        return f"correct what its reason names, then: {home_up}"
     if "the environment has no" in row.reason or "refused the connection" in row.reason:
         down = home_up.removesuffix("up") + "down"
         return f"set what is missing in this shell; supervisord keeps the environment of its start: {down}, {home_up}"
@@ -72,9 +72,9 @@ def cure(name: str, row: Row, home_up: str) -> str:
 def shown(
     done: Mapping[str, str], advise: Callable[[Rows], str] = lambda _: "", *, everyone: bool = False
 ) -> Iterator[Callable[[Rows], None]]:
-    """What to call at each change. `done`: what was done, by program; `advise`: said once, when it has something.
+    """The callback for each change. `done`: what was done, by program; `advise`: printed once, when there is any.
 
-    `everyone`: say also of those that are ready at the first look that they are.
+    `everyone`: also report programs that are ready at the first look.
     """
     named: set[str] = set()
     advice: list[str] = []

@@ -1,1 +1,1 @@
-"""config.yaml: what may stand in it, the only reader of it, and how it is edited with its comments kept."""
+"""config.yaml: its schema, its only reader, and editing that keeps its comments."""

@@ -1,4 +1,4 @@
-"""Where a broker is and how a client comes in there: one address, its nodes, or the home's own socket."""
+"""Broker addresses and logins: one address, several nodes, or the home's own socket."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
-_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "*"}  # as a client, or as a listener, names it
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "*"}  # for clients and for listeners
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_host(host: str, *, brackets: bool = False) -> None:
-    """Raises ValueError where it is no name or address alone, as programs that take whole URLs have taught people.
+    """Raises ValueError if it is not a plain name or address but, for example, a URL.
 
     `brackets`: [::1] is an address, too.
     """
@@ -37,7 +37,7 @@ def check_host(host: str, *, brackets: bool = False) -> None:
 
 
 class Address(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a client reaches a broker. The password is in the environment variable `password_env`, never in the file."""
+    """How a client reaches a broker. The password is in the environment variable `password_env`, never in a file."""
 
     host: Annotated[str, Meta(min_length=1)]
     port: Port = 1883
@@ -49,13 +49,13 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
         check_host(self.host)
 
     def password(self) -> str | None:
-        """Raises ValueError where the environment does not have it: without it any broker would only refuse us."""
+        """Raises ValueError if it is not in the environment: without it the broker would only refuse us."""
         if self.password_env and self.password_env not in os.environ:
             raise ValueError(f"the environment has no {self.password_env}, which is to hold the password for {self}")
         return os.environ[self.password_env] if self.password_env else None
 
     def is_at(self, other: "Address") -> bool:
-        """Whether both are known to be one broker."""
+        """Whether both are known to be the same broker."""
         hosts = {self.host.lower(), other.host.lower()}
         return self.port == other.port and (len(hosts) == 1 or hosts <= _THIS_MACHINE)
 
@@ -65,7 +65,7 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
         return 1
 
     def client_id(self, name: str) -> str:
-        """What a client that is called so says there."""
+        """The credentials of a client with this id."""
         return name
 
     def __str__(self) -> str:
@@ -73,10 +73,10 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NodeAddress(Address, frozen=True):
-    """One node of several. Where it dies, RabbitMQ lets nobody in at another one under an id that was known to it.
+    """One node of several. When it dies, RabbitMQ refuses its clients' ids at the other nodes.
 
-    For a subscription at QoS 1 NATS makes a consumer that its nodes agree on, and for minutes puts a third of them on
-    the node that is dead. Our sessions are clean: what is on its way ends with the connection, at QoS 1, too.
+    NATS makes a consumer of each subscription at QoS 1, and for minutes assigns a third of them to the dead node.
+    Our sessions are clean, so that QoS 0 loses nothing: what is in flight ends with the connection at QoS 1, too.
     """
 
     @property
@@ -97,7 +97,7 @@ def _node(text: str) -> tuple[str, int]:
 
 
 class External(Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody else's broker; `hosts`, in place of `host` and `port`: its nodes, of which any will do."""
+    """An external broker; `hosts`, in place of `host` and `port`: its nodes, any of which will do."""
 
     host: str = ""
     port: Port = 1883
@@ -140,7 +140,7 @@ class HomeAddress(Address, frozen=True, kw_only=True):
     """This home's own broker, by its UNIX socket `path`; `host` and `port` are where others reach the same broker."""
 
     path: str
-    own: str  # begins the client ids that tell the broker which program it is
+    own: str  # prefix of the client ids by which the broker recognises programs
 
     def __str__(self) -> str:
         return "run/broker.sock"

@@ -1,4 +1,4 @@
-"""Which limits over time make sense: a budget that limits something, and none where another home's driver does it."""
+"""Checks limits over time: a budget must limit something, and a remote device's limits belong to its own home."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A part of a YAML file as a struct; what is wrong there becomes one line with the key and its line."""
+"""Converts a part of a YAML file to a struct; an error becomes one line with the key and its line number."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The sections of config.yaml that are mappings of names: effect types, buses and devices."""
+"""Reads the sections of config.yaml that map names: effect types, buses and devices."""
 
 import re
 from collections.abc import Container
@@ -43,7 +43,7 @@ def button(file: YamlFile, name: str, raw: Any, devices: dict[str, Device]) -> B
     found: Button = convert(file, path, raw, Button)
     known = {*devices, *(zone for each in devices.values() for zone in each.zones)}
     if unknown := [word for word in found.target if word not in known]:
-        raise file.error((*path, "target"), f"{unknown[0][:40]!r} is no device and no zone of this home")
+        raise file.error((*path, "target"), f"{unknown[0][:40]!r} is neither a device nor a zone of this home")
     return found
 
 
@@ -72,7 +72,7 @@ def device(  # noqa: PLR0917
         if effect not in effects:
             known, near = ", ".join(effects) or "none", did_you_mean(effect, effects)
             raise file.error(
-                (*path, "effects"), f"{effect!r} is no key of effects: (known: {known}){near}", device=name
+                (*path, "effects"), f"{effect!r} is not a key of effects: (known: {known}){near}", device=name
             )
     for key in ("range", "curve", "dry_run"):
         if found.remote and key in raw:
@@ -106,9 +106,9 @@ def _on_its_bus(file: YamlFile, path: Path_, raw: dict[str, Any], buses: dict[st
     if not isinstance(name, str) or name not in buses:
         known = ", ".join(buses) or "none"
         near = did_you_mean(str(name), buses)
-        raise file.error((*path, "bus"), f"{str(name)[:40]!r} is no key of buses: (known: {known}){near}")
+        raise file.error((*path, "bus"), f"{str(name)[:40]!r} is not a key of buses: (known: {known}){near}")
     if "dry_run" in raw:
-        raise file.error((*path, "dry_run"), f"a bus runs dry as a whole: set buses.{name}.dry_run")
+        raise file.error((*path, "dry_run"), f"a dry run is for a whole bus: set buses.{name}.dry_run")
     section = buses[name]
     kind = section.get("kind") if isinstance(section, dict) else None
     return raw | {"kind": kind if isinstance(kind, str) and kind else name}  # a bus without a kind has its own error

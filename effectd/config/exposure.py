@@ -1,6 +1,6 @@
-"""What the broker's section must have before anybody beyond this machine may come in, and whether its users make sense.
+"""Checks that a broker or page that is open to other machines has users and TLS, and that the users are valid.
 
-Checked by the reader, so that no program starts on a configuration that is open to the whole network by mistake.
+The reader does this, so that no program starts with a configuration that is open to the whole network by mistake.
 """
 
 import re
@@ -16,7 +16,7 @@ _ADD, _CERTIFICATE = "effectd user add NAME", "effectd certificate"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine can reach a listener there."""
     for family, loopback in ((socket.AF_INET, b"\x7f"), (socket.AF_INET6, bytes(15) + b"\1")):
         try:
             return socket.inet_pton(family, host.strip("[]")).startswith(loopback)
@@ -26,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 
 def own_names() -> set[str]:
-    """What this machine calls itself."""
+    """This machine's own host name."""
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {name, short, f"{short}.local"}
@@ -54,11 +54,11 @@ def check(file: YamlFile, broker: Broker, devices: dict[str, Any]) -> None:
             found = devices.get(device)
             if not (isinstance(found, dict) and found.get("kind") == "remote"):
                 key = "device" if user.device == device else "devices"
-                raise file.error((*path, key), f"{device[:40]!r} is no device of `kind: remote` in this file")
+                raise file.error((*path, key), f"{device[:40]!r} is not a device of `kind: remote` in this file")
 
 
 def check_reach(file: YamlFile, broker: Broker) -> None:
-    """Raises ConfigError where others than this machine could come in without a login, or with it in the clear."""
+    """Raises ConfigError if other machines could connect without a login, or with a password in the clear."""
     if not broker.embedded:
         return
     wanted: list[tuple[tuple[str, ...], str]] = [(("broker", "host"), broker.host)]
@@ -84,11 +84,11 @@ def check_page(file: YamlFile, page: Page | None, broker: Broker) -> None:
 
 
 def require(file: YamlFile, path: tuple[str, ...], host: str, broker: Broker, *, safe: bool) -> None:
-    """Raises ConfigError unless there are users and, by `safe`, TLS for what listens on `host`, beyond loopback."""
+    """Raises ConfigError if `host` is beyond loopback and there are no users, or no TLS (`safe`)."""
     secure = f"{_CERTIFICATE} (or {path[0]}.insecure: true, passwords in the clear)"
     if not broker.users:
         cure = f"first: {_ADD}" + ("" if safe else f", then: {secure}")
-        raise file.error(path, f"{host} lets everybody on the network move the devices: it needs users. {cure}")
+        raise file.error(path, f"{host} lets anyone on the network move the devices: it needs users. {cure}")
     if not safe:
         raise file.error(path, f"{host} without TLS sends passwords in the clear over the network: {secure}")
 
@@ -98,7 +98,7 @@ def has_tls(where: Broker | Page) -> bool:
 
 
 def is_filter(text: str) -> bool:
-    """Whether a client could subscribe to it (MQTT 5 section 4.7.1), alone and not as one of a group."""
+    """Whether it is a valid filter (MQTT 5 section 4.7.1), and not a shared subscription."""
     if not text or "\0" in text or len(text.encode(errors="replace")) > 65_535 or text.startswith("$share/"):
         return False
     *levels, last = text.split("/")

@@ -1,6 +1,6 @@
-"""The part of config.yaml that one program reads at its start: its hash, and by which keys two of them differ.
+"""The part of config.yaml that one program uses: computes it, its hash, and the keys in which two parts differ.
 
-Passwords, users, certificates' contents and the environment are in no part: programs look at them when they need them.
+Passwords, users, certificates' contents and the environment are in no part: programs read them when they need them.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from effectd.config.schema import Device
 
 Part = dict[str, Any]
 
-_NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or taken in at once
-_NO_CONTENT = ("home", "errors", "file", "supervision", "dispatcher")  # of a Config: for no program but those named
+_NOT_IN_IT = ("external", "users", "insecure")  # of an embedded broker: not used, or reloaded at once
+_NO_CONTENT = ("home", "errors", "file", "supervision", "dispatcher")  # of a Config: in no part by default
 # what the dispatcher asks of a device, beside what `_for_dispatcher` adds
 _ROUTED = ("effects", "location", "zones", "delay_ms")
 
 
 def of(tree: Config, name: str) -> Part:
-    """What the program `name` makes of this configuration, as plain JSON. Raises ConfigError as `tree.device` does."""
+    """The part of the program `name`, as plain JSON. Raises ConfigError as `tree.device` does."""
     row = programs.of(name)
     if row is programs.DEVICE and (bus := tree.bus(name)) is not None:
         on_it = {device: _on_a_bus(tree.devices[device]) | _shared(tree, device) for device in tree.devices_of(name)}
@@ -38,9 +38,9 @@ def of(tree: Config, name: str) -> Part:
         part = {"page": tree.page, **shown, "broker": _way(tree)}
     elif row.name == programs.DISPATCHER:
         devices = {device: _for_dispatcher(found) for device, found in tree.devices.items()}
-        told = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
-        part = {"devices": devices, "effects": tree.effects, **told, "broker": _way(tree)}
-    else:  # of a program that is not named here nobody knows what it reads
+        others = {"timelines": tree.timelines, "home_assistant": tree.home_assistant}
+        part = {"devices": devices, "effects": tree.effects, **others, "broker": _way(tree)}
+    else:  # an unknown program may read anything
         whole = {key: value for key, value in _fields(tree).items() if key not in _NO_CONTENT}
         part = {**whole, "broker": _way(tree)}
     plain: Part = json.loads(_text({"topic_root": tree.topic_root, **part}), parse_float=_number)
@@ -48,7 +48,7 @@ def of(tree: Config, name: str) -> Part:
 
 
 def connection(tree: Config) -> Part:
-    """What of it no program can take in while it is connected."""
+    """The keys of it that no program can reload while it is connected."""
     return {"topic_root": tree.topic_root, "broker": _way(tree)}
 
 
@@ -72,7 +72,7 @@ def differences(old: Any, new: Any, above: str = "") -> list[str]:
 
 
 def _number(text: str) -> float:
-    """60 and 60.0 are the same: a default is written as the one, what was read may be the other."""
+    """60 and 60.0 are the same: a default may be written as one, the value that was read as the other."""
     value = float(text)
     return int(value) if value.is_integer() else value
 
@@ -86,28 +86,28 @@ def _fields(struct: msgspec.Struct) -> Part:
 
 
 def _broker(tree: Config) -> Part:
-    """The broker program's own."""
+    """The broker program's part."""
     if not tree.broker.embedded:
         return _way(tree)
     return {key: value for key, value in _fields(tree.broker).items() if key not in _NOT_IN_IT}
 
 
 def _way(tree: Config) -> Part:
-    """How the other programs come to the broker; to the embedded one by its socket, whatever port it has."""
+    """How the other programs reach the broker; the embedded one by its socket, independent of its port."""
     if tree.broker.embedded:
         return {"embedded": True}
     return {"embedded": False, "external": tree.broker.external}
 
 
 def _shared(tree: Config, name: str) -> Part:
-    """The zones whose lights may rise together: with one more than a second has flashes it concerns the others too."""
+    """The zones whose lights may rise together: a light more than flashes per second affects the others, too."""
     found = lights.zones(name, tree.devices) if tree.devices[name].flash_hz else {}
     crowded = sorted(zone for zone, together in found.items() if together)
     return {"lights_rise_together_in": crowded} if crowded else {}
 
 
 def _driven(device: Device) -> Part:
-    """What its driver makes use of; timelines, which tell a slow device earlier, are the dispatcher's."""
+    """What its driver uses; `delay_ms` and the like, for timelines, are in the dispatcher's part."""
     return {key: value for key, value in _fields(device).items() if key != "delay_ms"}
 
 

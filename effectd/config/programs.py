@@ -1,7 +1,7 @@
-"""The table of programs: what each is called, which module it runs, when it starts, and for whom it waits.
+"""The table of programs: the name of each, its module, its start priority, and what it waits for.
 
-A further program is one row here and one package with a `__main__.py`. Its section in supervisor.conf, `check`, the
-order of start, the watchdog, `health` and the names that a device may not have all follow from the row.
+A new program is one row here and one package with a `__main__.py`. Its section in supervisor.conf, `check`, the start
+order, the watchdog, `health` and the reserved device names all follow from the row.
 """
 
 import re
@@ -18,12 +18,12 @@ _KEPT_FREE = ("all", WATCHDOG, "playsem")
 
 
 class Program(NamedTuple):
-    """One row. `priority`: supervisord starts the low ones first. `waits_for`: who has to be ready before it can be.
+    """One row. `priority`: supervisord starts low ones first. `waits_for`: programs that have to be ready first.
 
     `rereads`: it reads config.yaml again at SIGHUP, and goes on.
     """
 
-    name: str  # "" in the devices' row: there is one program a device, called by its id
+    name: str  # "" in the devices' row: there is one program per device, named by its id
     module: str
     priority: int
     waits_for: tuple[str, ...] = ()
@@ -48,12 +48,12 @@ TABLE = [
 
 
 def of(name: str) -> Program:
-    """The row of the program `name`; a name that is nobody's own is a device's."""
+    """The row of the program `name`; any name that is not in the table is a device's."""
     return next((row for row in TABLE if row.name and row.is_called(name)), DEVICE)
 
 
 def named(tree: Any) -> list[str]:
-    """The programs of this Config that are no device's, in the order in which effects need them."""
+    """The programs of this Config other than the devices', in the order in which effects need them."""
     return [row.name for row in TABLE if row.name and row.wanted(tree)]
 
 
@@ -68,7 +68,7 @@ def modules() -> list[str]:
 
 
 def is_device(name: str) -> bool:
-    """Whether a device may be called so."""
+    """Whether a device may have this name."""
     return bool(DEVICE_ID.fullmatch(name)) and name not in _KEPT_FREE and of(name) is DEVICE
 
 

@@ -1,6 +1,6 @@
 """The only reader of config.yaml and the environment: one frozen tree, every error with its file, line and key.
 
-Section 5 of the contract says what may stand there. An error in one device's section is kept beside the tree
+Section 5 of the contract defines the keys. An error in one device's section is kept beside the tree
 (`Config.errors`), so that it stops that device only; every other error raises ConfigError at once.
 """
 
@@ -68,7 +68,7 @@ class Config(Struct, frozen=True):
     buses: dict[str, Bus] = {}
     buttons: dict[str, Button] = {}
     timelines: Timelines = Timelines()
-    page: Page | None = None  # None: this home has no page
+    page: Page | None = None  # None: no page in this home
     home_assistant: HomeAssistant = HomeAssistant()
     file: Any = None  # the YamlFile, for the line of a device's options
 
@@ -78,11 +78,11 @@ class Config(Struct, frozen=True):
 
     @property
     def address(self) -> Address:
-        """How this home's own programs reach its broker: the embedded one by its socket, so that they need no port."""
+        """How this home's programs reach its broker: the embedded one by its socket, so that they need no port."""
         return self.address_at(None)
 
     def address_at(self, said: str | None) -> Address:
-        """The same, of a broker with several nodes that node which the broker program's gate names."""
+        """The same; of a broker with several nodes, the one that the broker program's gate names."""
         where = self.broker.node(said)
         if not self.broker.embedded:
             return where
@@ -133,14 +133,14 @@ class Config(Struct, frozen=True):
         return self.buses[name]
 
     def option_error(self, name: str, path: Path_, problem: str) -> ConfigError:
-        """A driver's complaint about what stands under the device or bus `name`, at its line."""
+        """A driver's error about the section of the device or bus `name`, with its line."""
         section = "buses" if name in self.buses else "devices"
         error: ConfigError = self.file.error((section, name, *path), problem, device=name)
         return error
 
 
 def home_id(home: Path) -> str:
-    """8 hex digits that tell this home from any other, on this machine or on another."""
+    """8 hex digits that identify this home among all others, on this and other machines."""
     return hashlib.sha256(f"{socket.gethostname()}:{home.resolve()}".encode()).hexdigest()[:8]
 
 
@@ -172,7 +172,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def check_path(home: Path) -> None:
-    """Raises ConfigError where supervisor cannot read such a path, or a gate's there is too long for a UNIX socket."""
+    """Raises ConfigError if supervisor cannot read such a path, or a gate's would be too long for a UNIX socket."""
     if unfit := re.search(r'[%"\\]', str(home)):
         raise ConfigError(
             home, 1, "home", f"a path with {unfit.group()} cannot be written in {SUPERVISOR_FILE}; rename it"
@@ -190,7 +190,7 @@ def check_path(home: Path) -> None:
 def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config:
     """Read config.yaml, or `text` in its place. Raises ConfigError for whatever concerns more than one device.
 
-    `reach` false: also one that is open to the network by mistake, for those who are about to mend that.
+    `reach` false: accept one that is open to the network by mistake, for commands that correct that.
     """
     file = YamlFile(home / FILE, text)
     data = {} if file.data is None else file.data
@@ -244,7 +244,7 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
 
 
 def _with_users(file: YamlFile, broker: dict[str, Any]) -> dict[str, Any]:
-    """One by one: msgspec does not say which value of a dict is wrong. A user with nothing below has no rights."""
+    """Convert one by one: msgspec does not say which value of a dict is wrong. An empty user has no rights."""
     users = broker.get("users")
     if not isinstance(users, dict):
         return {key: value for key, value in broker.items() if key != "users" or value is not None}

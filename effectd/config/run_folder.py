@@ -1,4 +1,4 @@
-"""The folder `run/` of a home: a real folder, private, and ours; anything else is refused in one clear line."""
+"""Makes and checks the folder `run/` of a home: it must be a real, private folder of ours."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ def prepare(home: Path) -> Path:
 
 
 def check(home: Path) -> None:
-    """Raises ConfigError where `run` is no folder of its own, NotYours where it, or the home, is another user's."""
+    """Raises ConfigError if `run` is not a real folder, NotYours if it, or the home, belongs to another user."""
     run = home / "run"
     try:
         found = run.lstat()
@@ -26,7 +26,7 @@ def check(home: Path) -> None:
         raise NotYours.by(home) from None
     if not stat.S_ISDIR(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no folder"
-        raise ConfigError(run, 1, "", f"{what}; it must be a folder of this home's own: remove it, and it is made anew")
+        raise ConfigError(run, 1, "", f"{what}; it must be a folder of this home's own: remove it, and it is recreated")
     ours = {os.geteuid()} | ({home.stat().st_uid} if os.geteuid() == 0 else set())  # root may, in its owner's home
     if found.st_uid not in ours:
         raise NotYours.by(run)

@@ -1,4 +1,4 @@
-"""What may stand in config.yaml, key by key: names, types, ranges and defaults (section 5 of the contract)."""
+"""The schema of config.yaml, key by key: names, types, ranges and defaults (section 5 of the contract)."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class BrokerLimits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the clients of the embedded broker can take of it; beyond is refused or dropped, counted and logged."""
+    """The limits of the embedded broker's clients; what exceeds them is refused or dropped, counted and logged."""
 
     packet_bytes: Annotated[int, Meta(ge=65_536, le=268_435_455)] = 4_259_840  # one packet: a timeline and its topic
     connections: Count = 1000
@@ -64,7 +64,7 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
     tls: Tls | None = None  # the embedded broker's own files: then `port`, and the WebSocket, speak TLS
     websocket: WebSocket | None = None
     insecure: bool = False  # true: beyond loopback without TLS, passwords in the clear
-    users: dict[str, User] = {}  # none: whoever reaches the port may come in
+    users: dict[str, User] = {}  # none: any client that reaches the port may connect
     plugins: dict[str, dict[str, Any] | None] = {}  # amqtt's
     limits: BrokerLimits = BrokerLimits()
     sys_interval_s: Annotated[float, Meta(ge=0)] = 10
@@ -87,7 +87,7 @@ class Broker(Struct, frozen=True, forbid_unknown_fields=True):
         return self.nodes[0]
 
     def node(self, said: str | None) -> Address:
-        """The one at which the broker program says that it is; the first where it says nothing."""
+        """The node that the broker program has chosen; the first one if it names none."""
         host, _, port = (said or "").rpartition(":")
         if self.embedded or self.external is None or not port.isdecimal():
             return self.address
@@ -119,7 +119,7 @@ FLASH_HZ = 3.0  # WCAG 2.3.1
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the user allows, whatever is asked for: percent, ms, changes a second, ms."""
+    """What the user allows, for any effect: percent, ms, changes a second, ms."""
 
     max_intensity: Percent = 100
     max_on_ms: Annotated[int, Meta(ge=1)] = 60000
@@ -151,8 +151,8 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Annotated[str, Meta(min_length=1)]  # with `bus` in its place it is the bus's
     effects: Annotated[tuple[str, ...], Meta(min_length=1)]
     location: str = "everywhere"
-    zones: tuple[str, ...] = ()  # the user's own names for groups of devices: `target` reaches them
-    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] | Delay = 0  # until it is felt; timelines tell it so much earlier
+    zones: tuple[str, ...] = ()  # user-defined groups of devices, for `target`
+    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] | Delay = 0  # until it is felt; timelines send so much earlier
     limits: Limits = Limits()
     range: tuple[Percent, Percent] = (0, 100)  # the device's own useful percents, for intensities above 0 to 100
     curve: Annotated[float, Meta(ge=0.1, le=10)] = 1.0  # gamma: 1 is linear
@@ -162,7 +162,7 @@ class Device(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def remote(self) -> bool:
-        """Its driver is elsewhere: no program of this home."""
+        """Its driver runs elsewhere, not as a program of this home."""
         return self.kind == "remote"
 
     @property
@@ -183,7 +183,7 @@ class Button(Struct, frozen=True, forbid_unknown_fields=True):
 
     pin: int | str  # BCM number, or a name that gpiozero knows: GPIO17, BOARD11
     hold: bool = True  # a press holds until somebody releases it; false: it is a stop
-    contact: bool = False  # holds for as long as it is pressed: a door, the spare contact of an emergency stop
+    contact: bool = False  # holds while it is pressed: a door, the spare contact of an emergency stop
     normally_closed: bool = False  # pressed means open, so that a broken wire holds
     pull_up: bool = True
     bounce_ms: Annotated[int, Meta(ge=0, le=1000)] = 10
@@ -225,7 +225,7 @@ class Timelines(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HomeAssistant(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether Home Assistant is told of each device, and under which of its discovery prefixes."""
+    """Whether devices are announced to Home Assistant, and under which discovery prefix."""
 
     discovery: bool = False
     prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=100)] = "homeassistant"

@@ -1,4 +1,4 @@
-"""What is wrong with a value of config.yaml, in our words: msgspec says which rule it breaks, this says it to people.
+"""Rewords msgspec's errors about values of config.yaml for people.
 
 `80000 at broker.port` becomes "must be a whole number from 1 to 65535, not 80000".
 """
@@ -16,13 +16,13 @@ _UNITS_MS = {"ms": 1, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3
 
 
 def complaint(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[list[str], str]:
-    """The keys below `raw` that lead to what is wrong, and what is wrong and what is allowed there."""
+    """The path of keys below `raw` to the error, and a text that says what is wrong and what is allowed."""
     rule, _, path = str(error).rpartition(" - at `$")
     text = rule or str(error)
     keys = list[str]()
     for key, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path) if rule else ():
         name, kind = key or index, _below(kind, key)
-        if name == "...":  # msgspec does not say which of the values it is
+        if name == "...":  # msgspec does not say which value it is
             name = next((each for each, value in raw.items() if _is_wrong(value, kind)), "")
         raw = raw[int(name)] if isinstance(raw, list) else raw.get(name) if isinstance(raw, dict) else raw
         if not index or index == "...":
@@ -58,7 +58,7 @@ def structs(kind: Any) -> Iterator[type[Struct]]:
 
 def expected(wanted: Any, value: Any = None) -> str:  # noqa: PLR0911 - a line a type
     """What is allowed for a value of the inspected type `wanted`; `value` makes an example of what is there."""
-    import msgspec.inspect as kinds  # only a mistake needs it
+    import msgspec.inspect as kinds  # imported only after a mistake
 
     match wanted:
         case kinds.UnionType(types):

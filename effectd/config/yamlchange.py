@@ -1,7 +1,7 @@
-"""Change or take out one entry of a YAML file, at any depth; every other byte, and with it each comment, stays.
+"""Changes or removes one entry of a YAML file, at any depth, and keeps every other byte, comments included.
 
-As in yamledit the text is cut only where the parser's own events say that it may be, and what comes out is parsed
-again: it must be the old data with that one change. What is written in a way that does not allow it is refused.
+As in yamledit, the text is cut only at positions of the parser's events, and the result is parsed again: it must be the
+old data with that one change. A file written in a way that does not allow this is refused.
 """
 
 import copy
@@ -76,7 +76,7 @@ def _checked(path: Path, data: bytes, wanted: list[Any], change: Callable[[str],
         done = YamlFile(path, changed).data
     except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
         raise CannotEdit(by_hand) from None
-    if repr(done) not in map(repr, wanted):  # not ==, which would tell neither the order nor True from 1
+    if repr(done) not in map(repr, wanted):  # not ==, which ignores the order and takes True for 1
         raise CannotEdit(by_hand)
     return changed
 
@@ -176,11 +176,11 @@ def _take(text: str, keys: Keys) -> str:
 
 
 def _end(text: str, events: list[Any]) -> int:
-    """As `end_of`, but of a block scalar the end of its last line: the blank lines after it are nobody's."""
+    """As `end_of`, but for a block scalar the end of its last line, without the blank lines after it."""
     end = end_of(events)
     return len(text[:end].rstrip()) if end and text[end - 1] == "\n" else end
 
 
 def _past(text: str, end: int, column: int) -> int:
-    """Behind the line that `end` is in, and behind the comments there that are indented by more than `column`."""
+    """The position after the line of `end` and after following comments that are indented by more than `column`."""
     return behind_comments(text, text.find("\n", end) + 1 or len(text), column)

@@ -1,7 +1,7 @@
-"""Add one entry to a mapping of a YAML file; every other byte, and with it each comment, stays.
+"""Adds one entry to a mapping of a YAML file, and keeps every other byte, comments included.
 
-The text is cut only where the parser's own events say that it may be; the result is parsed again and must be the old
-data and the new entry. Whatever is written in a way that does not allow it is refused, with the lines to add by hand.
+The text is cut only at positions of the parser's events; the result is parsed again and must be the old data plus the
+new entry. A file written in a way that does not allow this is refused, with the lines to add by hand.
 """
 
 import textwrap
@@ -82,7 +82,7 @@ def _grow(text: str, key: str, new: dict[str, Any]) -> str:
             return text[:inside] + (", " if devices else "") + flow(new) + text[inside:]
     elif is_flow or not isinstance(value[0], yaml.ScalarEvent) or value[0].value not in ("", "~", "null"):
         raise Unsafe
-    # nothing is there yet: whatever says so makes room for a block
+    # an explicit empty value is replaced by a block
     bare = text[:start].rstrip(" ")
     return insert(bare + text[end:], len(bare), column, block(new, column + STEP, STEP))
 
@@ -100,7 +100,7 @@ def entries(mapping: list[Any]) -> list[Entry]:
 
 
 def end_of(events: list[Any]) -> int:
-    """Where what these events stand for ends in the text. The end of a block only shows at whatever follows it."""
+    """Where the node of these events ends in the text. The end of a block only shows at what follows it."""
     ends, flows = [0], []
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
@@ -111,7 +111,7 @@ def end_of(events: list[Any]) -> int:
 
 
 def behind_comments(text: str, at: int, column: int) -> int:
-    """Behind the comments at `at` that are indented by more than `column`."""
+    """The position after the comments at `at` that are indented by more than `column`."""
     looked = at
     for line in text[at:].splitlines(keepends=True):
         looked += len(line)
@@ -135,7 +135,7 @@ def insert(text: str, end: int, column: int, lines: str) -> str:
 
 
 def _step(devices: list[Entry], outer: int) -> int:
-    """By how much this file indents what is below a device."""
+    """The file's indentation below a device."""
     for device in devices:
         if isinstance(device.value[0], yaml.MappingStartEvent) and not device.value[0].flow_style:
             return int(entries(device.value)[0].key.start_mark.column - device.key.start_mark.column)

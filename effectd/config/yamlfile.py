@@ -1,4 +1,4 @@
-"""A YAML file as plain data, with the line of every key; repeated keys and bombs of aliases are errors."""
+"""Reads a YAML file as plain data, with the line of every key; repeated keys and alias bombs are errors."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ Path_ = tuple[str, ...]
 class YamlFile:
     """`data` is dicts, lists and scalars; keys are always text as written, so `off:` is "off", not False.
 
-    A file in which nothing is written is None. `text` stands for what is not written to `path` yet.
+    An empty file is None. `text`: contents that are not written to `path` yet.
     """
 
     def __init__(self, path: Path, text: bytes | None = None) -> None:
@@ -41,11 +41,11 @@ class YamlFile:
             line = mark.line + 1 if mark else 1
             raise ConfigError(path, line, "", _no_yaml(text or b"", line, str(error.problem))) from None
         except (yaml.YAMLError, ValueError) as error:
-            raise ConfigError(path, 1, "", f"no YAML: {' '.join(str(error).split())}") from None
+            raise ConfigError(path, 1, "", f"not YAML: {' '.join(str(error).split())}") from None
         self.data = None if node is None else self._build(node, ())
 
     def line(self, *path: str) -> int:
-        """The line of the key at `path`, or of the nearest key above it that is there."""
+        """The line of the key at `path`, or of the nearest existing key above it."""
         while path not in self._lines:
             path = path[:-1]
         return self._lines[path]
@@ -77,8 +77,8 @@ class YamlFile:
         except (yaml.YAMLError, ValueError) as error:
             problem = getattr(error, "problem", None) or str(error)
             raise ConfigError(self.path, node.start_mark.line + 1, ".".join(path), problem) from None
-        except (LookupError, AttributeError):  # PyYAML's own words for `!!bool maybe`, `!!int ""`, `!!timestamp soon`
-            problem = f"{node.value[:40]!r} is no {node.tag.rpartition(':')[2]}"
+        except (LookupError, AttributeError):  # PyYAML raises these for `!!bool maybe`, `!!int ""`, `!!timestamp soon`
+            problem = f"{node.value[:40]!r} is not a valid {node.tag.rpartition(':')[2]}"
             raise ConfigError(self.path, node.start_mark.line + 1, ".".join(path), problem) from None
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
@@ -97,8 +97,8 @@ class YamlFile:
 
 
 def _no_yaml(text: bytes, line: int, problem: str) -> str:
-    """The parser's own words, except for the one slip that they do not name."""
+    """The parser's message, except for the one mistake that it does not name."""
     lines = text.splitlines()[line - 1 : line]
     if lines and b"\t" in lines[0][: len(lines[0]) - len(lines[0].lstrip())]:
-        return "no YAML: a tab stands before the text; YAML is indented with blanks"
-    return f"no YAML: {problem}"
+        return "not YAML: a tab before the text; YAML is indented with spaces"
+    return f"not YAML: {problem}"

@@ -1,1 +1,1 @@
-"""What is said over MQTT: effects, answers, topics; and the words in them: places, colours."""
+"""The MQTT messages: effects, answers, topics; and their values: locations, colours."""

@@ -1,4 +1,4 @@
-"""What comes back: acks, receipts, dead letters, device state; the payloads of section 2 and 3 of the contract."""
+"""The answers: acks, receipts, dead letters, device states; payloads of sections 2 and 3 of the contract."""
 
 import base64
 import codecs
@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 FINAL = frozenset({"done", "partial", "expired", "failed", "stopped", "superseded", "undeliverable", "refused"})
-# of several devices that disagree, the first of these that is present is the effect's status, unless some are done
+# when devices disagree, the first of these that occurs is the effect's status, unless some are done
 _WORST_FIRST = ("failed", "expired", "stopped", "superseded")
 SHOWN_BYTES = 4096  # of a payload in a dead letter; the rest is only counted
 
@@ -53,7 +53,7 @@ class Receipt(Struct, kw_only=True):
 
 
 class DeadLetter(Struct, kw_only=True):
-    """Whatever was not executed, as it came. `payload` is None if it is not UTF-8; base64 always has the bytes."""
+    """A message that was not executed. `payload` is None if it is not UTF-8; base64 always has the bytes."""
 
     id: str | None
     topic: str
@@ -75,7 +75,7 @@ class State(Struct, kw_only=True):
 
 
 class KeptOff(State, kw_only=True):
-    """It is off because a limit or a hold says so: `reason`."""
+    """It is off because of a limit or a hold: `reason`."""
 
     reason: str
 
@@ -96,7 +96,7 @@ def dead_letter(effect_id: str | None, topic: str, payload: bytes, detail: str) 
     if len(payload) > len(shown):
         detail += f" (first {len(shown)} of {len(payload)} bytes shown)"
     try:
-        # a character that the cut went through is left out; if the bytes are not UTF-8 the whole text is None
+        # a character split by the cut is left out; if the bytes are not UTF-8 the whole text is None
         text: str | None = codecs.getincrementaldecoder("utf-8")().decode(shown, final=len(shown) == len(payload))
     except UnicodeDecodeError:
         text = None

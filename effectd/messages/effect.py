@@ -1,6 +1,6 @@
-"""The one message model: an effect, from the publisher to the driver's hand.
+"""The effect: the one message model from the publisher to the driver.
 
-`published.decode` makes one of what any MQTT client published; `routing` resolves it for a device (labels to numbers,
+`published.decode` makes one from what an MQTT client published; `routing` resolves it for a device (labels to numbers,
 `seq`, `deadline`); `to_set` and `from_set` carry it over `devices/<device>/set`; a driver's `apply` gets it.
 """
 
@@ -46,7 +46,7 @@ class Effect(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     target      ids of devices and names of zones outside which nothing is driven; None = no such bound
     fade        ms in which the level moves there from what is on, 0 = at once
     ttl_ms      ms from the dispatcher's receipt; what could not start within it is `expired`
-    expires_at  Unix ms, by a publisher with a true clock
+    expires_at  Unix ms, for publishers with a correct clock
     parameters  handed to the driver as they are
     extra       the publisher's own `x-...` fields, carried to the receipts
     seq, deadline  set by the dispatcher when it sends the effect to one device

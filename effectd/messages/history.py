@@ -23,7 +23,7 @@ def mono_ms() -> float:
 class Event(msgspec.Struct, kw_only=True, tag_field="event"):
     """`at` in Unix ms, `mono_ms` in ms of CLOCK_MONOTONIC: when the writer learned of it, not when it happened.
 
-    source  who wrote the line: `record`, or whoever has added lines of his own (a sensor, the chaos tests' witness)
+    source  who wrote the line: `record`, or another program that adds lines (a sensor, the chaos tests' witness)
     """
 
     at: int = msgspec.field(default_factory=answers.unix_ms)
@@ -102,7 +102,7 @@ class Stopped(Event, tag="stopped"):
 class Program(Event, tag="program"):
     """A program's gate has changed its line, read from the gate itself; `gone`: there is no gate any more.
 
-    The recorder's own connection to the broker is the program `record`: what it did not hear, it says.
+    The recorder's own connection to the broker is the program `record`: so the history shows its gaps.
     """
 
     name: str

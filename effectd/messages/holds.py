@@ -1,7 +1,7 @@
-"""A hold: a stop that stays. Who holds what, and why; pure.
+"""Holds, stops that stay in force: who holds what, and why; pure.
 
-What is meant to keep people safe is never refused: a payload that is no JSON is the reason, a target that cannot be
-read is everything.
+A hold keeps people safe, so it is never refused: a payload that is not JSON is taken as the reason, an unreadable
+target as everything.
 """
 
 from collections.abc import Collection, Iterable
@@ -28,12 +28,12 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return f"held by {self.name}: {self.reason}" if self.reason else f"held by {self.name}"
 
     def in_full(self) -> str:
-        """With what it holds, if that is not everything."""
+        """With its target, if that is not everything."""
         return f"{self} (only {', '.join(self.target)})" if self.target is not None else str(self)
 
 
 def why(holds: Iterable[Hold], device: str, zones: Collection[str]) -> str:
-    """Who holds the device, and why: `held by <name>: <reason>`, the first that came first; "" = nobody."""
+    """Who holds the device, and why: `held by <name>: <reason>`, the oldest hold first; "" = no one."""
     return "; ".join(str(hold) for hold in holds if hold.concerns(device, zones))
 
 
@@ -45,7 +45,7 @@ def named(name: Any) -> bool:
 
 
 def decode(name: str, payload: bytes, now_ms: int) -> Hold | None:
-    """What stands on `holds/<name>`; None: it is released."""
+    """The hold in a payload of `holds/<name>`; None: it is released."""
     if not payload:
         return None
     text = payload.decode(errors="replace")
@@ -66,7 +66,7 @@ def encode(reason: str, target: Collection[str] | None) -> bytes:
 
 
 def from_request(request: dict[str, Any]) -> bytes:
-    """The same, from what was asked at a gate."""
+    """The same, from a request at a gate."""
     return msgspec.json.encode({key: request[key] for key in ("reason", "target") if request.get(key) is not None})
 
 

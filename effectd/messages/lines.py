@@ -1,4 +1,4 @@
-"""A message as one line of JSON for a program: of `effectd watch --json`, and of the page's events; pure."""
+"""Formats a message as one line of JSON, for `effectd watch --json` and the page's events; pure."""
 
 import base64
 import json
@@ -22,6 +22,6 @@ def as_line(topic: str, payload: bytes) -> str:
 def value_of(text: str) -> Any:
     """The text as a JSON value if it parses, else itself."""
     try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN is no JSON
+        return json.loads(text, parse_constant=lambda word: word)  # NaN is not JSON
     except (ValueError, RecursionError):
         return text

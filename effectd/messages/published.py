@@ -1,4 +1,4 @@
-"""What any MQTT client may publish on `effects/<type>`: its bytes -> an Effect, or a refusal by field and rule.
+"""Decodes what clients publish on `effects/<type>`: bytes to an Effect, or a refusal that names field and rule.
 
 Field names, limits and defaults are section 1 of the contract.
 """
@@ -62,7 +62,7 @@ _COLOUR_RULES = {
     "color": "#RRGGBB, a colour name of CSS, or rgb: [r, g, b] of 0 to 255",
     "rgb": "a list of three whole numbers from 0 to 255: [r, g, b]",
 }
-_PARAMETERS = ("color", "rgb", "scent", "direction", "temperature")  # what others write beside `intensity`
+_PARAMETERS = ("color", "rgb", "scent", "direction", "temperature")  # keys that other systems write beside `intensity`
 _json = msgspec.json.Decoder()
 
 
@@ -75,7 +75,7 @@ def decode(payload: bytes, topic_type: str | None) -> Effect:
 
 
 def from_fields(fields: dict[str, Any], topic_type: str | None) -> Effect:
-    """The fields of one effect -> Effect; `check_size` has to be sure of them before, where they come from outside."""
+    """The fields of one effect -> Effect; fields from outside must have passed `check_size` before."""
     unknown = [name for name in fields if name not in _Published.__struct_fields__ and not name.startswith("x-")]
     if unknown:
         raise EffectRefused(unknown[0][:64], _unknown(unknown[0]))
@@ -172,7 +172,7 @@ def check_size(value: Any, depth: int = NESTING) -> None:
 
 
 def _intensity(value: Any) -> Any:
-    """What clients of other systems send in place of a number or a label: true, "60", "60%"."""
+    """Accept what other systems send in place of a number or a label: true, "60", "60%"."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, str) and NUMBER.fullmatch(value.strip()):

@@ -1,4 +1,4 @@
-"""Every topic of the contract; no other file spells one."""
+"""Every topic of the contract; no other file spells one out."""
 
 import re
 from collections.abc import Iterable
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 # the first level of each topic of the contract
 FIRST = ("effects", "receipts", "dead-letters", "devices", "system", "stop-all", "holds", "timelines", "probe")
-ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver says below devices/<device>/
+ACTED = ("ack", "state", "availability", "fence", "config")  # what a driver publishes below devices/<device>/
 
 
 class HomeAssistantTopics:
-    """Those of Home Assistant's MQTT integration; they are below no topic_root."""
+    """The topics of Home Assistant's MQTT integration; they are not below topic_root."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        # it says `online` there at each of its starts; where another prefix is set there, mostly at the old place
+        # Home Assistant publishes `online` there at each start, usually even with a different discovery prefix
         self.status = tuple(dict.fromkeys((f"{prefix}/status", "homeassistant/status")))
 
     def device(self, node: str) -> str:
@@ -34,12 +34,12 @@ class Topics:
         self.every_hold, self.any_hold = self._root + "holds/#", self._root + "holds/+"
         self.every_availability = self._root + "devices/+/availability"
         self.every_stop = self._root + "devices/+/stop"
-        self.holds = self._root + "system/holds"  # retained: those that stand
+        self.holds = self._root + "system/holds"  # retained: the active holds
         self.everything = self._root + "#"
         self.stop_timelines = self._root + "timelines/stop"
-        # what must never be stored by a broker: an effect or a command that fires again at the next subscriber
+        # what a broker must never store: effects and commands, which would fire again at the next subscriber
         self.unretained = (self.effects, self._root + "devices/+/set", self.every_stop, self.every_ack, self.stop_all)
-        # what only our own programs publish, and whoever acts for a device
+        # published only by our own programs and by clients that act for a device
         self.protected = (
             *(self.set("+"), self.resume("+"), *self.acted("+")),
             *(self._root + rest for rest in ("receipts/#", "dead-letters/#", "system/#", "timelines/+/state")),
@@ -49,7 +49,7 @@ class Topics:
         return f"{self._root}effects/{effect_type}"
 
     def near_misses(self, types: Iterable[str]) -> tuple[str, ...]:
-        """Where effects are published by mistake, `types` being those of the configuration; nobody listens there."""
+        """Topics on which effects are published by mistake, `types` being those of the configuration."""
         near = ("Effects/#", "EFFECTS/#", "effect/#", "Effect/#", "/effects/#")
         unrooted = ("effects/#",) if self._root else ()
         return (*(self._root + each for each in (*near, *types)), *unrooted)
@@ -80,7 +80,7 @@ class Topics:
         return f"{self._root}devices/{device}/fence"
 
     def resume(self, device: str) -> str:
-        """The dispatcher's word, with that token, that it has ended what it held before the stop."""
+        """The dispatcher returns the token here once it has ended what it had queued before the stop."""
         return f"{self._root}devices/{device}/resume"
 
     def availability(self, device: str) -> str:
@@ -93,11 +93,11 @@ class Topics:
         return f"{self._root}system/{program}/state"
 
     def kept_of_device(self, device: str) -> tuple[str, ...]:
-        """What a broker keeps of a device: to be cleared when there is none of that name any more."""
+        """The retained topics of a device: to be cleared when it is removed."""
         return self.state(device), self.availability(device), self.config(device), self.fence(device)
 
     def kept_of_dispatcher(self) -> tuple[str, ...]:
-        """What a broker keeps of the dispatcher, beside its line: to be cleared where there is none any more."""
+        """The retained topics of the dispatcher, beside its line: to be cleared when it is removed."""
         return (self.holds,)
 
     def home(self, home_id: str) -> str:
@@ -105,17 +105,17 @@ class Topics:
         return f"{self._root}system/homes/{home_id}"
 
     def timeline(self, name: str, word: str) -> str:
-        """`load`, `play`, `pause`, `resume`, `seek` and `stop` are for anybody; `state` (retained) tells."""
+        """`load`, `play`, `pause`, `resume`, `seek` and `stop` are commands; `state` (retained) reports."""
         return f"{self._root}timelines/{name}/{word}"
 
     @property
     def homes(self) -> tuple[str, ...]:
-        """Where to look for others: under the same root; without one of its own, under any of up to three levels."""
+        """Where to look for other homes: under the same root; without one, under roots of up to three levels."""
         roots = ("", "+/", "+/+/", "+/+/+/") if not self._root else (self._root,)
         return tuple(f"{root}system/homes/+" for root in roots)
 
     def probe(self, client_id: str, word: str) -> str:
-        """What one client may use as it likes; a broker program tries out an external broker there."""
+        """Free for the use of one client; a broker program tests an external broker there."""
         return f"{self._root}probe/{client_id}/{word}"
 
     def ask_clock(self, client_id: str) -> str:
@@ -130,12 +130,12 @@ class Topics:
         return tuple(f"{self._root}devices/{device}/{word}" for word in ACTED)
 
     def heard(self, device: str) -> tuple[str, ...]:
-        """What the driver of a device listens to."""
+        """What the driver of a device subscribes to."""
         return (self.set(device), self.stop(device), self.resume(device), self.stop_all, self.every_hold)
 
     @property
     def of_a_user(self) -> tuple[list[str], list[str]]:
-        """What somebody who is to play in this room publishes, and hears."""
+        """What a user who may play in this room publishes, and subscribes to."""
         heard = ("receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#")
         return [self.effects, self._root + "timelines/#"], [self._root + one for one in heard]
 
@@ -153,11 +153,11 @@ class Topics:
 
     @property
     def listened(self) -> tuple[str, ...]:
-        """All that the contract has a meaning for, and nothing else that goes over a shared broker."""
+        """All topics of the contract, and nothing else on a shared broker."""
         return tuple(self.below(first) for first in FIRST if first != "probe")
 
     def stays(self, topic: str) -> bool:
-        """Whether what is published there is retained: it is what stands now, and not what happens."""
+        """Whether messages there are retained: they are states, not events."""
         match self.split(topic):
             case ["devices", _, "state" | "availability" | "config" | "fence"] | ["timelines", _, "state"]:
                 return True
@@ -166,7 +166,7 @@ class Topics:
         return False
 
     def is_own(self, topic: str) -> bool:
-        """Whether the contract has a meaning for this topic, or keeps it for one."""
+        """Whether the contract defines or reserves this topic."""
         return next(iter(self.split(topic)), "") in FIRST
 
     def split(self, topic: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""What `broker.host` and `page.host` mean: the addresses to listen on."""
+"""Resolves `broker.host` and `page.host` to the addresses to listen on."""
 
 import socket
 
 
 def addresses(host: str) -> list[str] | None:
-    """What to listen on; None: everything. Loopback is both of its addresses, for `localhost` may mean either."""
+    """What to listen on; None: everything. Loopback means both addresses, because `localhost` may mean either."""
     if host == "*":
         return None
     if host == "127.0.0.1":

@@ -1,4 +1,4 @@
-"""A program on asyncio that keeps crashing waits before it starts again, and says so."""
+"""Delays the start of an asyncio program that keeps crashing, and reports that on its gate."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from effectd.program.process import Process
 
 
 async def braked(process: Process, stopping: asyncio.Event) -> None:
-    """As long as its brake is on, or until `stopping`."""
+    """Wait as long as its brake is on, or until `stopping`."""
     if process.wait_s:
         process.gate.say("waiting", f"crash-loop: it starts again after {process.wait_s:g} s")
         with contextlib.suppress(TimeoutError):

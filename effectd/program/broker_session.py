@@ -1,6 +1,6 @@
 """Connects while the broker is ready, and reports which broker run we are ready under.
 
-A dependent never exits because the broker is away: it says `waiting` and is back without help, so every order of start,
+A program never exits because the broker is away: it reports `waiting` and recovers by itself, so any order of start,
 stop and restart converges (docs/decisions/0002-readiness.md).
 """
 
@@ -16,10 +16,10 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 
 
 class BrokerSession:
-    """One program's place behind the broker: the connections that `connect` has made, under one gate.
+    """The broker connections of one program, made by `connect`, under one gate.
 
-    The program is ready when all of them are. `link`: the first, and of most programs the only one; in the constructor,
-    its class.
+    The program is ready when all of them are. `link`: the first one, for most programs the only one; in the
+    constructor, its class.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class BrokerSession:
         self._unnoted: dict[str, str] = {}
         self._remark = ""
         self._stopping = False
-        self.generation: str | None = None  # the broker's run that the links are, or will be, connected to
-        self.address = process.config.address  # where that is
+        self.generation: str | None = None  # the broker's run to which the links are, or will be, connected
+        self.address = process.config.address  # its address
         self._links: list[Link] = []
         self._braked_s = process.wait_s
         self._broker: GateView | None = None
@@ -55,7 +55,7 @@ class BrokerSession:
         on_up: Callable[[], None],
         will: Will | None = None,
     ) -> Link:
-        """A connection with a last will of its own, in the name of a program or device; before `start`."""
+        """Add a connection with its own last will, in the name of a program or device; before `start`."""
         link: Link = self._make_link(
             self._loop,
             self.address,
@@ -102,12 +102,12 @@ class BrokerSession:
         self._say()
 
     def journal_trouble(self, reason: str, of: str = "") -> None:
-        """A journal, of the device `of`, cannot be written: gate `degraded`, whatever else is well. "" = it can."""
+        """The journal of the device `of` cannot be written: gate `degraded`, even if all else is well. "" = it can."""
         self._unnoted[of] = reason
         self._say()
 
     def remark(self, what: str) -> None:
-        """What the gate's line says besides: that a device is held is no fault."""
+        """A remark for the gate's line that is not a fault, such as a held device."""
         self._remark = what
         self._say()
 

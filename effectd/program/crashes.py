@@ -1,4 +1,4 @@
-"""Restart intensity: a program that keeps crashing before it works is braked; one that worked and is killed never is.
+"""The crash brake: delays a program that keeps crashing before it works; one that worked and is killed is not delayed.
 
 A crash is a run that ended without being asked to and had not been ready for 2 s. The first five in 60 s cost nothing,
 then 1, 2, 4, ... at most 30 s of waiting (inside the program, gate `waiting: crash-loop`). A death together with
@@ -15,14 +15,14 @@ WORKED_S = 2.0
 
 
 class Crashes:
-    """`begin` at the start of a run, `worked` as soon as its end would not be a crash."""
+    """Call `begin` at the start of a run, `worked` as soon as its end would not be a crash."""
 
     def __init__(self, run: Path, name: str) -> None:
         self._path = run / f"{name}.starts"
         self._times: list[float] = []
 
     def begin(self) -> float:
-        """Note the start; how many seconds this run has to wait before it works."""
+        """Note the start; returns how many seconds this run has to wait before it works."""
         now, crashed = time.monotonic(), False
         try:
             before = json.loads(self._path.read_bytes())

@@ -1,4 +1,4 @@
-"""Make a connected socket on a thread of its own: no name lookup, connect, handshake or CA file blocks a loop."""
+"""Connects sockets on a separate thread: no name lookup, connect, handshake or CA file blocks a loop."""
 
 import socket
 import ssl
@@ -43,7 +43,7 @@ class Dialer:
         try:
             sock = self._open()
         except (OSError, ValueError) as error:
-            self._context = None  # the files of the certificates may be mended before the next attempt
+            self._context = None  # the certificate files may be corrected before the next attempt
             stage = f"{self.stage}: " if self.stage else ""
             why = f"{stage}{getattr(error, 'strerror', None) or error}"
         try:
@@ -106,7 +106,7 @@ class Dialer:
 
 
 def connect_to(path: str) -> socket.socket:
-    """A connection to a UNIX socket. It waits for nothing: a full backlog is an OSError like an absent listener."""
+    """A connection to a UNIX socket, without waiting: a full backlog is an OSError like an absent listener."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:

@@ -1,8 +1,7 @@
-"""The clock of the dispatcher's machine, as a program on another machine knows it: asked over MQTT, again and again.
+"""Tracks the clock of the dispatcher's machine from another machine, by repeated requests over MQTT.
 
-Kept as a distance to this machine's monotonic clock, so that neither a clock that is wrong here nor one that is set
-right meanwhile breaks a deadline. Of the last answers the one counts that was there soonest: it errs by at most half of
-the time that it took.
+Stored as an offset to this machine's monotonic clock, so that neither a wrong clock here nor one that is corrected
+meanwhile breaks a deadline. Of the last answers the quickest one counts: its error is at most half of its round trip.
 """
 
 import json
@@ -15,19 +14,19 @@ from effectd.base.loop import AnyLoop
 from effectd.messages.topics import Topics
 from effectd.program.link import Publisher
 
-AGAIN_S, SOON_S, AT_FIRST = 10.0, 0.1, 5  # after a connect some come soon
-ANSWERS = 8  # remembered: long enough for one of them to have been quick
+AGAIN_S, SOON_S, AT_FIRST = 10.0, 0.1, 5  # after a connect some requests in quick succession
+ANSWERS = 8  # remembered: enough for one of them to be quick
 
 
 class FarClock:
-    """`ask` when there is a connection that is subscribed to `topic_answer`; `hear` what comes there."""
+    """Call `begin` when a connection is subscribed to `topic_answer`, and `hear` with what comes there."""
 
     def __init__(self, loop: AnyLoop, topics: Topics, client_id: str, wall: Callable[[], float] = time.time) -> None:
         self._loop, self._wall = loop, wall
         self._topic, self.topic_answer = topics.ask_clock(client_id), topics.answer_clock(client_id)
         self._asked: dict[int, float] = {}
         self._number = self._left = 0
-        self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS)  # how long it took, theirs minus monotonic
+        self._answers: deque[tuple[float, float]] = deque(maxlen=ANSWERS)  # round trip, their clock minus monotonic
         self.on_known: Callable[[], None] = lambda: None  # called at the first answer
 
     @property
@@ -35,7 +34,7 @@ class FarClock:
         return bool(self._answers)
 
     def now_ms(self) -> float:
-        """Unix ms there; this machine's own while that is not known."""
+        """Unix ms there; this machine's own clock while that is unknown."""
         return 1000 * (self._loop.time() + min(self._answers)[1]) if self._answers else 1000 * self._wall()
 
     @property
@@ -48,7 +47,7 @@ class FarClock:
         return 1000 * min(self._answers)[0] / 2 if self._answers else float("inf")
 
     def begin(self, link: Publisher) -> None:
-        """There is a new connection: ask some times soon, then now and then."""
+        """There is a new connection: ask several times soon, then now and then."""
         self._left = AT_FIRST
         self._asked.clear()
         self._ask(link, self._number)
@@ -67,7 +66,7 @@ class FarClock:
         self._loop.call_later(SOON_S if self._left > 0 else AGAIN_S, self._ask, link, self._number)
 
     def hear(self, payload: bytes) -> None:
-        """An answer; anything else is left alone."""
+        """Take an answer; anything else is ignored."""
         try:
             said = json.loads(payload)
             began, theirs = self._asked.pop(said["n"]), float(said["at"])

@@ -1,10 +1,10 @@
-"""The holds of a home: each of its programs hears and keeps them itself, and they share one file, `run/holds`.
+"""Stores the holds of a home: each program receives and stores them itself, and all share one file, `run/holds`.
 
-A program notes a hold in the file before it acts on it. One that was dead, or away from the broker, while a hold came
-or was released reads it there; the file of a home is written anew by whoever finds it gone or older than what it knows
-itself. A released hold stays in it as released, so that a lost file releases nothing, and an old one holds nothing
-again. What was heard later counts: by CLOCK_MONOTONIC, which all programs of one machine share; what is noted in this
-boot counts more than what is left of another (docs/decisions/0017-holds.md).
+A program notes a hold in the file before it acts on it. One that was dead, or disconnected from the broker, when a hold
+came or was released reads it there; a program that finds the file missing or out of date rewrites it. A released hold
+stays in it as released, so that a lost file releases nothing, and an old one holds nothing again. The later note wins:
+by CLOCK_MONOTONIC, which all programs of one machine share; a note of this boot wins over one of an earlier boot
+(docs/decisions/0017-holds.md).
 """
 
 import contextlib
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Note(msgspec.Struct, frozen=True):
-    """The last that was heard of one name, and when: `ms` of CLOCK_MONOTONIC in the boot `boot`."""
+    """The last message about one name, and when: `ms` of CLOCK_MONOTONIC in the boot `boot`."""
 
     hold: Hold
     standing: bool
@@ -41,13 +41,13 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Holds:
-    """`standing`: by name, in the order in which they came. `watch` tells of each change, whoever heard it first."""
+    """`standing`: the active holds by name, oldest first. `watch` reports each change, from any program."""
 
     def __init__(self, run: Path, program: str, loop: AnyLoop) -> None:
         self._path, self._fresh = run / FILE, run / f"{FILE}.{program}.new"
         self._loop, self._boot = loop, boot_id()
         self._notes: dict[str, Note] = {}
-        self._seen: tuple[int, ...] | None = None  # what the file looked like when its notes were ours
+        self._seen: tuple[int, ...] | None = None  # the file's identity when its notes equalled ours
         self._on_change: Callable[[], object] = lambda: None
         self._on_trouble: Callable[[str], object] = lambda _trouble: None
         self._timer: Cancellable | None = None
@@ -55,12 +55,12 @@ class Holds:
         self._look()
 
     def watch(self, on_change: Callable[[], object], on_trouble: Callable[[str], object]) -> None:
-        """From now on both are called: at a change, and where the file cannot be written ("" = it can again)."""
+        """From now on both are called: at a change, and if the file cannot be written ("" = it can again)."""
         self._on_change, self._on_trouble = on_change, on_trouble
         self._again()
 
     def hear(self, name: str, payload: bytes) -> None:
-        """A message on `holds/<name>`, or what it would be by another way: noted, then acted upon."""
+        """A message on `holds/<name>`, or the same from elsewhere: note it, then act on it."""
         if not holds.named(name):
             log.error("a hold under the name %r: a name is one level of a topic, at most 200 bytes", name[:64])
             return
@@ -72,21 +72,21 @@ class Holds:
             now_ms = math.floor(self._loop.time() * 1000)
             self._notes[name] = Note(hold or Hold(name=name), hold is not None, self._boot, now_ms)
             self._write()
-        self._update()  # also where another program has heard it before
+        self._update()  # also if another program has noted it before
 
     def _news(self, name: str, hold: Hold | None) -> bool:
-        """Whether it is to be noted."""
+        """Whether it has to be noted."""
         known = self._notes.get(name)
         stands = known.hold if known is not None and known.standing else None
         if hold is None or stands is not None:
             return (hold and (hold.reason, hold.target)) != (stands and (stands.reason, stands.target))
         if len(self.standing) >= _STANDING:
-            log.error("%d holds stand already; %r is not taken", _STANDING, name[:64])
+            log.error("%d holds are active already; %r is not accepted", _STANDING, name[:64])
             return False
         return True
 
     def asked(self, request: Request) -> dict[str, str]:
-        """The same by a gate: `hold` or `release`, past the broker. What is wrong with it; {} = it is done."""
+        """The same by a gate: `hold` or `release`, without the broker. Returns what is wrong with it; {} = done."""
         name = request.get("name")
         if not isinstance(name, str) or not holds.named(name):
             return {"error": "name: one level of a topic, at most 200 bytes"}
@@ -94,7 +94,7 @@ class Holds:
         return {}
 
     def why(self, device: str, zones: tuple[str, ...]) -> str:
-        """Who holds the device, and why; "" = nobody."""
+        """Who holds the device, and why; "" = no one."""
         return holds.why(self.standing.values(), device, zones)
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class Holds:
         self._look()
 
     def _look(self) -> None:
-        """Take over what others have noted, and note again what is gone."""
+        """Merge the notes of the other programs, and rewrite what is missing."""
         found = _identity(self._path)
         if found == self._seen and (found is not None or not self._notes):
             return
@@ -115,13 +115,13 @@ class Holds:
         self._update()
 
     def _merge(self, found: dict[str, Note]) -> bool:
-        """Whether the file lacks something that is known here."""
-        lacks = False
+        """Whether something known here is missing in the file."""
+        missing = False
         for name, ours in self._notes.items():
-            lacks |= name not in found or self._later(ours, found[name]) is not found[name]
+            missing |= name not in found or self._later(ours, found[name]) is not found[name]
         for name, theirs in found.items():
             self._notes[name] = self._later(theirs, self._notes.get(name, theirs))
-        return lacks
+        return missing
 
     def _later(self, one: Note, other: Note) -> Note:
         if one.boot == other.boot:
@@ -129,7 +129,7 @@ class Holds:
             return one if first > second else other
         if self._boot in {one.boot, other.boot}:
             return one if one.boot == self._boot else other
-        return one if one.standing else other  # of which is older nobody can say: it stays held
+        return one if one.standing else other  # it is unknown which is older: stay held
 
     def _update(self) -> None:
         found = sorted((note.hold for note in self._notes.values() if note.standing), key=lambda hold: hold.since)
@@ -168,17 +168,17 @@ class Holds:
                 file.write(msgspec.json.encode(list(self._notes.values())))
             self._fresh.rename(self._path)
             self._seen = _identity(self._path)
-            # a disk may take a second for it: nobody waits
+            # the disk may take a second: on a thread
             threading.Thread(target=_to_disk, args=(self._path,), name="holds", daemon=True).start()
         except OSError as error:
-            self._seen = None  # once more at the next look
+            self._seen = None  # try again at the next look
             self._on_trouble(f"run/{FILE} cannot be written: {error.strerror}")
         else:
             self._on_trouble("")
 
 
 def _to_disk(path: Path) -> None:
-    """So that it outlives a power cut as well."""
+    """Sync it to the disk, so that it survives a power cut as well."""
     for each in (path, path.parent):  # the file, and its name
         try:
             fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)

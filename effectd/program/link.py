@@ -1,11 +1,11 @@
-"""One MQTT connection of a process, driven from its loop: will, subscriptions, reconnecting, and nothing hidden.
+"""One MQTT connection of a process, driven by its loop: last will, subscriptions, reconnecting, and no hidden queues.
 
 Each connection is a fresh session: what was in flight when the broker was lost is forgotten
-here and held by those who own it (the dispatcher its effects, a host its last state), so nothing is ever sent late
-behind their backs. `up` means: CONNACK, and every subscription granted (SUBACK).
+here and kept by its owner (the dispatcher its effects, a host its last state), so nothing is ever sent late without
+their knowledge. `up` means: CONNACK, and every subscription granted (SUBACK).
 
-paho opens and keeps the session (CONNECT, SUBSCRIBE, pings). Messages and their acknowledgements go past it: it has no
-bound on what waits to leave, and reads without end (docs/decisions/0014-overload.md).
+paho opens and keeps the session (CONNECT, SUBSCRIBE, pings). Messages and their acknowledgements bypass it: it neither
+limits its output queue nor its reading (docs/decisions/0014-overload.md).
 """
 
 import logging
@@ -24,8 +24,8 @@ from effectd.program.stream import PUBACK, PUBLISH, Stream, length
 KEEPALIVE_S = 10
 _GRANT_S, _GRANT_OF_SEVERAL_S = 5.0, 2.0  # to the CONNACK; where other nodes wait to be tried
 _SUBACK_S = 15.0  # from there to every SUBACK: a cluster may have much to do for each
-_GOODBYE_S = 0.3  # a broker that takes nothing more gets no DISCONNECT
-# what may be on its way before `has_room` says no; four times as much, and the connection is given up
+_GOODBYE_S = 0.3  # a broker that reads nothing more gets no DISCONNECT
+# in flight before `has_room` says no; at four times as much the connection is given up
 ROOM_MESSAGES, ROOM_BYTES = 4000, 4 << 20
 _FIRST_ID, _IDS = 100, 65_000  # packet ids of messages; paho numbers its SUBSCRIBE below them
 
@@ -37,7 +37,7 @@ Will = tuple[str, bytes]
 
 
 class Publisher(Protocol):
-    """What those need of a link who publish over it: the link itself, or a fake one in a test."""
+    """The interface for publishing over a link: the real link, or a fake one in tests."""
 
     @property
     def up(self) -> bool: ...
@@ -48,7 +48,7 @@ class Publisher(Protocol):
 
 
 class Link:
-    """`open` and `drop` follow the broker's gate; `close` says goodbye. Callbacks run on the loop."""
+    """`open` and `drop` follow the broker's gate; `close` disconnects properly. Callbacks run on the loop."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class Link:
         self._subscriptions, self._will = subscriptions, will
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
         self.up = False
-        self.lightly: Sequence[str] = ()  # subscribed to at QoS 0: cheaper, at some brokers much
-        self.wanted = False  # a connection is there, or on its way
+        self.lightly: Sequence[str] = ()  # subscribed to at QoS 0: cheaper, with some brokers much
+        self.wanted = False  # a connection exists or is being made
         self.on_failure: Callable[[str], None] | None = None  # gets the reason of each failed attempt to connect
-        self.on_room: Callable[[], None] | None = None  # there is room again after `has_room` said no
+        self.on_room: Callable[[], None] | None = None  # called when there is room again after `has_room` said no
         self._connecting = False
         self._password: str | None = None
         self._stream: Stream | None = None
@@ -85,7 +85,7 @@ class Link:
 
     @property
     def address(self) -> Address:
-        """Of the node in use, or being tried."""
+        """The address of the node in use, or being tried."""
         return self.nodes.address
 
     def open(self, address: Address | None = None) -> None:
@@ -98,11 +98,11 @@ class Link:
             self._connect()
 
     def give_up(self, why: str) -> None:
-        """This connection is as good as lost: connect again, where there are several nodes to the next one."""
+        """This connection is as good as lost: reconnect, if there are several nodes to the next one."""
         self._lose(why)
 
     def drop(self) -> None:
-        """The broker is known to be gone: let go at once, try nothing."""
+        """The broker is known to be gone: close at once, and do not retry."""
         self.wanted = False
         self._lose("the broker is gone")
 
@@ -116,9 +116,9 @@ class Link:
         self._lose("")
 
     def has_room(self) -> bool:
-        """Whether the connection takes more now. After a no, `on_room` is called when it does.
+        """Whether the connection has room for more now. If not, `on_room` is called when it has.
 
-        For those that can hold their messages back; what is published all the same is sent, up to a bound.
+        For callers that can hold their messages back; what is published anyway is sent, up to a limit.
         """
         self._tight = not self._room(1)
         return not self._tight
@@ -126,7 +126,7 @@ class Link:
     def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, acked: Callable[[], None] | None = None
     ) -> None:
-        """Hand a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost where not up."""
+        """Send a message to the broker; `acked` is called at its PUBACK (QoS 1). Raises BrokerLost if not up."""
         if not self.up or self._stream is None:
             raise BrokerLost(f"no connection to {self.address}")
         name = topic.encode()
@@ -195,7 +195,7 @@ class Link:
         self._events.append(lambda: act(what))
 
     def _act(self, session: Session) -> None:
-        """Act on what paho has noted; what belongs to a connection that is lost meanwhile goes with it."""
+        """Act on the events noted from paho's callbacks; those of a connection lost meanwhile are dropped with it."""
         while self._events and session is self._session:
             self._events.pop(0)()
 
@@ -231,7 +231,7 @@ class Link:
         self._lose(f"connection to {self.address} lost: {why}")
 
     def _lose(self, why: str, session: Session | None = None) -> None:
-        """Forget this connection wholly; connect again after a while if that is still wanted."""
+        """Forget this connection completely; reconnect after a while if that is still wanted."""
         if (self._session is None and not self._connecting) or (session is not None and session is not self._session):
             return
         was_up, self.up, self._connecting = self.up, False, False
@@ -255,7 +255,7 @@ class Link:
             self.on_failure(why)
 
     def _take(self, packet: bytes, at: int) -> None:
-        """One packet from the broker; what is behind its fixed header begins at `at`."""
+        """One packet from the broker; its part after the fixed header begins at `at`."""
         kind = packet[0] & 0xF0
         if kind == PUBLISH:
             self._message(packet, at)
@@ -282,7 +282,7 @@ class Link:
             return
         try:
             self._on_message(topic, packet[body:], bool(packet[0] & 1))
-        except Exception:  # once a message: a defect met by one message must not deafen the link for the next
+        except Exception:  # per message: a defect that one message triggers must not stop the link for the next
             log.exception("a message on %s could not be handled", topic)
 
     def _look(self) -> None:

@@ -1,10 +1,10 @@
-"""Who holds a TCP port: the commonest first failure is Debian's own mosquitto on 1883."""
+"""Finds out which process holds a TCP port: the most common first failure is Debian's own mosquitto on 1883."""
 
 import psutil
 
 
 def who_holds(port: int) -> str:
-    """`mosquitto (pid 812)`, or words that say that it cannot be seen. Seeing another user's process needs root."""
+    """`mosquitto (pid 812)`, or a text that says it is unknown: seeing another user's process needs root."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
@@ -13,4 +13,4 @@ def who_holds(port: int) -> str:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
         pass
-    return "another program (which one, only root can see: sudo ss -ltnp)"
+    return "another program (only root can see which one: sudo ss -ltnp)"

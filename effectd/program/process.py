@@ -1,4 +1,4 @@
-"""Run one effectd program under supervisord: gate first, then work, then a true exit code.
+"""Runs one effectd program under supervisord: opens its gate first, then works, then exits with a meaningful code.
 
 Exit codes (sysexits.h): 0 asked to stop, 1 a defect (traceback in the log), 75 another one runs already (only when
 started by hand), 77 the home is another user's, 78 the configuration is wrong.
@@ -28,7 +28,7 @@ from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateWatcher
 
 EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
-_LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a process that hangs: everything is gone within 1 s
+_LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a hung process: everything is gone within 1 s
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Process:
         self.config = reader.Config(home, "", Broker(), {}, {}, ())
         self.crashes = Crashes(self.run, name)
         self.hung_up = False  # SIGHUP came before it could be acted on
-        self.wait_s = 0.0  # how long it has to wait before it works, because it keeps crashing
+        self.wait_s = 0.0  # how long it has to wait before it works, if it keeps crashing
         self._loop: AnyLoop | None = None
         self._stop: Callable[[], None] = sys.exit
         self._orphaned = False
@@ -54,13 +54,13 @@ class Process:
         self._guard: SupervisordGuard | None = None
 
     def works_by(self, config: reader.Config) -> None:
-        """Take this configuration, and say so on the gate. Raises ConfigError where this program's part is wrong."""
+        """Use this configuration, and say so on the gate. Raises ConfigError if this program's part is wrong."""
         own = part.of(config, self.name)
         self.config = config
         self.gate.configured(own, part.digest(own))
 
     def watcher(self, loop: AnyLoop) -> GateWatcher:
-        """The one of this process: it watches supervisord, and whatever else this program depends on."""
+        """The gate watcher of this process: it watches supervisord and everything else that this program depends on."""
         if self._watcher is None:
             self._watcher = GateWatcher(loop, self.run)
         return self._watcher
@@ -124,7 +124,7 @@ def run(
     process: Process | None = None
 
     def hang_up(_signal: int, _frame: object) -> None:
-        """Only the dispatcher has something to read again; one that comes before it can is remembered for it."""
+        """SIGHUP: only some programs reload their configuration; a signal that comes too early is remembered."""
         if process is not None:
             process.hung_up = True
 
@@ -141,7 +141,7 @@ def run(
         return main(process) or 0
     except ConfigError as error:
         logger.error("%s", error)
-        if process is not None and process.gate.held:  # else `run/` is not ours to write in
+        if process is not None and process.gate.held:  # else we must not write in `run/`
             process.crashes.worked()  # waiting would not mend it
             process.gate.leave_word(str(error))
         return EX_CONFIG
@@ -151,7 +151,7 @@ def run(
     except GateHeld as error:
         logger.error("%s", error)
         return EX_TEMPFAIL
-    except Exception:  # the one place where a defect ends: logged with its traceback, then a fresh start
+    except Exception:  # the one place where defects are caught: logged with a traceback, then a fresh start
         logger.exception("%s failed", name)
         return 1
 

@@ -1,4 +1,4 @@
-"""paho over an existing connection: it opens and keeps the session, and touches no socket."""
+"""Runs paho over an existing connection: paho keeps the MQTT session, and never touches a socket."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from effectd.program.stream import Stream
 
 
 class Pipe:
-    """The socket that paho is given: what it writes goes into the stream, what it reads was put here for it."""
+    """The fake socket for paho: what it writes goes into the stream, what it reads was put here."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -31,14 +31,14 @@ class Pipe:
     def setblocking(self, _blocking: bool) -> None: ...
 
     def close(self) -> None:
-        """The stream is closed by the link, when it has let go."""
+        """Do nothing: the link closes the stream."""
 
 
 class Session(paho.Client):
     """paho over an existing connection: `_create_socket` is the only private name of it that we use.
 
-    paho opens its socket there itself, blocks until it is connected, and takes none from its caller; we found no issue
-    of paho's that asks for that.
+    paho opens its socket there itself, blocks until it is connected, and accepts none from its caller; we found no
+    issue of paho's that asks for that.
     """
 
     def __init__(self, client_id: str, pipe: Pipe) -> None:

@@ -1,10 +1,10 @@
-"""Whether a process was stopped (SIGSTOP, Ctrl-Z), from /proc."""
+"""Checks whether a process is stopped (SIGSTOP, Ctrl-Z), by /proc."""
 
 from pathlib import Path
 
 
 def stopped(pid: int) -> bool:
-    """State T of proc(5); one that is being debugged (t) is left alone."""
+    """State T of proc(5); a process that is being debugged (t) does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "T"
     except OSError:

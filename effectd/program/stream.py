@@ -14,14 +14,14 @@ from effectd.base.loop import AnyLoop
 
 TURN_S = 0.02
 READ_BYTES = 256 << 10  # read in one turn
-AHEAD_BYTES = 1 << 20  # read and not handled; what is beyond stays in the kernel
-SEND_BYTES = 256 << 10  # given to the kernel at once; never less on a repeated try, which TLS would refuse
+AHEAD_BYTES = 1 << 20  # read and not handled; the rest stays in the kernel
+SEND_BYTES = 256 << 10  # passed to the kernel at once; never less on a retry, which TLS would refuse
 PUBLISH, PUBACK = 0x30, 0x40
 _HEADER = 5  # bytes, at most
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-# a whole packet, and where in it the part behind the fixed header begins
+# a whole packet, and where its part after the fixed header begins
 Take = Callable[[bytes, int], None]
 
 
@@ -46,7 +46,7 @@ class Stream:
         self._loop, self._sock = loop, sock
         self._take, self._sent, self._broken = take, sent, broken
         self._in, self._out = bytearray(), bytearray()
-        self._more = False  # what was read and not handled has its turn coming
+        self._more = False  # a turn for unhandled input is scheduled
         self._flushing = False
         self._ended = ""
         self.open = True
@@ -57,14 +57,14 @@ class Stream:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken."""
+        """Bytes that the kernel has not accepted yet."""
         return len(self._out)
 
     def fileno(self) -> int:
         return self._fd
 
     def send(self, data: bytes) -> None:
-        """Write at the end of this turn, all that it brings in one piece."""
+        """Write at the end of this turn, everything in one piece."""
         self._out += data
         if not self._flushing:
             self._flushing = True
@@ -107,7 +107,7 @@ class Stream:
             self._work()
 
     def _work(self) -> None:
-        """Hand on the packets that are whole, for one turn."""
+        """Pass on the complete packets, for one turn."""
         self._more = False
         if not self.open:
             return
@@ -137,7 +137,7 @@ class Stream:
             self._read()
 
     def _end(self, why: str) -> None:
-        """Nothing comes any more; what has come is handled first."""
+        """The input has ended; what has arrived is handled first."""
         self._ended = self._ended or why
         self._loop.remove_reader(self._fd)
 

@@ -1,6 +1,6 @@
-"""The watcher is watched, by every program: a supervisord that stands still is woken, so any two deaths heal.
+"""Every program watches supervisord: one that is stopped is resumed, so the system recovers from any two failures.
 
-The watchdog's gate beats from supervisord's own loop. Silent and stopped (state T in /proc): SIGCONT mends that. Silent
+The watchdog's gate beats from supervisord's own loop. Silent and stopped (state T in /proc): SIGCONT fixes that. Silent
 and not stopped, for long: stuck; its end switches everything off, and is right only where a service manager starts it
 again (systemd sets INVOCATION_ID, systemd.exec(5)).
 """
@@ -16,8 +16,8 @@ from effectd.config import programs
 from effectd.program.standstill import stopped
 from effectd.readiness.gate_watcher import GateWatcher
 
-WAKE_AFTER_S, END_AFTER_S = 3.0, 30.0  # on top of the 2 s after which a gate counts as silent
-_APART_S = 0.25  # so that the programs of a home do not all act at one moment
+WAKE_AFTER_S, END_AFTER_S = 3.0, 30.0  # in addition to the 2 s after which a gate counts as silent
+_APART_S = 0.25  # so that the programs of a home do not all act at the same moment
 _LOOK_S = 1.0
 
 log = logging.getLogger(__name__)

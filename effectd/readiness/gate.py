@@ -3,7 +3,7 @@
 A gate is a UNIX stream socket `run/<program>.gate` that belongs to the program. A client gets one JSON line at
 once, one at each change and a heartbeat each 0.5 s. Ready means: connected, the last line says `ready`, and it is
 younger than 2 s by the reader's clock. End of file comes from the kernel, so a dead owner leaves no "ready" behind; no
-file is ever believed (docs/decisions/0001-gate.md). A gate that was removed or replaced is bound again with the
+file is ever trusted (docs/decisions/0001-gate.md). A gate that was removed or replaced is bound again with the
 next heartbeat. A client may also send a request, one JSON object a line (`{"do": "stop"}`).
 """
 
@@ -42,18 +42,18 @@ class GateHeld(Exception):
 
 
 class Gate:
-    """This process's own gate: `open` first of all, `attach` when there is a loop, then `say`."""
+    """This process's own gate: first `open`, then `attach` to a loop, then `say`."""
 
     def __init__(self, run: Path, name: str) -> None:
         self.path = run / f"{name}.gate"
         self.line = Line(name, os.getpid(), "starting", this_generation(), at=time.time_ns() // 1_000_000)
         self.on_request: Callable[[Request, Reply], None] | None = None
-        self.changed = time.monotonic()  # when `line.state` or its reason became so, by the monotonic clock
-        self.former_address: str | None = None  # what the run before this one said last: advice, of where to begin
+        self.changed = time.monotonic()  # when `line.state` or its reason last changed, by the monotonic clock
+        self.former_address: str | None = None  # the last address of the previous run: a hint where to begin
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._marks: dict[Path, tuple[int, ...]] = {}  # what our two files looked like when we had made them
+        self._marks: dict[Path, tuple[int, ...]] = {}  # the identity of our two files as we made them
         self._trouble = ""
         self._part: dict[str, Any] = {}
         self._readers: dict[int, tuple[socket.socket, bytearray]] = {}
@@ -79,7 +79,7 @@ class Gate:
 
     @property
     def held(self) -> bool:
-        """Whether we have the lock: from then on the program's files in `run/` are ours."""
+        """Whether we have the lock: then the program's files in `run/` are ours."""
         return self._lock.taken
 
     def attach(self, loop: AnyLoop) -> None:
@@ -121,14 +121,14 @@ class Gate:
         self._write_mirror()
 
     def configured(self, part: dict[str, Any], digest: str) -> None:
-        """From now on the program works by this part of the configuration; whoever asks `{"do": "config"}` gets it."""
+        """From now on the program uses this part of the configuration; it is the answer to `{"do": "config"}`."""
         self._part = part
         self.line = msgspec.structs.replace(self.line, config=digest)
         self._push()
         self._write_mirror()
 
     def leave_word(self, reason: str) -> None:
-        """Write the reason of an early end, before a reader can connect, into the mirror."""
+        """Write the reason of an early exit, before a reader can connect, into the mirror file."""
         self.line = msgspec.structs.replace(self.line, state="stopping", reason=reason)
         self._write_mirror()
 
@@ -151,7 +151,7 @@ class Gate:
         self._beat = self._loop.call_later(next_round(self._loop, HEARTBEAT_S), self._heartbeat)
 
     def _bind(self) -> socket.socket:
-        """A listening socket at our path, whatever lies there. Raises OSError."""
+        """A listening socket at our path, replacing anything there. Raises OSError."""
         fresh = self.path.with_suffix(".gate.new")
         for path in (fresh, self.path):
             if path.is_dir() and not path.is_symlink():
@@ -187,7 +187,7 @@ class Gate:
             if _content(self._mirror) != self._marks.get(self._mirror):
                 self._write_mirror()
             self._trouble = ""
-        except OSError as error:  # a full disk, no right any more: the next heartbeat tries again
+        except OSError as error:  # a full disk, lost permissions: the next heartbeat tries again
             if self._trouble != str(error):
                 self._trouble = str(error)
                 log.warning("run/%s cannot be bound again: %s", self.path.name, error)
@@ -202,7 +202,7 @@ class Gate:
             whole = reader.send(data) == len(data)
         except OSError:
             whole = False
-        if not whole:  # gone, or so far behind that its buffer is full: it will connect again
+        if not whole:  # gone, or so far behind that its buffer is full: it will reconnect
             self._drop(fd)
 
     def _accept(self) -> None:
@@ -211,7 +211,7 @@ class Gate:
             reader, _ = self._server.accept()
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
-                # out of descriptors: clients that wait see no line, which is true; do not spin on the backlog
+                # out of descriptors: waiting clients get no line, which is correct; do not spin on the backlog
                 self._loop.remove_reader(self._server.fileno())
                 self._loop.call_later(HEARTBEAT_S, self._loop.add_reader, self._server.fileno(), self._accept)
                 log.warning("the gate cannot be read now: %s", error.strerror)
@@ -267,7 +267,7 @@ class Gate:
             fresh.write_bytes(msgspec.json.encode(self.line) + b"\n")
             fresh.rename(self._mirror)
             self._marks[self._mirror] = _content(self._mirror)
-        except OSError:  # only advice for `cat`; a full disk must not stop the program
+        except OSError:  # the mirror is only for `cat`; a full disk must not stop the program
             pass
 
 

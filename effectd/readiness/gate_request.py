@@ -1,4 +1,4 @@
-"""One request to another program's gate, sent without waiting; what becomes of it is logged, or told."""
+"""Sends one request to another program's gate without waiting; the reply is logged, or passed to a callback."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 class GateRequest:
     """Sent by the constructor. The connection stays until there is a reply, or for two seconds.
 
-    `told` gets the reply, or {"error": why there is none}; it may be called by the constructor.
+    `replied` gets the reply, or {"error": why there is none}; it may be called by the constructor.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class GateRequest:
         loop: AnyLoop,
         gate: Path,
         request: Mapping[str, object],
-        told: Callable[[dict[str, Any]], object] | None = None,
+        replied: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         self._loop, self._name, self._buffer = loop, gate.stem, b""
-        self._told = told or self._log
+        self._replied = replied or self._log
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.setblocking(False)
         try:
@@ -38,7 +38,7 @@ class GateRequest:
             self._sock.send(json.dumps(dict(request)).encode() + b"\n")
         except OSError as error:
             self._sock.close()
-            self._told({"error": self._why(error)})
+            self._replied({"error": self._why(error)})
             return
         loop.add_reader(self._sock.fileno(), self._read)
         self._timer = loop.call_later(
@@ -55,7 +55,7 @@ class GateRequest:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             said = json.loads(line)
-            if "done" in said or "error" in said:  # else a line of its state
+            if "done" in said or "error" in said:  # else it is a state line
                 self._end(said)
                 return
         if not data:
@@ -65,7 +65,7 @@ class GateRequest:
         self._timer.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
-        self._told(said)
+        self._replied(said)
 
     def _why(self, error: OSError) -> str:
         if isinstance(error, FileNotFoundError | ConnectionRefusedError):

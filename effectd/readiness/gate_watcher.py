@@ -1,6 +1,6 @@
-"""Watch the gates of other programs: who is ready, at once and without polling.
+"""Watches the gates of other programs and reports which are ready, at once and without polling.
 
-Up is seen by inotify (the gate's socket is moved into `run/`), changes by the lines, death by end of file, a hang by
+A start shows by inotify (the gate's socket is moved into `run/`), a change by a line, a death by end of file, a hang by
 silence: 2 s without a heartbeat, by this process's own clock.
 """
 
@@ -19,7 +19,7 @@ from effectd.readiness.line import Line
 STALE_S = 2.0
 _CHECK_S = 0.25
 _RETRY_S = 0.25  # while `run/` is missing
-_FOLDER_S = 1.0  # how often it is looked whether `run/` is still the folder that is watched
+_FOLDER_S = 1.0  # how often to check that `run/` is still the watched folder
 
 
 class GateView:
@@ -58,7 +58,7 @@ class GateWatcher:
     """Watches any number of gates of one home from one loop; never polls a gate while `run/` is there."""
 
     def __init__(self, loop: AnyLoop, run: Path, *, stale_s: float = STALE_S, late_s: float = _CHECK_S) -> None:
-        """`late_s`: a check later than this means that this process was held up; it judges no gate."""
+        """`late_s`: a check later than this means that this process itself was held up; it then judges no gate."""
         self._loop, self._run, self._late_s = loop, run, late_s
         self.stale_s = stale_s
         self._watches: dict[str, GateView] = {}
@@ -69,7 +69,7 @@ class GateWatcher:
         self._check_again()
 
     def watch(self, name: str, on_change: Callable[[GateView], None]) -> GateView:
-        """Call `on_change` at each change of that gate: a new line, gone, silent for 2 s, heard again."""
+        """Call `on_change` at each change of that gate: a new line, gone, silent for 2 s, back again."""
         watch = self._watches.get(name)
         if watch is None:
             watch = self._watches[name] = GateView(name)
@@ -89,7 +89,7 @@ class GateWatcher:
         self._disarm()
 
     def _arm(self) -> None:
-        """Armed before the first attempt to connect, so that no gate can appear unseen between the two."""
+        """Start inotify before the first attempt to connect, so that no gate can appear unnoticed between the two."""
         try:
             self._folder = self._identity()
             self._inotify = Inotify(self._run)
@@ -116,7 +116,7 @@ class GateWatcher:
         """Connect to the gates that are not connected; `names`: only to gates that were just moved in."""
         for watch in list(self._watches.values()):
             if watch.line is None and (f"{watch.name}.gate" in names if names is not None else watch.sock is None):
-                self._disconnect(watch)  # what is connected and silent may be a foreign socket that lay at its path
+                self._disconnect(watch)  # a connected, silent socket may be a foreign one at that path
                 self._connect(watch)
 
     def _identity(self) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""One look at another program, without watching it: what it answers at its gate, and its last words beside it."""
+"""Queries another program once, without watching it: by a request at its gate, or by its last state file."""
 
 import contextlib
 import json
@@ -16,13 +16,13 @@ ANSWER_S = 1.0
 
 
 def part(run: Path, name: str) -> dict[str, Any] | None:
-    """The part of the configuration by which `name` works; None where nobody answers, or one of before contract 2."""
+    """The part of the configuration that `name` uses; None: no answer, or a program older than contract 2."""
     found = (ask(run, name, "config") or {}).get("config")
     return found if isinstance(found, dict) else None
 
 
 def ask(run: Path, name: str, word: str) -> dict[str, Any] | None:
-    """What `name` answers at its gate to `{"do": word}`; None where nobody does."""
+    """The answer of the gate of `name` to `{"do": word}`; None: no answer."""
     end = time.monotonic() + ANSWER_S
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, contextlib.suppress(OSError, ValueError):
         sock.settimeout(ANSWER_S)
@@ -37,7 +37,7 @@ def ask(run: Path, name: str, word: str) -> dict[str, Any] | None:
 
 
 def last_words(run: Path, name: str) -> Line | None:
-    """The last line that `name` wrote beside its gate: advice, for why it ended; never for whether it lives."""
+    """The last line that `name` wrote into its state file: a hint why it ended, never a proof that it lives."""
     try:
         return msgspec.json.decode((run / f"{name}.state").read_bytes(), type=Line)
     except (OSError, msgspec.DecodeError):

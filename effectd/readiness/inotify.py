@@ -1,4 +1,4 @@
-"""Hear at once when a file is moved into a folder (inotify by ctypes; the standard library has no binding)."""
+"""Notifies when a file is moved into a folder (inotify by ctypes; the standard library has no binding)."""
 
 import ctypes
 import os

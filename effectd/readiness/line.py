@@ -1,4 +1,4 @@
-"""What a gate says in one line (section 4 of the contract), and the name of this run of the program."""
+"""The status line of a gate (section 4 of the contract), and the name of this run of the program."""
 
 import os
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a gate. `at`: Unix ms at which `state` or `reason` became so (a heartbeat repeats it).
+    """One line of a gate. `at`: Unix ms at which `state` or `reason` last changed (a heartbeat repeats the line).
 
     `generation` names this run of the program, `broker_generation` the run of the broker under which it is ready;
     `config` is a hash over its part of the configuration, None until that has been read. `address`: of the broker

@@ -1,4 +1,4 @@
-"""Inside supervisord: never two in a home, and never one in a `run/` that is not its own (decision 0012)."""
+"""Inside supervisord: prevents a second one in a home, and one in a foreign `run/` (decision 0012)."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ _locks: dict[Path, HomeLock] = {}  # for the life of the process
 
 
 def guard() -> None:
-    """Have supervisord take its home's lock before it opens its log, the first thing that it opens; also at a reload.
+    """Make supervisord take its home's lock before it opens its log, its first file; also at a reload.
 
     supervisor offers no place for this: a plugin is made only after the socket was bound. Without it a second one fails
     at the socket, and removes the first one's pid file as it ends (supervisor's issues 613 and 878).

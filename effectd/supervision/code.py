@@ -1,4 +1,4 @@
-"""What supervisord itself works by and takes in at its start only, as hashes: its code, and its own sections."""
+"""Hashes of what supervisord reads only at its start: its code, and its own sections of supervisor.conf."""
 
 import configparser
 import hashlib
@@ -9,7 +9,7 @@ _PACKAGES = ("base", "config", "messages", "program", "readiness", "supervision"
 
 
 def installed() -> str:
-    """Of what lies on the disk now; "" where it cannot be read."""
+    """Hash of the code on the disk now; "" if it cannot be read."""
     found = hashlib.sha256()
     try:
         for package in _PACKAGES:
@@ -24,7 +24,7 @@ AT_START = installed()
 
 
 def own_sections(path: Path) -> str:
-    """Of what supervisor.conf says of supervisord itself, its socket and its plugins; "" where it cannot be read."""
+    """Hash of what supervisor.conf says of supervisord itself, its socket and its plugins; "" if it cannot be read."""
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"))
     try:
         parser.read_string(path.read_text())

@@ -1,4 +1,4 @@
-"""Talk to this home's supervisord over its UNIX socket: each call wakes one that is stopped, and has a time limit."""
+"""Client of this home's supervisord, by its UNIX socket: each call has a time limit and resumes a stopped one."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ class NotRunning(Exception):
 
 
 class ShuttingDown(NotRunning):
-    """It is ending its programs and takes no more orders: wait until it is gone."""
+    """It is shutting down and accepts no more orders: wait until it is gone."""
 
 
 class NoAnswer(Exception):
@@ -67,20 +67,20 @@ class Supervisor:
         return dict(self._call("wake.restarts"))
 
     def sections(self) -> Sections:
-        """How supervisor.conf differs from what is taken in; it is read again, and nothing is done about it yet."""
+        """Read supervisor.conf again, and return how it differs from what is loaded; nothing is applied yet."""
         [[added, changed, removed]] = self._call("supervisor.reloadConfig")
         return Sections(added, changed, removed)
 
     def add(self, group: str) -> None:
-        """Take in a group of supervisor.conf; it starts, unless its autostart=false."""
-        self._try("supervisor.addProcessGroup", group, but=Faults.ALREADY_ADDED)  # by one who asked at the same time
+        """Load a group of supervisor.conf; it starts, unless it has autostart=false."""
+        self._try("supervisor.addProcessGroup", group, but=Faults.ALREADY_ADDED)  # by another client at the same time
 
     def remove(self, group: str) -> None:
-        """Let a group go whose programs have ended."""
+        """Unload a group whose programs have ended."""
         self._try("supervisor.removeProcessGroup", group, but=Faults.BAD_NAME)
 
     def start(self, programs_: Iterable[str]) -> None:
-        """Those that do not run yet; returns at once. One that cannot be started says so to `health`."""
+        """Start those that do not run yet; returns at once. `health` shows one that cannot be started."""
         for name in programs_:
             end = time.monotonic() + _STOP_S
             while (info := self.programs().get(name)) and info["statename"] == "STOPPING" and time.monotonic() < end:
@@ -90,7 +90,7 @@ class Supervisor:
                     self._call("supervisor.startProcess", _full_name(info), False)
 
     def stop(self, programs_: Collection[str]) -> None:
-        """All at once; returns when all of them have ended."""
+        """Stop all at once; returns when all of them have ended."""
         known = self.programs()
         for name in programs_:
             if name in known:
@@ -111,7 +111,7 @@ class Supervisor:
                 raise
 
     def behind(self) -> list[str]:
-        """What supervisord takes in only when it is started anew, and has not: in words."""
+        """What is out of date in supervisord until it is restarted, in words."""
         methods, found = self._call("system.listMethods"), []
         older = "watchdog.code" not in methods or self._call("watchdog.code") != code.installed()
         if older and "watchdog.kills" in methods:  # else its file names no watchdog, which could say it
@@ -121,7 +121,7 @@ class Supervisor:
         return found
 
     def reread_supervision(self) -> None:
-        """Make the watchdog take in `supervision` of config.yaml; one of an earlier version does so at its start."""
+        """Make the watchdog reload `supervision` of config.yaml; an earlier version does so only at its start."""
         self._try("watchdog.reread", but=Faults.UNKNOWN_METHOD)
 
     def shutdown(self) -> None:
@@ -135,7 +135,7 @@ class Supervisor:
                 raise
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        """One connection a call: supervisord may be gone and back between two, and so may its socket."""
+        """One connection per call: supervisord, or its socket, may be replaced between two calls."""
         end = time.monotonic() + LIMIT_S
         while True:
             self._limit_s = max(_AGAIN_S, end - time.monotonic())
@@ -159,7 +159,7 @@ class Supervisor:
             time.sleep(_AGAIN_S)
 
     def _connection(self) -> UnixStreamHTTPConnection:
-        """supervisor's own has no time limit, and hangs with a supervisord that hangs; we found no issue about that."""
+        """supervisor's own transport has no time limit and hangs with supervisord; we found no issue about that."""
         limit_s, path = self._limit_s, str(self._path)
 
         class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]

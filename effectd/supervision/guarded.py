@@ -1,14 +1,14 @@
-"""What the watchdog knows of one program, and how often it may still kill it."""
+"""The watchdog's record of one program, with its budget of kills."""
 
 import time
 
 from effectd.readiness.gate_watcher import GateView
 
-KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, one more each so many seconds, for ever
+KILLS, REFILL_S = 3, 20.0  # a budget per program: so many at once, and one more every so many seconds
 
 
 class Guarded:
-    """What the watchdog knows of one program."""
+    """The watchdog's record of one program."""
 
     def __init__(self, watch: GateView) -> None:
         self.watch = watch
@@ -16,7 +16,7 @@ class Guarded:
         self.refilled = time.monotonic()
         self.kills = 0
         self.exit_code: int | None = None
-        self.wrong = ""  # its own words, if its last run ended because its configuration is wrong
+        self.wrong = ""  # its own error text, if its last run ended because of a wrong configuration
         self.reported = ""
         self.killed = 0  # the pid that was killed last; until it is reaped it need not be killed again
         self._since: tuple[str, int, float] = ("", 0, 0.0)

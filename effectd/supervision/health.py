@@ -1,4 +1,4 @@
-"""Who is really ready: the gates of a home read together with supervisord's view; the same answer for every caller."""
+"""Health of a home: combines the programs' gates with supervisord's view; the same answer for every caller."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.stale import Stale
 
-# a gate's owner speaks at once; one silent for a second is as good as gone
+# a gate's owner sends its line at once; one silent for a second is as good as gone
 _FIRST_LINES_S = 1.0
 _COMING = ("STARTING", "BACKOFF")
 _YOUNG_S = 5.0
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, kw_only=True):
 
     @property
     def left_over(self) -> bool:
-        """Whether it runs although it is in config.yaml no more; nobody waits for it."""
+        """Whether it runs although it is no longer in config.yaml; no command waits for it."""
         return self.reason.startswith(LEFT_OVER)
 
 
@@ -54,7 +54,7 @@ class Health:
         self._supervisor = Supervisor(home)
         self._loop = Loop()
         self._watcher = GateWatcher(self._loop, home / "run")
-        self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs end at once, with 78
+        self._wrong: dict[str, str] = {}  # devices whose section is wrong: their programs exit at once, with 78
         self._stale: Stale | None = None
         self._all = names is None
         if names is None:
@@ -76,11 +76,11 @@ class Health:
 
     @property
     def names(self) -> list[str]:
-        """The programs that it looks at."""
+        """The programs that it checks."""
         return list(self._watches)
 
     def look(self) -> dict[str, Row]:
-        """Every program now, after hearing each gate that is there once."""
+        """Every program now, after reading one line from each existing gate."""
         self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
         return self._rows()
 
@@ -208,7 +208,7 @@ def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
             broker_generation=line.broker_generation,
         )
         if found.ready and programs.BROKER in programs.of(watch.name).waits_for and found.broker_generation != broker:
-            found.state, found.reason = "waiting", "not yet under the broker's new run"
+            found.state, found.reason = "waiting", "not connected to the broker's new run yet"
         return found
     if isinstance(supervised, str):
         return Row(state="gone", reason=supervised)
@@ -224,12 +224,12 @@ def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
     if watch.sock:
         reason = "does not answer"
     elif info["statename"] == "RUNNING":
-        reason = f"run/{watch.name}.gate is not there yet, or was removed and comes again"
+        reason = f"run/{watch.name}.gate is missing; it is not made yet, or will be restored"
     return Row(state="gone", reason=f"{info['statename']}: {reason}", pid=info["pid"] or None)
 
 
 def _young(info: dict[str, Any]) -> bool:
-    """Whether it was started so lately that its gate need not be there yet."""
+    """Whether it was started so recently that its gate need not exist yet."""
     return bool(info["statename"] == "RUNNING" and info["now"] - info["start"] <= _YOUNG_S)
 
 

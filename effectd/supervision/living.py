@@ -1,4 +1,4 @@
-"""Which processes of a home live: by the locks that they hold and by their command lines, never by a file in `run/`."""
+"""Finds the live processes of a home by their locks and command lines, never by a file in `run/`."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _CONFIG_OPTIONS = ("-c", "--configuration")
 
 
 def supervisord(home: Path) -> int:
-    """Its pid; 0 if none runs. One that is only just starting has no lock yet, but a command line."""
+    """The pid of supervisord; 0 if none runs. One that is just starting has no lock yet, but a command line."""
     locks = holders(home)
     if SUPERVISORD in locks and (pid := locks[SUPERVISORD] or locks.get(programs.WATCHDOG, 0)):
         return pid
@@ -22,7 +22,7 @@ def supervisord(home: Path) -> int:
 
 
 def everyone(home: Path) -> list[psutil.Process]:
-    """supervisord first, then all below it and every program of this home; psutil knows each by its start time, too."""
+    """supervisord first, then all its children and every program of this home; psutil checks start times, too."""
     found: dict[int, psutil.Process] = {}
     with contextlib.suppress(psutil.Error):
         if pid := supervisord(home):

@@ -1,8 +1,8 @@
-"""What has to be done so that what stands in the files is in force: old, new and what runs -> a plan; pure.
+"""Computes the plan that brings both files into force, from the files and from what runs; pure.
 
-Exactly what has changed is touched: a program whose part of config.yaml is another one is restarted, or told to read it
-again where it can; one whose section of supervisor.conf is another one is taken in anew; one that is in no file any
-more ends, and what the broker keeps of it is cleared where it was.
+Exactly what has changed is touched: a program whose part of config.yaml has changed is restarted, or reloads it if it
+can; one whose section of supervisor.conf has changed is loaded again; one that is in neither file ends, and what the
+broker retains of it is cleared.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -11,14 +11,14 @@ from typing import NamedTuple
 from effectd.config import part, programs
 from effectd.config.part import Part
 
-# keys that no program can take in while it is connected, or listens
+# keys that no program can reload while it is connected or listens
 _CONNECTION = ("topic_root", "home_assistant", "broker", "page")
 
 
 class Runs(NamedTuple):
-    """One program that supervisord knows. `part`: what it works by; None where it does not say.
+    """One program that supervisord knows. `part`: the configuration that it uses; None if it does not say.
 
-    `ours`: no program of the user's own.
+    `ours`: not a program that the user has added.
     """
 
     group: str
@@ -28,7 +28,7 @@ class Runs(NamedTuple):
 
 
 class Sections(NamedTuple):
-    """How supervisor.conf differs from what supervisord has taken in, by its own word: names of its groups."""
+    """How supervisor.conf differs from what supervisord has loaded, as it reports: names of its groups."""
 
     added: Iterable[str] = ()
     changed: Iterable[str] = ()
@@ -36,14 +36,14 @@ class Sections(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a program's topics are. `broker`: a part's, {"embedded": True} for the home's own."""
+    """Where a program's topics are. `broker`: as in a part, {"embedded": True} for the home's own."""
 
     root: str
     broker: Part
 
 
 class Left(NamedTuple):
-    """What is kept by a broker and belongs to nobody any more."""
+    """What a broker still retains of programs and devices that are gone."""
 
     place: Place
     devices: tuple[str, ...]
@@ -51,7 +51,7 @@ class Left(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """In this order: `end`, `renew`, `restart` are stopped; what is `left` is cleared; then starts what is to run."""
+    """In this order: `end`, `renew`, `restart` are stopped; `left` is cleared; then what should run is started."""
 
     end: tuple[str, ...] = ()
     renew: tuple[str, ...] = ()  # its section in supervisor.conf has changed
@@ -85,7 +85,7 @@ def plan(
         if not found.alive:
             if concerns(name):
                 start.append(name)
-        elif found.part is None:  # it does not say what it works by: an earlier version, or it is only just starting
+        elif found.part is None:  # it does not report its part: an earlier version, or it is just starting
             if soft:
                 reread[name] = []
         elif keys := part.differences(found.part, new):
@@ -98,7 +98,7 @@ def plan(
     untouched = {name: found for name, found in runs.items() if found.alive and name not in moved}
     driven = {each for name, found in untouched.items() if _drives(name) for each in devices_of(name, found.part)}
     gone = {name for name in _devices(runs) if name not in devices and concerns(name)} - driven
-    for name in end:  # what it drove is another program's now, which is not started yet, or is driven elsewhere
+    for name in end:  # its devices belong to another program now, which is not started yet, or are driven elsewhere
         if _drives(name) and runs[name].ours:
             gone.update(devices_of(name, runs[name].part))
     left = _left(wanted, gone, runs, moved)
@@ -119,7 +119,7 @@ def place_of(own: Part) -> Place:
 
 
 def devices_of(name: str, own: Part | None) -> list[str]:
-    """The devices that the program `name` drives, or knows of."""
+    """The devices that the program `name` drives or knows."""
     several = own.get("devices") if own else None
     if isinstance(several, dict):
         return list(several)
@@ -127,17 +127,17 @@ def devices_of(name: str, own: Part | None) -> list[str]:
 
 
 def _devices(runs: Mapping[str, Runs]) -> set[str]:
-    """All devices of which a running program knows, and those that were stopped."""
+    """All devices that a running program knows, and those that were stopped."""
     return {device for name, found in runs.items() if found.ours for device in devices_of(name, found.part)}
 
 
 def _left(
     wanted: Mapping[str, Part], gone: Container[str], runs: Mapping[str, Runs], moved: Container[str]
 ) -> tuple[Left, ...]:
-    """What devices that are `gone`, and programs of `moved` that go to another place, leave at their old one."""
+    """What the devices `gone`, and the programs `moved` to another place, leave at their old place."""
     here = next((place_of(own) for own in wanted.values()), None)
     known = [runs[name].part for name in (programs.BROKER, programs.DISPATCHER, *runs) if name in runs]
-    usual = next((place_of(own) for own in known if own), None)  # of those that do not say it themselves
+    usual = next((place_of(own) for own in known if own), None)  # for those that do not report it themselves
     left = dict[str, tuple[Place, set[str], set[str]]]()
     for name, found in runs.items():
         place = place_of(found.part) if found.part else usual

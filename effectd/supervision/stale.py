@@ -1,4 +1,4 @@
-"""Which keys of config.yaml are not in force: what stands there now against what each running program works by."""
+"""Finds keys of config.yaml that are not in force, by comparing the file with the part that each program uses."""
 
 from effectd.base.errors import ConfigError
 from effectd.config import part
@@ -6,11 +6,11 @@ from effectd.config.reader import Config
 from effectd.readiness import glance
 from effectd.readiness.line import Line
 
-_UNKNOWN = "config.yaml"  # something differs, and the program did not say what
+_UNKNOWN = "config.yaml"  # something differs, but the program did not say what
 
 
 class Stale:
-    """`keys` of each program that runs; a program is asked only once what it works by."""
+    """`keys` of each running program; a program is asked for its part only once."""
 
     def __init__(self, tree: Config) -> None:
         self.tree = tree
@@ -19,7 +19,7 @@ class Stale:
         for name in tree.programs:
             try:
                 self._parts[name] = part.of(tree, name)
-            except ConfigError:  # its section is wrong: that is said elsewhere
+            except ConfigError:  # its section is wrong, which is reported elsewhere
                 continue
         self._digests = {name: part.digest(own) for name, own in self._parts.items()}
 

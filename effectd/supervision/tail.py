@@ -1,7 +1,7 @@
-"""`supervisorctl tail -f` without a hole: supervisor 4.3.0 drops lines between its last look and a log's rotation.
+"""Fixes `supervisorctl tail -f`: supervisor 4.3.0 loses the lines between its last look and a log's rotation.
 
 Its `tail_f_producer.more` closes the rotated file and opens the new one before it has read the old one to its end. We
-found no issue of supervisor's that speaks of it.
+found no issue of supervisor's about it.
 """
 
 from typing import Any

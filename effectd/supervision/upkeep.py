@@ -1,6 +1,6 @@
-"""Inside supervisord: what belongs to it in `run/` and was removed or replaced is put back, within a second or two.
+"""Inside supervisord: restores its files in `run/` within a second or two when they are removed or replaced.
 
-That is its socket, its pid file, its own log and those of the programs: what a cleaner of temporary files takes.
+Those are its socket, its pid file, its own log and the programs' logs: what a cleaner of temporary files removes.
 supervisor itself makes them once, and is out of reach without its socket (its issue 1710 asks for more).
 """
 
@@ -28,7 +28,7 @@ class Upkeep:
         for path, server, config in self._servers():
             if _identity(path) != self._sockets[path]:
                 self._try(path, lambda p=path, s=server, c=config: self._bind(p, s, c))
-        if self._options.unlink_pidfile:  # it has been written once
+        if self._options.unlink_pidfile:  # it was written at the start
             self._try(self._options.pidfile, self._write_pid)
         for handler in self._handlers():
             self._try(handler.baseFilename, lambda handler=handler: _reopen(handler))
@@ -86,7 +86,7 @@ class Upkeep:
 
 
 def _reopen(handler: Any) -> None:
-    """Open the new file first: where that fails, the old one goes on being written."""
+    """Open the new file first: if that fails, the old one stays in use."""
     ours = os.fstat(handler.stream.fileno())
     if not stat.S_ISREG(ours.st_mode) or _identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
         return

@@ -3,7 +3,7 @@
 supervisord's loop sleeps in poll(1 s) and SIGCHLD does not interrupt it (Python retries EINTR, PEP 475). A wake-up
 descriptor in its poll map does; supervisor was only ever offered a shorter poll (its pull request 263, closed). One
 pass of the loop reaps the child, the next starts it: so a SIGCHLD wakes twice. Works after `reload` and as a daemon.
-The one rule that goes with it: never startsecs=0.
+It requires that no section has startsecs=0.
 """
 
 import errno
@@ -19,7 +19,7 @@ from effectd.supervision import alone, tail
 # Imported while supervisord reads its file: from here on `command=python` means the Python beside this supervisord,
 # whether its venv is activated or not.
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
-alone.guard()  # before it opens its log or its socket
+alone.guard()  # runs before supervisord opens its log or its socket
 
 
 class Wakener:

@@ -1,9 +1,9 @@
-"""Inside supervisord: kill what hangs, start again what gave up; decided in docs/decisions/0008-watchdog.md.
+"""Inside supervisord: kills hung programs and restarts those that it gave up (docs/decisions/0008-watchdog.md).
 
-It watches every program's gate by the same GateWatcher as everybody else, driven from supervisord's own loop. Killing
-is free of races there: a child that supervisord has not reaped keeps its pid. SIGKILL, because SIGTERM stays pending
-on a stopped process. Its own gate, `run/watchdog.gate`, beats from the same loop: while it does, supervisord itself
-works.
+It watches every program's gate with the same GateWatcher as all other programs, driven by supervisord's own loop.
+Killing is free of races there: a child that supervisord has not reaped keeps its pid. It uses SIGKILL, because SIGTERM
+stays pending on a stopped process. Its own gate, `run/watchdog.gate`, beats from the same loop: while it does,
+supervisord itself works.
 """
 
 import contextlib
@@ -58,22 +58,22 @@ class Watchdog:
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
 
     def reread(self) -> None:
-        """Take in how long a gate may be silent; a wrong file changes nothing: the programs say it themselves."""
+        """Reload how long a gate may be silent; a wrong file changes nothing: the programs report that themselves."""
         with contextlib.suppress(ConfigError):
             self._watcher.stale_s = reader.load(self._home).supervision.hung_after_ms / 1000
 
     def fileno(self) -> int:
-        """Readable when a gate has something to say."""
+        """Readable when a gate has sent something."""
         return self._loop.fileno()
 
     def tick(self) -> None:
-        """Hear the gates; then judge every program."""
+        """Read the gates, then judge every program."""
         self._loop.turn(wait=False)
         now = time.monotonic()
         if now >= self._upkeep_due:
             self._upkeep_due = now + UPKEEP_S
             self._upkeep.look()
-        # this process itself was held up (a stalled disk, SIGSTOP): what others said meanwhile has not been heard yet
+        # this process itself was held up (a stalled disk, SIGSTOP): lines of the others have not been read yet
         late, self._last = now - self._last > LATE_S, now
         if late:
             return
@@ -86,7 +86,7 @@ class Watchdog:
         self._gate.say("degraded" if worst else "ready", worst)
 
     def close(self) -> None:
-        """Give everything back, the gate's lock too: after a reload the next one takes it in this same process."""
+        """Release everything, the gate's lock too: after a reload the next one takes it in this same process."""
         self._watcher.close()
         self._gate.close(release=True)
         self._loop.close()
@@ -95,7 +95,7 @@ class Watchdog:
         return [p for group in self._supervisord.process_groups.values() for p in group.processes.values()]
 
     def _judge(self, process: Any, guarded: Guarded, now: float) -> str:
-        """Kill it if it hangs; what is wrong with it that killing may not mend, "" = nothing."""
+        """Kill it if it hangs; returns what is wrong with it that killing may not fix, "" = nothing."""
         given_up = (states.ProcessStates.FATAL, states.ProcessStates.EXITED, states.ProcessStates.BACKOFF)
         if guarded.exit_code == EX_CONFIG and process.state in given_up and self._has_gate(process):
             return f"{process.config.name} has a wrong configuration: {guarded.wrong}"
@@ -140,10 +140,10 @@ class Watchdog:
         """A program that supervisord gave up is started again after a while."""
         name = process.config.name
         if guarded.for_s("fatal", 0, now) > FATAL_AGAIN_S:
-            self._log.critical(f"watchdog: {name} had given up; starting it again")
+            self._log.critical(f"watchdog: supervisord had given {name} up; starting it again")
             process.spawn()
             return ""
-        return f"{name} has given up; it is started again after {FATAL_AGAIN_S:g} s"
+        return f"supervisord has given {name} up; it will be started again after {FATAL_AGAIN_S:g} s"
 
     def _backoff(self, event: Any) -> None:
         """The first starts that fail go again at once: effectd's own programs brake themselves (process.py).
@@ -154,7 +154,7 @@ class Watchdog:
         if not self._has_gate(process):
             return
         if why := self._wrong(process):
-            process.spawnerr, process.backoff = why, process.config.startretries + 1  # given up at its next turn
+            process.spawnerr, process.backoff = why, process.config.startretries + 1  # gives it up at the next turn
         elif process.backoff <= 3:
             process.delay = 0
 
@@ -189,7 +189,7 @@ class Watchdog:
 
 
 def _kill(process: Any) -> None:
-    """The children of a driver hang with it: they go with it where its section says killasgroup."""
+    """The children of a driver hang with it: they are killed with it if its section has killasgroup."""
     if process.config.killasgroup:
         os.killpg(process.pid, signal.SIGKILL)  # supervisord makes each program the leader of a group
     else:
@@ -206,7 +206,7 @@ class Alarm:
         return False
 
     def handle_read_event(self) -> None:
-        """What was said is heard by the next `tick`."""
+        """Do nothing: the next `tick` reads it."""
 
     handle_write_event = handle_error = handle_read_event
 
@@ -233,7 +233,7 @@ class Patrol(Alarm):
             return True
         if self.watchdog is None:
             self.watchdog = Watchdog(self._supervisord, self._home)
-            self._map[self.watchdog.fileno()] = Alarm()  # a gate that speaks wakes supervisord's loop
+            self._map[self.watchdog.fileno()] = Alarm()  # a gate's line wakes supervisord's loop
         self.watchdog.tick()
         return True
 

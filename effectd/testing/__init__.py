@@ -1,8 +1,8 @@
-"""Play a driver, a bus or the dispatcher in a test, on a clock that the test moves (docs/write-a-driver.md).
+"""Benches for tests of a driver, a bus or the dispatcher, on a clock that the test moves (docs/write-a-driver.md).
 
-A bench knows the inside of the room that it plays, so it lives there: `drivers` and `dispatcher_proc` stand on
-`effectd`, and nothing here imports them. This module finds a bench by its name when a test asks for it, so authors have
-one import that stays valid, and the test of a driver never loads the dispatcher.
+A bench uses internals of its package, so it lives there: `drivers` and `dispatcher_proc` build on `effectd`, and
+nothing here imports them. This module loads a bench by its name on demand, so authors have one stable import, and the
+test of a driver never loads the dispatcher.
 """
 
 from importlib import import_module

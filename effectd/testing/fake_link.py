@@ -1,4 +1,4 @@
-"""Takes the place of the connection to the broker: keeps what is published, and confirms it when the test says so."""
+"""A fake broker connection: stores what is published, and confirms it when the test says so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,9 @@ def _nothing(*_: Any) -> None:
 
 
 class FakeLink:
-    """Has the methods of effectd.program.link.Link, and takes the place of its class, too.
+    """Has the methods of effectd.program.link.Link, and replaces its class, too.
 
-    `published`: topic, payload, QoS and retain flag of each message. `unconfirmed`: whom to call at its PUBACK.
+    `published`: topic, payload, QoS and retain flag of each message. `unconfirmed`: the callbacks for its PUBACK.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class FakeLink:
         return self.up and self.room
 
     def make_room(self) -> None:
-        """The connection takes more again."""
+        """The connection has room again."""
         self.room = True
         if self.on_room is not None:
             self.on_room()
@@ -67,7 +67,7 @@ class FakeLink:
         self._on_up()
 
     def lose(self) -> None:
-        """The connection is gone, and what was in flight with it."""
+        """The connection is lost, and what was in flight with it."""
         self.up = False
         self.unconfirmed.clear()
         self._on_down("lost")

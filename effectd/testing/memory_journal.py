@@ -1,4 +1,4 @@
-"""A journal in memory: quick, and nothing of it stays on disk."""
+"""A journal in memory: quick, and it leaves nothing on disk."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class MemoryJournal:
         return True
 
     def forget(self, key: str) -> None:
-        """What is forgotten may still be found: the real one only stops carrying it on."""
+        """What is forgotten may still be found: the real journal only stops copying it."""
 
     def reborn(self) -> "MemoryJournal":
         return MemoryJournal(self.kept)

@@ -1,4 +1,4 @@
-"""A timeline that has been read: its effects in the document's order, and what was wrong with it."""
+"""A timeline document after reading: its effects in order, and the problems found."""
 
 from collections.abc import Generator, Sequence
 
@@ -9,11 +9,11 @@ from effectd.messages.effect import Effect
 DOCUMENT_BYTES = 4 << 20  # section 1 of the contract
 EFFECTS = 100_000
 LENGTH_MS = 7 * 24 * 3600 * 1000  # a week: no show is longer, but a wrong time base soon is
-PROBLEMS = 100  # told; the rest are only counted
+PROBLEMS = 100  # reported; the rest are only counted
 
 
 class Problem(Struct, frozen=True):
-    """`line` and `column` from 1, 0 = of the whole document; `assumed`: what was made of it, "" where nothing was."""
+    """`line` and `column` from 1, 0 = the whole document; `assumed`: what was assumed instead, "" = nothing."""
 
     line: int
     column: int
@@ -53,7 +53,7 @@ class TimelineRefused(Exception):
 
 
 class Problems:
-    """Collects what is wrong, up to a bound."""
+    """Collects problems, up to a limit."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
@@ -81,7 +81,7 @@ def last_end(effects: Sequence[Effect]) -> int:
 def made(
     kind: str, effects: list[Effect], problems: Problems, *, title: str = "", length: int | None = None
 ) -> Timeline:
-    """`length` (ms): what the document itself says; one that is shorter than its effects is told."""
+    """`length` (ms): as given by the document; one that is shorter than its effects is reported."""
     end = last_end(effects)
     if length is not None and length < end:
         problems.add(Problem(0, 0, "duration", f"{length} ms; the last effect ends at {end} ms", "as it stands"))

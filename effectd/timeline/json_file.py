@@ -1,6 +1,6 @@
-"""Our own JSON, and Python_PlaySEM's: strict with ours, whose fields are the contract's, patient with theirs.
+"""Reads our own JSON, strictly by the contract's fields, and Python_PlaySEM's JSON, leniently.
 
-Theirs is known by its `metadata`.
+Theirs is recognised by its `metadata`.
 """
 
 from typing import Annotated, Any

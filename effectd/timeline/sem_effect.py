@@ -151,8 +151,8 @@ class _Reader:
             return 0 if at is None else at
         if "absTime" in self._given:
             return self._absolute(self._given["absTime"])
-        told = "si:ptsDelta is not read; only si:pts and si:absTime are" if "ptsDelta" in self._given else ""
-        self.say(told or "no si:pts, so no time", "0")
+        problem = "si:ptsDelta is not read; only si:pts and si:absTime are" if "ptsDelta" in self._given else ""
+        self.say(problem or "no si:pts, so no time", "0")
         return 0
 
     def _absolute(self, given: str) -> int:
@@ -160,8 +160,8 @@ class _Reader:
         scheme = self._given.get("absTimeScheme", media_time.SCHEME)
         ms = media_time.milliseconds(given) if scheme == media_time.SCHEME else None
         if ms is None:
-            told = f"si:absTime: {given[:40]!r} of the scheme {scheme[:40]!r} is not read; Thh:mm:ss:nFm of mp7t is"
-            self.say(told, "0")
+            not_read = f"{given[:40]!r} of the scheme {scheme[:40]!r} is not read"
+            self.say(f"si:absTime: {not_read}; Thh:mm:ss:nFm of mp7t is", "0")
         return ms or 0
 
     def ticks(self, name: str) -> int | None:

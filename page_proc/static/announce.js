@@ -1,9 +1,9 @@
-// What a screen reader is told by itself: the connection, programs that go and come, what was not done. Not each number.
+// What a screen reader announces by itself: the connection, programs that go and come, what was not done. Not each number.
 
 import { $ } from "./dom.js";
 import { words } from "./words.js";
 
-const QUIET_MS = 1500; // a flood is told as its last line
+const QUIET_MS = 1500; // of a flood only the last line is announced
 
 export class Announcer {
   constructor(model) {

@@ -1,4 +1,4 @@
-// Orders to the page program. Each answers {status, body}: status 0 = nobody answered; it never throws.
+// Orders to the page program. Each answers {status, body}: status 0 = no answer; it never throws.
 
 import { words } from "./words.js";
 

@@ -75,5 +75,5 @@ function refresh() {
   if (panels[tabs.shown].ticks?.()) timer ??= setTimeout(refresh, PANELS_MS);
 }
 
-globalThis.room = { model, meter, feed, stage }; // for tests, and for whoever is curious
+globalThis.room = { model, meter, feed, stage }; // for tests, and for the curious
 feed.open();

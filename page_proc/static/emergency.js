@@ -30,7 +30,7 @@ export class Emergency {
     return this.ask(`/api/stop/${encodeURIComponent(name)}`, (_, ms) => words.stopped_one(name, ms));
   }
 
-  // Each press is sent: a button that waits for an answer is no stop. Where nobody answers it is sent again for a while.
+  // Each press is sent: a button that waits for an answer is no stop. Without an answer it is sent again for a while.
   async ask(path, off, body) {
     this.asking += 1;
     const mine = this.asking;
@@ -52,7 +52,7 @@ export class Emergency {
     else if (open.length && status !== 200) {
       const named = open.map(([name]) => (body.reasons?.[name] ? `${name} (${body.reasons[name]})` : name));
       this.tell(words.not_confirmed(named.join(", ")), "bad");
-    } else if (open.length) { // driven elsewhere: they were told, and cannot confirm
+    } else if (open.length) { // driven elsewhere: they cannot confirm
       const names = open.map(([name]) => name);
       this.tell(words.told_only(devices.length - open.length, names.slice(0, NAMED).join(", "), Math.max(0, names.length - NAMED)), "asked");
     } else if (status === 200) this.tell(off(devices.length, Math.round(ms)), "good");

@@ -18,7 +18,7 @@ export class Feed {
     window.addEventListener("pageshow", (event) => event.persisted && this.open());
   }
 
-  // A browser has six connections to one server. Those of tabs that nobody sees would keep a stop from being sent.
+  // A browser has six connections to one server. Those of hidden tabs would keep a stop from being sent.
   seen() {
     clearTimeout(this.leaving);
     if (document.hidden) this.leaving = setTimeout(() => this.leave(), HIDDEN_MS);

@@ -1,4 +1,4 @@
-// A name in the width that there is: its middle is left out, for what tells `vibration-17` from `vibration-18` is its end.
+// A name in the width that there is: its middle is left out, because `vibration-17` and `vibration-18` differ at the end.
 
 const pen = document.createElement("canvas").getContext("2d");
 const known = new Map();

@@ -30,7 +30,7 @@ export class Model {
     this.stops = 0;
   }
 
-  // Now by the server's clock, Unix ms: the least delayed of the last messages tells how far apart the clocks are.
+  // Now by the server's clock, Unix ms: the least delayed of the last messages shows how far apart the clocks are.
   now() {
     return this.clock() - (this.offsets.length ? Math.min(...this.offsets) : 0);
   }

@@ -61,7 +61,7 @@ export class ProgramsPanel {
     this.read();
   }
 
-  // Whoever has scrolled up is reading: nothing is moved away under his eyes.
+  // A user who has scrolled up is reading: the text must not move.
   atEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.log.text;
     return scrollTop + clientHeight >= scrollHeight - 4;

@@ -5,7 +5,7 @@ import { css } from "./look.js";
 const TAU = Math.PI * 2;
 const TOP = -Math.PI / 2;
 const ARCS = 8; // of air around a fan
-const SMALL = 45; // px; below, and so in a crowd, what nobody would see is not drawn
+const SMALL = 45; // px; below, and so in a crowd, invisible details are not drawn
 
 // `it`: {x, y, r, shape, colour, level, turn, t, seed, calm, state: "on" | "off" | "offline" | "unknown" | "held", theme}
 export function drawThing(ctx, it) {

@@ -60,7 +60,7 @@ export const words = {
   stopped_all: (count, ms) => `All ${count} off, confirmed in ${ms} ms`,
   stopped_one: (name, ms) => `${name} is off, confirmed in ${ms} ms`,
   not_confirmed: (names) => `NOT CONFIRMED: ${names}`,
-  told_only: (off, names, more) => `${off} off. Told, but driven elsewhere: ${names}${more ? ` and ${more} more` : ""}`,
+  told_only: (off, names, more) => `${off} off. Sent, but driven elsewhere: ${names}${more ? ` and ${more} more` : ""}`,
   nobody_answers: "The page program does not answer: nothing was stopped from here so far. Use the switch in the room, or `effectd stop`.",
   stopped_by_other: (device) => (device ? `${device} was stopped` : "Everything was stopped"),
   hold: "Hold",
@@ -89,7 +89,7 @@ export const words = {
   },
   everywhere: "everywhere",
   online: "online",
-  not_told: "not told by this device",
+  not_told: "not reported by this device",
   until_stopped: "until stopped",
   seconds: (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
   at_most: (percent, seconds, rate) => `${percent} %, ${seconds} s on, ${rate} a second`,
@@ -160,7 +160,7 @@ export const words = {
   no_answer: "No answer from the page program.",
   asked_wrong: (status) => `Refused (HTTP ${status}).`,
 
-  // what a screen reader is told
+  // what a screen reader announces
   told_lost: "Connection lost. The picture is old.",
   told_back: "Connected again.",
   told_program: (name, state) => `${name} is ${state}`,

@@ -129,7 +129,7 @@ def test_a_renewed_certificate_is_taken_in_while_clients_stay_connected(broker: 
         assert answer(stays) == 0
         before = stays.socket.getpeercert()  # type: ignore[attr-defined]
         said = effectd(broker.home, "certificate", "extra.example")
-        assert "a broker that runs takes it in by itself" in said
+        assert "a running broker loads it by itself" in said
 
         def renewed() -> bool:
             with Safe(broker.port, trusting(broker.home)) as fresh:

@@ -249,5 +249,5 @@ def test_a_client_that_is_refused_again_and_again_for_its_version_or_id_costs_on
                 client.try_send(refused)
                 client.receive(1.0)
         first, second = ours.warnings()
-        assert "set it to 3.1.1 or 5, which are spoken here" in first
-        assert "give it an id, or have it ask for a clean session" in second
+        assert "set the client to MQTT 3.1.1 or 5" in first
+        assert "set one, or ask for a clean session" in second

@@ -358,9 +358,9 @@ def test_with_users_a_page_of_any_site_may_log_in_and_without_a_login_none_comes
 
 def test_beyond_loopback_nothing_starts_without_users_and_tls_or_the_word_that_it_is_meant(folder: Path) -> None:  # noqa: F811
     for broker, said in (
-        ({"host": "0.0.0.0"}, "config.yaml:2: broker.host: 0.0.0.0 lets everybody on the network move the devices"),
+        ({"host": "0.0.0.0"}, "config.yaml:2: broker.host: 0.0.0.0 lets anyone on the network move the devices"),
         ({"host": "0.0.0.0", "users": USERS}, "0.0.0.0 without TLS sends passwords in the clear"),
-        ({"websocket": {"host": "::"}}, "broker.websocket.host: :: lets everybody"),
+        ({"websocket": {"host": "::"}}, "broker.websocket.host: :: lets anyone"),
     ):
         refused = Program(folder, **broker)
         assert refused.process.wait(10) == 78

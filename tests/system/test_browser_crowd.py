@@ -79,7 +79,7 @@ def test_sixty_devices_change_twenty_times_a_second_and_all_of_it_is_drawn(home:
     tab.until("[...room.stage.nodes.values()].every((node, n) => Math.abs(node.level - (n + 1) / 100) < 1e-9)")
     tab.says('#devices [data-key="far-59"]', "60 %")
     tab.find("#stop-all").click()
-    tab.says("#stop-told", "0 off. Told, but driven elsewhere: far-0, .* and 55 more")
+    tab.says("#stop-told", "0 off. Sent, but driven elsewhere: far-0, .* and 55 more")
     print("drawn:", tab.js("JSON.stringify(room.meter.figures)"))
     tab.picture("sixty")
 

@@ -66,9 +66,9 @@ def test_what_does_not_run_is_no_fault(room: Home) -> None:
 @pytest.mark.parametrize(
     ("broker", "about", "said"),
     [
-        ({"host": "0.0.0.0"}, "broker", "everybody on the network needs no login"),
+        ({"host": "0.0.0.0"}, "broker", "anyone on the network needs no login"),
         ({"host": "0.0.0.0", "users": {"anna": None}}, "broker", "in the clear: effectd certificate"),
-        ({"websocket": {"host": "0.0.0.0", "port": 9}}, "websocket", "everybody on the network needs no login"),
+        ({"websocket": {"host": "0.0.0.0", "port": 9}}, "websocket", "anyone on the network needs no login"),
         ({"users": {"anna": None}}, "users", "no password for anna: effectd user add NAME"),
         ({"tls": {"certfile": "no.pem"}}, "certificate", "No such file or directory"),
         ({"prot": 1}, "configuration", "unknown key"),
@@ -90,7 +90,7 @@ def test_a_page_that_is_open_to_the_network_by_mistake_is_wrong(room: Home) -> N
     room.config["page"] = {"host": "0.0.0.0", "port": free_port()}
     room.write()
     assert lines(room, 1)["page"][1].endswith(
-        "everybody on the network needs no login, and may do all but what our own programs do: effectd user add NAME"
+        "anyone on the network needs no login, and may do all but what our own programs do: effectd user add NAME"
     )
 
 

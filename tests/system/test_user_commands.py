@@ -93,7 +93,7 @@ def test_no_password_is_in_a_log_a_file_a_process_list_or_a_retained_message(hom
     ("arguments", "secret", "code", "said"),
     [
         (["add", "a b"], "x", 2, "a user's name is"),
-        (["add", "anna", "--device", "wind"], "x", 78, "'wind' is no device of `kind: remote`"),
+        (["add", "anna", "--device", "wind"], "x", 78, "'wind' is not a device of `kind: remote`"),
         (["add", "anna", "--publish", "a#"], "x", 78, "no topic filter"),
         (["add", "anna"], "", 78, "a password is 1 to 1024 bytes long"),
         (["add", "anna"], "x" * 1025, 78, "a password is 1 to 1024 bytes long"),
@@ -118,7 +118,7 @@ def test_open_to_the_network_it_starts_after_two_commands_and_not_before() -> No
         home.write()
         refused = home.effectd("up")
         assert refused.returncode == 78
-        assert "broker.host: 0.0.0.0 lets everybody on the network move the devices: it needs users" in refused.stderr
+        assert "broker.host: 0.0.0.0 lets anyone on the network move the devices: it needs users" in refused.stderr
         assert "effectd user add NAME, then: effectd certificate" in refused.stderr
         added = home.effectd("user", "add", "anna", input=SECRET)
         assert "still to do: " in added.stdout

@@ -180,8 +180,8 @@ def test_a_client_id_that_could_stand_for_others_has_no_corner(client_id: str) -
         ({"users": {"a:b": {}}}, "broker.users.a:b", "a user's name is"),
         ({"users": {"anna": {"publish": ["a#"]}}}, "broker.users.anna.publish", "no topic filter"),
         ({"users": {"anna": {"subscribe": ["$share/g/a"]}}}, "broker.users.anna.subscribe", "no topic filter"),
-        ({"users": {"anna": {"device": "fan"}}}, "broker.users.anna.device", "no device of `kind: remote`"),
-        ({"users": {"anna": {"devices": ["far", "no"]}}}, "broker.users.anna.devices", "'no' is no device of"),
+        ({"users": {"anna": {"device": "fan"}}}, "broker.users.anna.device", "not a device of `kind: remote`"),
+        ({"users": {"anna": {"devices": ["far", "no"]}}}, "broker.users.anna.devices", "'no' is not a device of"),
         ({"users": {"anna": {"publsh": []}}}, "broker.users.anna.publsh", "unknown key; allowed here are publish,"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_pin_that_cannot_be_opened_is_said_and_the_others_work(home, loop, pin
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ("target: [nobody]", "no device and no zone"),
+        ("target: [nobody]", "neither a device nor a zone"),
         ("nonsense: 1", "unknown key"),
         ("bounce_ms: -1", "from 0 to 1000"),
     ],

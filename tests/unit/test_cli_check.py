@@ -170,7 +170,7 @@ def test_a_wrong_device_and_wrong_options_and_a_missing_program_are_all_told_at_
     config = config.replace("effects: [wind]", "effects: [wind]\n    options: {apply_ms: soon}")
     write(home, config, programs=("broker", "light", "fan"))
     lines = found(home)
-    assert lines[0].startswith("config.yaml:4: devices.light.effects: 'lihgt' is no key of effects:")
+    assert lines[0].startswith("config.yaml:4: devices.light.effects: 'lihgt' is not a key of effects:")
     assert lines[1].startswith("config.yaml:8: devices.fan.options.apply_ms: ")
     assert "no [program:dispatcher]" in lines[2]
     assert len(lines) == 3
@@ -255,7 +255,7 @@ def test_the_command_prints_every_line_and_the_section_and_exits_78_and_0_when_i
     assert up.run(home, 0) == 78
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == bad.stdout.splitlines()[:2]
-    assert lines[2].startswith("what supervisor.conf lacks, ready to paste: ")
+    assert lines[2].startswith("what is missing in supervisor.conf, ready to paste: ")
     assert lines[3:] == ["nothing was started"]
     write(home)
     good = run()

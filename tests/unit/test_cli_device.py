@@ -173,7 +173,7 @@ def test_a_device_on_a_bus_brings_the_section_of_the_bus_once(room):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--bus", "bord"), "--bus: 'bord' is no key of buses: (known: board); did you mean board?"),
+        (("--bus", "bord"), "--bus: 'bord' is not a key of buses: (known: board); did you mean board?"),
         (("--bus", "board", "--option", "port=auto"), "devices.left.options.port: unknown key"),
         (("--bus", "board", "--option", "line=$x"), "$x is not known here"),
     ],
@@ -238,7 +238,7 @@ def test_without_an_effect_of_the_drivers_own_one_is_asked_for(room):
     [
         (
             ["fan", "--kind", "virtual", "--effect", "wnd"],
-            "devices.fan.effects: 'wnd' is no key of effects: (known: light,",
+            "devices.fan.effects: 'wnd' is not a key of effects: (known: light,",
         ),
         (["fan", "--kind", "nonsense", "--effect", "wind"], "--kind: 'nonsense': no such kind"),
         (["fan", "--kind", "virtual"], "--effect is needed: virtual does any effect type"),

@@ -120,7 +120,7 @@ def test_a_device_that_becomes_remote_loses_its_section_and_gets_it_back(room):
         ("options.speed=5", "devices.wind.options.speed: unknown key; allowed here are apply_ms"),
         ("kind=", "devices.wind"),
         ("limits.max_on_ms=soon", "devices.wind.limits.max_on_ms: "),
-        ("effects=[wnd]", "devices.wind.effects: 'wnd' is no key of effects:"),
+        ("effects=[wnd]", "devices.wind.effects: 'wnd' is not a key of effects:"),
         ("a b=5", "'a b' is no key"),
     ],
 )

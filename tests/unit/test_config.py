@@ -351,7 +351,7 @@ def test_a_topic_root_that_no_topic_may_begin_with_is_refused(error, root):
 def test_what_is_no_yaml_is_told_with_the_line_where_it_stops_being_yaml(error, text, line):
     told = error(text)
     assert told[0] == line
-    assert told[2].startswith("no YAML: ")
+    assert told[2].startswith("not YAML: ")
 
 
 @pytest.mark.parametrize("text", ["5", "- broker", "broker", "[]"])

@@ -552,7 +552,7 @@ def test_an_effect_whose_expires_at_is_past_is_expired_at_once_and_says_so(room,
     (receipt,) = room.receipts_of("e1")
     assert (receipt["status"], receipt["reason"]) == (
         "expired",
-        "expires_at or ttl_ms: it was past when the effect got its turn",
+        "expires_at or ttl_ms: it had passed before the effect was handled",
     )
     room.delivery.ready("fan", "g2")
     room.loop.advance(10)

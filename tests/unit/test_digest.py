@@ -41,7 +41,7 @@ def fields(answer: str) -> dict[str, str]:
 def test_the_answer_is_that_of_the_rfc(monkeypatch, headers, response):
     monkeypatch.setattr(digest.secrets, "token_hex", lambda _bytes: CNONCE)
     user = Digest("Mufasa", "Circle of Life")
-    assert user.heard(headers)
+    assert user.take(headers)
     told = fields(user.answer("GET", "/dir/index.html"))
     assert told["response"] == response
     assert (told["nc"], told["qop"], told["cnonce"]) == ("00000001", "auth", CNONCE)
@@ -51,7 +51,7 @@ def test_the_answer_is_that_of_the_rfc(monkeypatch, headers, response):
 
 def test_a_server_of_the_first_rfc_gets_an_answer_without_counters():
     user = Digest("a", "b")
-    assert user.heard(['Digest realm="r", nonce="n"'])
+    assert user.take(['Digest realm="r", nonce="n"'])
     told = fields(user.answer("GET", "/"))
     assert "nc" not in told
     a1, a2 = (hashlib.md5(text).hexdigest() for text in (b"a:r:b", b"GET:/"))
@@ -62,7 +62,7 @@ def test_a_server_of_the_first_rfc_gets_an_answer_without_counters():
     "header", ["", "Basic realm=x", "Digest", 'Digest realm="r"', 'Digest realm="r", nonce="n", algorithm=SHA-512-256']
 )
 def test_what_cannot_be_answered_is_not(header):
-    assert not Digest("a", "b").heard([header])
+    assert not Digest("a", "b").take([header])
 
 
 def test_a_quoted_comma_and_a_quoted_quote_are_parts_of_their_value():

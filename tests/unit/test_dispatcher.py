@@ -292,7 +292,7 @@ def test_a_driver_that_is_ready_under_another_run_of_the_broker_is_not_ready(hou
     house.wind(location="left")
     house.loop.advance(0.2)
     assert house.on("devices/") == []
-    assert house.on("receipts/w1")[0]["reason"] == "waiting: fan has not found the broker's new run yet"
+    assert house.on("receipts/w1")[0]["reason"] == "waiting: fan is not connected to the broker's new run yet"
     house.ready("fan", broker="b1")
     assert len(house.on("devices/fan/set")) == 1
 

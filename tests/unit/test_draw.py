@@ -147,7 +147,7 @@ def test_the_room_says_that_the_broker_is_away_and_claims_nothing_meanwhile():
     story.room.lost("connection to 127.0.0.1:1883 lost")
     text = "\n".join(lines(story, 80, 24))
     assert "no connection to the broker: connection to 127.0.0.1:1883 lost" in text
-    assert "no word from any program" in text
+    assert "the states of programs are unknown" in text
     assert "%" not in text
     assert "ready" not in text
     assert "online" not in text

@@ -90,7 +90,7 @@ def test_what_is_large_counts_for_many(door):
 
 
 def test_while_receipts_cannot_leave_only_quiet_types_are_admitted(door):
-    door.busy = "the broker takes receipts too slowly"
+    door.busy = "the broker acknowledges receipts too slowly"
     for _ in range(500):
         door.put("wind", "flood")
         door.loop.advance(0)

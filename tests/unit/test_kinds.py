@@ -136,10 +136,10 @@ def test_a_driver_without_options_of_its_own_takes_none(home):
         ("host", "0 driver classes"),
         ("driver", "0 driver classes"),
         ("json", "0 driver classes"),
-        ("two_drivers:Middle", "no class made from effectd.driver.Driver"),
-        ("two_drivers:Other", "no class made from effectd.driver.Driver"),
-        ("drivers.driver:Driver", "no class made from effectd.driver.Driver"),
-        ("nonsense", "no class made from effectd.driver.Driver"),
+        ("two_drivers:Middle", "not a subclass of effectd.driver.Driver"),
+        ("two_drivers:Other", "not a subclass of effectd.driver.Driver"),
+        ("drivers.driver:Driver", "not a subclass of effectd.driver.Driver"),
+        ("nonsense", "not a subclass of effectd.driver.Driver"),
         *(
             (kind, "no module of that name")
             for kind in (".", "..x", "a..b", "'x:'", "'a b'", "a/b", "':X'", "'5'", "'-'")

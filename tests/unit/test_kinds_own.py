@@ -44,7 +44,7 @@ def build(home: Path, kind: str, options: dict[str, Any], **device: Any) -> Driv
         ("http", {"url": "http://plug/on"}, "say what switches it off"),
         ("http", {"url": "plug/on", "off_url": "http://plug/off"}, "http://host/... or https://host/..."),
         ("http", {"url": "ftp://plug/on", "off_url": "http://plug/off"}, "http://host/... or https://host/..."),
-        ("http", {"url": "http://plug/a b", "off_url": "http://plug/off"}, "%20 for a blank"),
+        ("http", {"url": "http://plug/a b", "off_url": "http://plug/off"}, "%20 for a space"),
         ("http", {"url": "http://plug/on", "off_url": "http://plug:http/off"}, "http"),
         ("http", {"url": "http://me:secret@plug/on", "off_body": "0"}, "no password here"),
         ("http", {"url": "http://$param_host/on", "off_body": "0"}, "known are $device"),

@@ -80,6 +80,15 @@ def test_one_that_has_no_fence_is_told_once_and_then_sent_to(missed):
     assert said(missed).count("stop") == 1
 
 
+def test_one_that_was_told_already_when_it_says_that_it_has_no_fence_is_not_told_twice(missed):
+    missed.ready("fan")
+    missed.loop.advance(SPEAKS_S)
+    missed.message("devices/fan/fence", b"")
+    assert said(missed) == ["stop"]
+    missed.message("devices/fan/fence", b"f1")
+    assert said(missed) == ["stop", "behind"]
+
+
 def test_one_that_goes_before_it_has_answered_is_told_again_when_it_comes(missed):
     for run in ("g2", "g3"):
         missed.ready("fan", run=run)

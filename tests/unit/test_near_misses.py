@@ -34,7 +34,7 @@ def test_a_slip_in_the_topic_is_one_line_with_the_right_one(home, caplog, root, 
     for _ in range(3):
         near.take(topic, b"60", False)
     assert [record.getMessage() for record in caplog.records] == [
-        f"nobody listens on {topic!r}: effects are published on {right}"
+        f"no program listens on {topic!r}: effects are published on {right}"
     ]
 
 

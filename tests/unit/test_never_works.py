@@ -134,7 +134,7 @@ def test_another_homes_topics_on_this_broker_are_not_ours(home):
 )
 def test_two_devices_on_one_pin_or_port_are_refused_at_the_second_one(home, kind, one, other, what):
     ((key, problem),) = found(home, "devices:\n" + fan(one, kind) + fan(other, kind, "second"))
-    assert (key, problem) == ("devices.second.options", f"{what} is fan's already; one of them only")
+    assert (key, problem) == ("devices.second.options", f"{what} is used by fan already")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_can_be_shared_is(home, kind, one, other):
         ("broker: {plugins: {a: 5}}", "broker.plugins.a", "must be a mapping"),
         ("broker: {prot: 1}", "broker.prot", "did you mean port?"),
         ("broker: {external: {}}", "broker.external", "host is missing; it must be text"),
-        ("devices:\n\tfan: {}", "", "a tab stands before the text; YAML is indented with blanks"),
+        ("devices:\n\tfan: {}", "", "a tab before the text; YAML is indented with spaces"),
     ],
 )
 def test_what_is_wrong_is_said_in_our_words(home, config, key, told):
@@ -228,7 +228,7 @@ def test_two_devices_of_one_bus_on_one_of_its_actuators_are_refused_at_the_secon
     (error,) = built.errors(reader.load(home))
     assert (error.key, error.problem) == (
         "devices.second.options",
-        "fan 1 of board is fan's already; one of them only",
+        "fan 1 of board is used by fan already",
     )
     (home / "config.yaml").write_text(board + one + other % 2 + "effects: {wind: }\n")
     assert built.errors(reader.load(home)) == []
@@ -238,7 +238,7 @@ def test_a_bus_and_a_device_on_one_port_are_refused(home):
     board = "buses:\n  board: {kind: serial, options: {port: auto}}\ndevices:\n"
     lamp = "  lamp: {bus: board, effects: [light]}\n"
     errors = found(home, board + lamp + fan("{port: auto}", "serial"))
-    assert ("devices.fan.options", "port auto is board's already; one of them only") in errors
+    assert ("devices.fan.options", "port auto is used by board already") in errors
 
 
 words_ = st.recursive(

@@ -100,7 +100,7 @@ def test_a_broker_that_is_there_and_slow_is_not_said_to_be_away(wire, outbox, mo
     monkeypatch.setattr(outbox_module, "MESSAGES", 10)
     for number in range(WINDOW + 20):
         outbox.put(LETTERS + "refused", b"letter %d" % number)
-    assert "the broker takes them too slowly" in caplog.text
+    assert "the broker acknowledges them too slowly" in caplog.text
 
 
 def test_it_is_busy_while_a_receipt_waits_for_long_and_not_because_of_letters(wire, outbox, monkeypatch):

@@ -44,7 +44,7 @@ def test_every_driver_that_speaks_to_a_device_has_its_vectors() -> None:
             "loud: ",
         ),
         ("serial", "- {name: loud, steps: [off]}", "`out`"),
-        ("serial", "- [", "no YAML"),
+        ("serial", "- [", "not YAML"),
         ("nobody", "- {name: loud, steps: [off], out: []}", "loud: no such kind"),
         ("virtual", "- {name: loud, steps: [off], out: []}", "loud: Virtual: uses_out is not True"),
     ],

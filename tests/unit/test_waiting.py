@@ -93,7 +93,7 @@ def test_a_device_that_came_back_meanwhile_has_its_time_again():
     ("row", "told"),
     [
         (Row(state="degraded"), "as soon as its device answers"),
-        (Row(state="gone", reason="FATAL: x"), "mend what its reason names, then: effectd up"),
+        (Row(state="gone", reason="FATAL: x"), "correct what its reason names, then: effectd up"),
         (REFUSED, "supervisord keeps the environment of its start: effectd down, effectd up"),
         (Row(state="starting"), ""),
     ],

@@ -122,7 +122,7 @@ def test_a_file_in_another_encoding_than_utf8_is_refused():
 
 
 def test_a_file_that_is_no_yaml_is_told_at_its_line():
-    with pytest.raises(ConfigError, match=r"config.yaml:2: no YAML"):
+    with pytest.raises(ConfigError, match=r"config.yaml:2: not YAML"):
         add("devices:\n  a: ]\n")
 
 

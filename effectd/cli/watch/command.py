@@ -1,4 +1,4 @@
-"""`effectd watch`: the room, live: drawn on a terminal, else a line for each event, or every message as JSON."""
+"""`effectd watch`: shows the room live: drawn on a terminal, else a line for each event, or every message as JSON."""
 
 import os
 import stat
@@ -67,7 +67,7 @@ def _reader_gone() -> None:
 
 
 def _picture(tree: Config) -> int:
-    """Take the messages as they come and draw: at the pace of what moves, and soon after each message."""
+    """Handle messages as they come and draw: at the pace of the animations, and soon after each message."""
     room, freshness = Room(tree), Freshness(tree.home)
     with Client(tree, "watch", room.subscriptions, on_up=room.connected, on_down=room.lost) as client:
         client.open()

@@ -1,4 +1,4 @@
-"""One device in the room: its picture and what is known of it, as large as there is place."""
+"""Draws one device: its picture and its state, as large as there is space."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The room on a terminal: a header, the devices where they stand, the programs, and what was not done."""
+"""Draws the room on a terminal: a header, the devices at their places, the programs, and failed effects."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -129,7 +129,7 @@ class _Floor:
 def _programs(room: Room, width: int, rows: int) -> list[Line]:
     """Those that are not ready, or stale, first, a line each; the others in columns, or only counted."""
     if room.away:
-        return [[Segment(" no word from any program while there is no connection", DIM)]]
+        return [[Segment(" the states of programs are unknown while there is no connection", DIM)]]
     wrong = [program for program in room.programs.values() if program.state != "ready" or program.stale]
     wrong.sort(key=lambda program: program.state == "ready")
     ready = [program for program in room.programs.values() if program.state == "ready" and not program.stale]

@@ -1,4 +1,4 @@
-"""Which programs of the room run by something else than what stands in config.yaml now; looked at once a second."""
+"""Finds programs whose configuration differs from the present config.yaml; checked once a second."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ EVERY_S = 1.0
 
 
 class Freshness:
-    """`look` writes into each program of the room what is stale of it."""
+    """`look` writes into each program of the room its stale keys."""
 
     def __init__(self, home: Path) -> None:
         self._file, self._home = home / reader.FILE, home
@@ -31,7 +31,7 @@ class Freshness:
             program.stale = tuple(self._stale.keys(program.name, line))  # type: ignore[union-attr]
 
     def _reload(self) -> None:
-        """Read the file again where it has changed; while it is wrong, what stood there before counts."""
+        """Read the file again if it has changed; while it is wrong, the last valid contents count."""
         try:
             found = self._file.stat()
             mark = found.st_ino, found.st_size, found.st_mtime_ns

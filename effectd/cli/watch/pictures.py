@@ -1,4 +1,4 @@
-"""The pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; 6, 4 or 1 lines high, and twice as wide.
+"""Draws the pictures: a lamp, a fan, a shaking bar, a drifting scent, a level; 6, 4 or 1 lines high, twice as wide.
 
 A fan and a bar are drawn in braille dots, two by four a cell, which makes a dot as wide as it is high.
 """

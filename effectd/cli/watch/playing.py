@@ -1,4 +1,4 @@
-"""The timelines of the room that play or are paused, as one line; pure, fed with what is said on their state topics."""
+"""Shows the playing and paused timelines as one line; pure, fed with messages on their state topics."""
 
 from typing import Any
 

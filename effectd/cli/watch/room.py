@@ -1,7 +1,7 @@
-"""A model of the room built from its messages: what each device and program does, and what went wrong lately.
+"""A model of the room built from its messages: the state of each device and program, and recent failures.
 
-No input or output: messages and a clock come in, `draw` reads the result. Whoever may publish may publish anything, so
-a field is used only if it is as the contract says, and everything here is bounded.
+No input or output: messages and a clock come in, `draw` reads the result. Clients may publish anything, so a field is
+used only if it is as the contract says, and everything here is bounded.
 """
 
 import time

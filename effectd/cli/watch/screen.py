@@ -1,4 +1,4 @@
-"""The terminal while the room is drawn on it: its other screen, keys without echo, signals; at the end as before."""
+"""Controls the terminal while the room is drawn: alternate screen, keys without echo, signals; restored at the end."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ class Screen:
         return (columns, lines) if columns and lines else _USUAL
 
     def show(self, frame: RenderableType) -> None:
-        self._console.size = ConsoleDimensions(*self.size)  # else rich believes COLUMNS of the environment for ever
+        self._console.size = ConsoleDimensions(*self.size)  # else rich always uses COLUMNS of the environment
         self._live.update(frame, refresh=True)
 
     def __enter__(self) -> "Screen":
