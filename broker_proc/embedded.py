@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import errno
 import gc
 import logging
 import os
 import resource
-import socket
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,10 +23,10 @@ from effectd.access.tls import tls_context
 from effectd.base.errors import ConfigError
 from effectd.config.reader import BROKER_SOCKET, home_id
 from effectd.program.braked import braked
+from effectd.program.port_trouble import PortTrouble
 from effectd.program.process import Process
 
 RETRY_S = 0.5  # a port that becomes free sends no notice
-HOLDER_S = 5.0  # how long the answer to "who holds the port" is reused: finding out scans every process
 SICK_S = 10.0  # after so long without an answer to its own client the broker is restarted
 SPARE = 200  # descriptors beside those of clients
 
@@ -77,7 +74,7 @@ class Embedded:
         self._settings = process.config.broker
         self._listening: dict[str, asyncio.Server] = {}  # by key in the configuration: host, websocket
         self._absent: dict[str, str] = {}  # the same -> why it is not listening there
-        self._holders: dict[int, tuple[float, str]] = {}  # port -> when that was found out, and who holds it
+        self._port_trouble = PortTrouble()
         self._giving_up: asyncio.TimerHandle | None = None
         self._trouble: str | None = None  # result of the self-check: "" = all is well, None = none yet
 
@@ -164,24 +161,11 @@ class Embedded:
         try:
             self._listening[key] = await listen()
         except OSError as error:
-            if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
-                self._absent[key] = f"port {port} of {host} is held by {await self._holder(port)}"
-            elif error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-                self._absent[key] = f"the address {host} is not on this machine yet"
-            else:
-                raise self._wrong(key, f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+            self._absent[key], passes = await self._port_trouble.why(error, host, port)
+            if not passes:
+                raise self._wrong(key, self._absent[key]) from None
         else:
             self._absent.pop(key, None)
-
-    async def _holder(self, port: int) -> str:
-        """Who holds the port, as of at most HOLDER_S ago."""
-        asked, holder = self._holders.get(port, (-HOLDER_S, ""))
-        if time.monotonic() - asked >= HOLDER_S:
-            from effectd.program.port import who_holds  # psutil
-
-            holder = await self._loop.run_in_executor(None, who_holds, port)
-            self._holders[port] = time.monotonic(), holder
-        return holder
 
     # -- the gate
 

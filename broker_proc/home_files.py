@@ -5,7 +5,6 @@ Checked twice a second, and at each CONNECT, so that a user who was just added c
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from effectd.access import certificates, passwords
 from effectd.access.access import Access
 from effectd.access.tls import asked_of_clients, load_certificate
 from effectd.base.errors import ConfigError
+from effectd.base.in_place import contents
 from effectd.config import exposure, reader
 from effectd.config.address import Tls
 from effectd.config.reader import Config
@@ -24,8 +24,6 @@ from effectd.config.reader import Config
 LOOK_S, DAY_S = 0.5, 86_400.0
 
 log = logging.getLogger(__name__)
-
-Mark = tuple[int, int, int] | None
 
 
 class HomeFiles(Files):
@@ -36,11 +34,11 @@ class HomeFiles(Files):
     ) -> None:
         self._config, self._door, self._context, self._renewed, self._home = config, door, context, renewed, home
         self._rights = [home / reader.FILE, home / passwords.FILE]
-        self._marks = [_mark(path) for path in self._rights]
+        self._marks = contents(self._rights)
         tls = config.broker.tls
         self._tls: Tls | None = tls if context is not None else None
         self._keys = [home / name for name in (tls.certfile, tls.keyfile) if name] if self._tls and tls else []
-        self._key_marks = [_mark(path) for path in self._keys]
+        self._key_marks = contents(self._keys)
         self._reading: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(LOOK_S, self._look)
@@ -53,7 +51,7 @@ class HomeFiles(Files):
             self._reading.cancel()
 
     def changed(self) -> bool:
-        return self._reading is not None or [_mark(path) for path in self._rights] != self._marks
+        return self._reading is not None or contents(self._rights) != self._marks
 
     async def take_in(self) -> None:
         """Read users, devices and passwords again; of several callers at one time only the first one reads."""
@@ -68,7 +66,7 @@ class HomeFiles(Files):
             log.error("what stands in the home's files could not be taken in", exc_info=error)
 
     async def _take_in(self) -> None:
-        self._marks = [_mark(path) for path in self._rights]
+        self._marks = contents(self._rights)
         try:
             config, hashes = await self._loop.run_in_executor(None, self._load)
         except ConfigError as error:
@@ -96,7 +94,7 @@ class HomeFiles(Files):
         if self._reading is None and self.changed():
             self._reading = self._loop.create_task(self._take_in())
             self._reading.add_done_callback(self._read)
-        marks = [_mark(path) for path in self._keys]
+        marks = contents(self._keys)
         if marks != self._key_marks and self._tls is not None and self._context is not None:
             self._key_marks = marks
             try:
@@ -125,12 +123,3 @@ def warn_of_users(config: Config, hashes: dict[str, str]) -> None:
         log.warning("no password for %s in %s: effectd user add NAME", names, passwords.FILE)
     if not passwords.is_private(config.home):
         log.warning("others can read %s: chmod 600 %s", passwords.FILE, config.home / passwords.FILE)
-
-
-def _mark(path: Path) -> Mark:
-    """A value that changes whenever the file does."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

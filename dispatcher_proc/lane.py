@@ -38,17 +38,6 @@ class Lane:
         self._fences = 0  # stops received to which the driver has not answered with its fence yet
         self._fence_timer: Cancellable | None = None
 
-    def state(self, share: Share) -> str:
-        """The state of a share, by the table in delivery.py."""
-        effect_id = share.effect.id
-        if self.shares.get(effect_id) is not share:
-            return "settled"
-        if share.stopped:
-            return "stopped"
-        if not share.delivered:
-            return "waiting"
-        return "again" if effect_id in self.waiting else "sent"
-
     @property
     def full(self) -> bool:
         return len(self.shares) >= HELD

@@ -142,7 +142,9 @@ class Receipts:
             self.abandon(effect.id)
             self._put(self._topics.receipt(effect.id), payload, None)
             return
-        known = self._known.setdefault(effect.id, _Known(_content(effect)))
+        known = self._known.get(effect.id)
+        if known is None:
+            known = self._known[effect.id] = _Known(_content(effect))
         known.receipt, known.refused = payload, status == "refused"
         if status not in answers.FINAL:
             self._ledger.accepted(effect.id, payload)

@@ -67,10 +67,8 @@ def choose(effect: Effect, config: Config) -> tuple[list[str], str]:
 
 def _targeted(target: tuple[str, ...], config: Config) -> list[str]:
     """The devices that the target names, by their ids or their zones, in the order of the configuration."""
-    zones = {zone for device in config.devices.values() for zone in device.zones}
-    unknown = [name for name in target if name not in zones and name not in config.devices]
-    if unknown:
-        names = [*config.devices, *sorted(zones)]
+    names = config.targets
+    if unknown := [name for name in target if name not in names]:
         problem = f"{unknown[0][:64]!r} is neither a device nor a zone"
         raise EffectRefused("target", _known(unknown[0], names, problem))
     wanted = set(target)

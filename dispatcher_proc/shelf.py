@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from effectd.base.in_place import Mark, content
 from effectd.base.journal import Notes
 from effectd.messages.effect import Effect
 from effectd.timeline.document import Problem, Reading, Timeline
@@ -54,15 +55,12 @@ _effects = msgspec.json.Decoder(Effect)
 _effect = msgspec.json.Encoder()
 
 
-_Identity = tuple[int, int, int, int]  # of a file as written: device, inode, size, time of the last change
-
-
 class Shelf:
     """`folder` is created for the first document."""
 
     def __init__(self, journal: Notes, folder: Path) -> None:
         self._journal, self._folder = journal, folder
-        self._written: dict[str, tuple[Timeline, _Identity]] = {}
+        self._written: dict[str, tuple[Timeline, Mark]] = {}
 
     def found(self) -> dict[str, Kept]:
         """The position of each timeline when the last run ended."""
@@ -112,23 +110,15 @@ class Shelf:
 
     def lost(self) -> list[tuple[str, Timeline]]:
         """Documents whose files are not as they were written; each is reported once."""
-        found = [name for name, (_, identity) in self._written.items() if _identity(self._path(name)) != identity]
+        found = [name for name, (_, mark) in self._written.items() if content(self._path(name), follow=True) != mark]
         return [(name, self._written.pop(name)[0]) for name in found]
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_SUFFIX}"
 
     def _note_file(self, name: str, path: Path, timeline: Timeline) -> None:
-        if (identity := _identity(path)) is not None:
-            self._written[name] = timeline, identity
-
-
-def _identity(path: Path) -> _Identity | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        if mark := content(path, follow=True):
+            self._written[name] = timeline, mark
 
 
 def _read(path: Path) -> Reading:

@@ -62,7 +62,7 @@ class Timelines(Part):
         home: Path,
         holding: Holding,
     ) -> None:
-        self._loop, self._broker, self._topics, self._home = loop, broker, topics, home
+        self._loop, self._topics, self._home = loop, topics, home
         self._admission, self._receipts, self._holding = admission, receipts, holding
         self._shelf = Shelf(journal, home / "run" / FOLDER)
         self._loader = Loader(loop, self._shelf, self._loaded)

@@ -8,7 +8,8 @@ import msgspec
 from drivers.actuator_bench import ActuatorBench
 from drivers.kinds import device_options_of, options_of
 from drivers.program_bench import ProgramBench
-from drivers.scaling import shaped
+from drivers.refresh import Refresh
+from drivers.scaling import shown
 from effectd.config.address import Address
 from effectd.config.schema import Device
 from effectd.driver import Bus
@@ -50,11 +51,9 @@ class BusBench:
         own = {name: msgspec.convert(each.options, device_options_of(bus)) for name, each in sections.items()}
         self.bus = bus("bus", msgspec.convert(options or {}, options_of(bus)), Address(host="127.0.0.1"), own)
         self.shown: list[tuple[int, dict[str, float]]] = []
-        self._shown_at, self._looks = float("-inf"), False
         self._program = ProgramBench(self.loop, self.bus, dry_run=dry_run, change=self._change, lost=self._lost)
         self.calls, self.out = self._program.calls, self._program.out
-        if bus.repeat_s:
-            self.loop.call_later(bus.repeat_s, self._repeat)
+        self._refresh = Refresh(self.loop, self.bus, self._wake, self._again)
         self._wake()
 
     def __getitem__(self, device: str) -> ActuatorBench:
@@ -74,14 +73,13 @@ class BusBench:
         self._program.wake()
 
     def _change(self) -> bool:
-        if not self._may_show():
+        if not self._refresh.allows():
             return False
         changes = {name: change for name, each in self._members.items() if (change := each.actuator.next())}
         if not changes:
             return False
         for name, change in changes.items():
-            level = change.level if change.level is not None and change.level.intensity else None
-            self._levels[name] = level and shaped(level, self._members[name].device)
+            self._levels[name] = shown(change.level, self._members[name].device)
         raised = self._show()
         for name, change in changes.items():
             self._members[name].actuator.moved(raised)
@@ -89,31 +87,17 @@ class BusBench:
                 self._program.is_off()
         return True
 
-    def _may_show(self) -> bool:
-        """Whether `refresh_hz` allows a call now; otherwise it is checked again when it does."""
-        wait = self._shown_at + 1 / self.bus.refresh_hz - self.loop.now
-        if wait > 1e-9 and not self._looks:
-            self._looks = True
-            self.loop.call_later(wait, self._look)
-        return wait <= 1e-9
-
-    def _look(self) -> None:
-        self._looks = False
-        self._wake()
-
     def _show(self) -> Exception | None:
-        self._shown_at = self.loop.now
+        self._refresh.shown()
         raised = self._program.call("show", dict(self._levels))
         if raised is None:
             shown = {name: float(level.intensity) if level else 0.0 for name, level in self._levels.items()}
             self.shown.append((self._program.ms, shown))
         return raised
 
-    def _repeat(self) -> None:
-        due = self._shown_at + self.bus.repeat_s - self.loop.now
-        if due <= 1e-9 and self._program.ready:
+    def _again(self) -> None:
+        if self._program.ready:
             self._show()
-        self.loop.call_later(due if due > 1e-9 else self.bus.repeat_s, self._repeat)
 
     def _lost(self) -> None:
         for member in self._members.values():

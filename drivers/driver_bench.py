@@ -7,7 +7,7 @@ import msgspec
 from drivers.actuator_bench import ActuatorBench
 from drivers.kinds import options_of
 from drivers.program_bench import ProgramBench
-from drivers.scaling import shaped
+from drivers.scaling import shown
 from effectd.config.address import Address
 from effectd.config.schema import Device
 from effectd.driver import Driver
@@ -59,8 +59,7 @@ class DriverBench(ActuatorBench):
     def _change(self) -> bool:
         if (change := self.actuator.next()) is None:
             return False
-        if change.level is not None and change.level.intensity:
-            level = shaped(change.level, self.device)
+        if (level := shown(change.level, self.device)) is not None:
             self.applied.append(level)
             raised, intensity = self._program.call("apply", level), float(level.intensity)
         else:

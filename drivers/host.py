@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from drivers.actuator import OFF, Change
 from drivers.member import Member
-from drivers.scaling import shaped
+from drivers.refresh import Refresh
+from drivers.scaling import shown
 from drivers.solo import Solo
 from drivers.worker import Worker
 from effectd.base.errors import in_words
-from effectd.base.loop import AnyLoop, Cancellable
+from effectd.base.loop import AnyLoop
 from effectd.base.rounds import next_round
 from effectd.driver import Bus, Driver, Effect
 from effectd.program.broker_session import BrokerSession
@@ -47,12 +48,11 @@ class Host:
         self._bus = driver if isinstance(driver, Bus) else Solo(driver)
         self.exit_code = 0
         self._worker = Worker(loop, self._too_long)
+        self._refresh = Refresh(loop, self._bus, self._next, self._again)
         self._opened = False
         self._failures = 0
         self._stopping = False
         self._reopen_at = 0.0  # when a failed device is opened again
-        self._shown_at = float("-inf")
-        self._look: Cancellable | None = None
         self._stops: list[_Stop] = []
         self._watcher = process.watcher(loop)
         self._broker = BrokerSession(process, loop, self._watcher, trouble="opening the device")
@@ -71,8 +71,6 @@ class Host:
         self._broker.start()
         if type(driver).check not in (Driver.check, Bus.check):
             loop.call_later(next_round(loop, CHECK_EVERY_S), self._check)
-        if self._bus.repeat_s:
-            loop.call_later(self._bus.repeat_s, self._repeat)
         self._next()
 
     def stop(self) -> None:
@@ -137,32 +135,17 @@ class Host:
             else:
                 self._driver.broker = self._broker.address  # of several nodes the one that the home uses now
                 self._call(self._open_done, OPEN_LIMIT_S, self._bus.reopen if self._failures else self._bus.open)
-        elif not self._may_show():
+        elif not self._refresh.allows():
             return
         elif changes := {name: change for name, m in self._members.items() if (change := m.actuator.next())}:
             for name, change in changes.items():
-                level = change.level if change.level is not None and change.level.intensity else None
-                self._levels[name] = level and shaped(level, self._members[name].device)
+                self._levels[name] = shown(change.level, self._members[name].device)
             self._show(lambda raised: self._moved(changes, raised))
         elif self._stopping:
             self._call(self._close_done, 1.0, self._bus.close)
 
-    def _may_show(self) -> bool:
-        """Whether the bus's refresh rate allows a call now; otherwise `_next` is called when it does."""
-        if self._look is not None:
-            return False
-        wait = self._shown_at + 1 / self._bus.refresh_hz - self._loop.time()
-        if wait <= 1e-9:
-            return True
-        self._look = self._loop.call_later(wait, self._looked)
-        return False
-
-    def _looked(self) -> None:
-        self._look = None
-        self._next()
-
     def _show(self, done: Callable[[Exception | None], None]) -> None:
-        self._shown_at = self._loop.time()
+        self._refresh.shown()
         self._call(done, self._limit_s, self._bus.show, dict(self._levels))
 
     def _call(self, done: Callable[[Exception | None], None], limit_s: float, *call: Any) -> None:
@@ -244,12 +227,10 @@ class Host:
         if self._opened and not self._worker.busy:
             self._call(lambda _raised: None, self._limit_s, self._bus.check)
 
-    def _repeat(self) -> None:
-        """Show the levels again if nothing has changed for `repeat_s`: some devices time out otherwise."""
-        due = self._shown_at + self._bus.repeat_s - self._loop.time()
-        if due <= 0 and self._opened and not self._worker.busy and not self._stopping:
+    def _again(self) -> None:
+        """Show the levels again."""
+        if self._opened and not self._worker.busy and not self._stopping:
             self._show(lambda _raised: None)
-        self._loop.call_later(due if due > 0 else self._bus.repeat_s, self._repeat)
 
     def _exit(self, code: int) -> None:
         self.exit_code = code

@@ -19,7 +19,7 @@ from effectd.base.errors import DeviceFailed, in_words
 from effectd.config.address import Address, HomeAddress
 from effectd.driver import Driver, Effect, Options
 from effectd.program.dialer import connect_to
-from effectd.program.stream import no_delay
+from effectd.program.session import introduce
 
 
 class MqttOptions(Options):
@@ -92,11 +92,7 @@ class Mqtt(Driver):
         client.connect_timeout = self.options.timeout_ms / 1000
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_subscribe, client.on_message = self._granted, self._received
-        client.on_socket_open = lambda _client, _data, sock: no_delay(sock)
-        if address.username is not None:
-            client.username_pw_set(address.username, address.password())
-        if address.tls is not None:
-            client.tls_set(address.tls.cafile, address.tls.certfile, address.tls.keyfile)
+        introduce(client, address)
         client.will_set(*self._off, qos=self.options.qos, retain=self.options.retain)
         self._client, self._greeted, self._refused, self._said, self._confirmed = client, False, "", None, None
         self._subscribed = not (self._presence or self._state)

@@ -22,3 +22,8 @@ def shaped(effect: Effect, device: Device) -> Effect:
         return effect
     level = low + (high - low) * (intensity / 100) ** device.curve
     return msgspec.structs.replace(effect, intensity=round(level, 4))
+
+
+def shown(level: Effect | None, device: Device) -> Effect | None:
+    """What the driver is to bring out of a level; None = off."""
+    return shaped(level, device) if level is not None and level.intensity else None

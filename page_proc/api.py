@@ -1,9 +1,7 @@
 """The handlers of the HTTP API, one method per path."""
 
 import asyncio
-import getpass
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +11,7 @@ from starlette.responses import Response
 from effectd.base.near import did_you_mean
 from effectd.messages import effect, holds
 from effectd.messages.topics import DEVICE_ID
+from effectd.program.holds import own_name
 from effectd.supervision import health
 from page_proc import bodies, guest, queues, replies
 from page_proc.live import View
@@ -123,7 +122,7 @@ class Api:
         target = [target] if isinstance(target, str) else target
         if not isinstance(reason, str) or not isinstance(target, list):
             raise Refused(400, "reason is a text, target a list of devices and zones")
-        known = set(self._page.config.devices) | {z for d in self._page.config.devices.values() for z in d.zones}
+        known = self._page.config.targets
         if unknown := [str(word) for word in target if word not in known]:
             raise Refused(
                 404, f"target: {unknown[0][:40]!r} is neither a device nor a zone{did_you_mean(unknown[0], known)}"
@@ -201,7 +200,7 @@ class Api:
 
     def _holder(self, request: Request, fields: dict[str, Any]) -> str:
         """Whose hold it is: the given name, else the user."""
-        name = fields.get("name") or guest.of(request).user or _user()
+        name = fields.get("name") or guest.of(request).user or own_name()
         if not holds.named(name):
             raise Refused(400, "name: one level of a topic: no / + #, at most 200 bytes")
         guest.of(request).need(self._page.topics.hold(name))
@@ -221,10 +220,3 @@ class Api:
 
 def _crowded() -> Refused:
     return Refused(429, "too many pages are open", {"Retry-After": "10"})
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a uid without a name, as in a container
-        return f"uid-{os.getuid()}"

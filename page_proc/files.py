@@ -10,7 +10,6 @@ from starlette.responses import Response
 from page_proc.replies import Refused
 
 FOLDER = Path(__file__).parent / "static"
-INDEX, LOGIN = "index.html", "login.html"
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 
 

@@ -1,9 +1,7 @@
 """Listens on the page's port, retries while it is taken, and reports why it cannot be bound."""
 
 import asyncio
-import errno
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from email.utils import formatdate
@@ -14,10 +12,10 @@ from uvicorn.server import ServerState
 
 from effectd.config.schema import Page
 from effectd.program.addresses import addresses
+from effectd.program.port_trouble import PortTrouble
 from page_proc.visitor import Visitor
 
 RETRY_S = 0.5  # a port that becomes free sends no notice
-HOLDER_S = 5.0  # how long the answer to "who holds the port" is reused: finding out scans every process
 BACKLOG = 128
 KEEP_ALIVE_S = 30
 
@@ -39,14 +37,10 @@ class Listener:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # clients' errors are answered, not logged
         self._state = ServerState()
         self._server: asyncio.Server | None = None
-        self._holder = (-HOLDER_S, "")
+        self._trouble = PortTrouble()
         self._dating: asyncio.TimerHandle | None = None
         self._task = self._loop.create_task(self._listen())
         self._date()
-
-    @property
-    def connections(self) -> int:
-        return len(self._state.connections)
 
     async def close(self) -> None:
         """Close the port and all connections; requests in progress get a moment to finish."""
@@ -78,31 +72,13 @@ class Listener:
                     reuse_address=True,
                 )
             except OSError as error:
-                self._report(*await self._why(error))
+                self._report(*await self._trouble.why(error, page.host, page.port))
             else:
                 scheme = "https" if self._context is not None else "http"
                 log.info("the page is at %s://%s:%d", scheme, page.host, page.port)
                 self._report("", True)
                 return
             await asyncio.sleep(RETRY_S)
-
-    async def _why(self, error: OSError) -> tuple[str, bool]:
-        page = self._page
-        if error.errno == errno.EADDRINUSE or "address already in use" in str(error):
-            return f"port {page.port} of {page.host} is held by {await self._holds()}", True
-        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-            return f"the address {page.host} is not on this machine yet", True
-        return f"cannot listen on {page.host}:{page.port}: {error.strerror or error}", False
-
-    async def _holds(self) -> str:
-        """Who holds the port, as of at most HOLDER_S ago."""
-        asked, holder = self._holder
-        if self._loop.time() - asked >= HOLDER_S:
-            from effectd.program.port import who_holds  # psutil
-
-            holder = await self._loop.run_in_executor(None, who_holds, self._page.port)
-            self._holder = self._loop.time(), holder
-        return holder
 
     def _date(self) -> None:
         """Keep the Date header up to date, as uvicorn's own server does."""

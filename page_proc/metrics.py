@@ -14,6 +14,7 @@ from effectd import __version__
 from effectd.config.reader import Config
 from effectd.config.schema import BrokerLimits
 from effectd.messages.answers import FINAL, Ack, Receipt
+from effectd.messages.holds import Hold
 from effectd.messages.topics import Topics
 from page_proc.figures import BROKER, FIGURES
 from page_proc.histogram import Histogram
@@ -41,11 +42,6 @@ class _State(msgspec.Struct):
     reason: str = ""
 
 
-class _Hold(msgspec.Struct):
-    name: str
-    target: tuple[str, ...] | None = None
-
-
 class _Show(msgspec.Struct):
     status: str
 
@@ -67,7 +63,7 @@ class Metrics:
         self._acks: OrderedDict[str, list[tuple[str, Ack]]] = OrderedDict()
         self._online: dict[str, bool] = {}
         self._states: dict[str, _State] = {}
-        self._holds: tuple[_Hold, ...] = ()
+        self._holds: tuple[Hold, ...] = ()
         self._shows: dict[str, str] = {}
         self._broker: dict[str, float] = {}
         self.configure(config)
@@ -109,7 +105,7 @@ class Metrics:
                 case ["dead-letters", reason]:
                     self._hear_letter(reason if reason in LETTERS else OTHER, payload)
                 case ["system", "holds"]:
-                    self._holds = msgspec.json.decode(payload or b"[]", type=tuple[_Hold, ...])
+                    self._holds = msgspec.json.decode(payload or b"[]", type=tuple[Hold, ...])
                 case ["timelines", name, "state"]:
                     self._shows.pop(name, None)
                     if payload:

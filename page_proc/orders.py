@@ -9,7 +9,6 @@ import msgspec
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Cancellable
 from effectd.messages import answers
-from effectd.messages.topics import Topics
 from effectd.program.link import Link
 
 AGAIN_S = 0.5  # an effect without a receipt is published again (section 1 of the contract)
@@ -34,8 +33,8 @@ class Order:
 class Orders:
     """`send` an effect; call `take` and `connected` with what comes by MQTT."""
 
-    def __init__(self, link: Callable[[], Link], topics: Topics) -> None:
-        self._link, self._topics = link, topics
+    def __init__(self, link: Callable[[], Link]) -> None:
+        self._link = link
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, list[Order]] = {}
         self._count = 0

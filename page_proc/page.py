@@ -83,9 +83,9 @@ class Page:
             process.name, subscriptions=self._subscriptions, on_message=self._take, on_up=self._connected
         )
         link = lambda: self._broker.link  # noqa: E731
-        self.orders = Orders(link, self.topics)
+        self.orders = Orders(link)
         self.effects = Effects(self.orders, self.topics)
-        self.stops = Stops(process.run, link, lambda: self.picture.devices)
+        self.stops = Stops(process.run, link)
         self.timelines = Timelines(link, self.topics, lambda: self.picture.timelines)
         self.operator = Operator(self.programs, stopping)
         self.kept = Holds(process.run, process.name, loop)

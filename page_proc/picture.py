@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from effectd.config.reader import Config
 from effectd.messages import answers, holds
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import DEVICE_ID
 from page_proc.device import Device
 from page_proc.lately import DeadLetters, Effects
@@ -120,12 +119,3 @@ class Picture:
     def _note(self, what: str) -> None:
         setattr(self._changes, what, True)
         self._changed()
-
-
-def fields_of(payload: bytes) -> dict[str, Any]:
-    """The payload as an object; {} if it is anything else."""
-    try:
-        value = msgspec.json.decode(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,18 +10,20 @@ from typing import Any, NamedTuple
 import psutil
 
 from effectd.base.loop import Cancellable
+from effectd.base.nice import be_nice
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 from effectd.readiness.line import Line
 from effectd.supervision import health
-from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
-from effectd.supervision.health import Row, Supervised
+from effectd.supervision.control import Supervisor
+from effectd.supervision.health import Row, Supervised, process_of
 from effectd.supervision.stale import Stale
 
 LOOK_S = 2.0  # while a page is connected
 SOON_S = 0.1  # after a change
 FRESH_S = 1.0
+NICE = 10  # of the thread that asks: the loop comes first
 PATIENCE_S = 1.5  # how long an answer waits for supervisord
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Programs:
         self._loop = asyncio.get_running_loop()
         self._views: dict[str, GateView] = {}
         self._seen, self._seen_at = NOTHING, 0.0
-        self._pool = ThreadPoolExecutor(1, "programs", initializer=_be_nice)
+        self._pool = ThreadPoolExecutor(1, "programs", initializer=be_nice, initargs=(NICE,))
         self._looking: asyncio.Task[None] | None = None
         self._timer: Cancellable | None = None
         self._processes: dict[int, psutil.Process] = {}
@@ -147,34 +147,21 @@ class Programs:
 
     def _see(self, config: Config, lines: dict[str, Line | None]) -> Seen:
         """On the thread."""
-        supervised: Supervised
-        restarts: dict[str, int] = {}
-        try:
-            supervisor = Supervisor(config.home)
-            supervised, restarts = supervisor.programs(), supervisor.restarts()
-        except NotRunning:
-            supervised = "supervisord is not running: effectd up"
-        except NoAnswer as silence:
-            supervised = str(silence)
+        supervisor = Supervisor(config.home)
+        supervised = health.view_of(supervisor)
+        restarts = supervisor.restarts() if not isinstance(supervised, str) else {}
         compared = Stale(config)
         stale = {name: keys for name, line in lines.items() if (keys := compared.keys(name, line))}
         pids = {line.pid for line in lines.values() if line is not None}
-        self._processes = {pid: self._processes.get(pid) or found for pid in pids if (found := _process(pid))}
+        self._processes = {pid: self._processes.get(pid) or found for pid in pids if (found := process_of(pid))}
         return Seen(supervised, restarts, stale, {pid: _weight(found) for pid, found in self._processes.items()})
 
 
 def cpu_seconds(pid: int | None) -> float | None:
     """How long the process has been on a CPU since its start."""
-    process = _process(pid) if pid else None
+    process = process_of(pid) if pid else None
     try:
         return sum(process.cpu_times()[:2]) if process is not None else None
-    except psutil.Error:
-        return None
-
-
-def _process(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
     except psutil.Error:
         return None
 
@@ -184,8 +171,3 @@ def _weight(process: psutil.Process) -> tuple[int | None, float | None]:
         return process.memory_full_info().pss, process.cpu_percent()
     except psutil.Error:
         return None, None
-
-
-def _be_nice() -> None:
-    """On Linux the priority is a thread's own (setpriority(2), "C library/kernel differences")."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

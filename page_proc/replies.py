@@ -6,8 +6,6 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-OVERLOADED_S = 1  # Retry-After
-
 
 class Refused(Exception):
     """An error response: its status and a reason on which the client's author can act."""

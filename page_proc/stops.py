@@ -9,10 +9,10 @@ from typing import Any
 from effectd.base.errors import BrokerLost
 from effectd.config import programs
 from effectd.config.reader import Config
+from effectd.config.schema import Device
 from effectd.messages import holds
 from effectd.program.link import Link
 from effectd.readiness.gate_request import ANSWERED_WITHIN_S, GateRequest
-from page_proc.device import Device
 
 _UNSAID = 500
 OFF, UNCONFIRMED = "off", "unconfirmed"
@@ -27,8 +27,16 @@ class Outcome:
         self.reasons: dict[str, str] = {}
         self.failed = False
 
-    def off(self, device: str) -> None:
-        self.devices[device] = OFF
+    def of(self, name: str, device: Device, answer: Answer, *, sent: bool) -> None:
+        """What its driver has answered; one that is elsewhere has no gate, and says by MQTT what it does."""
+        if device.remote and sent:
+            self.unconfirmed(name, "sent by MQTT; its driver is elsewhere and cannot confirm", failed=False)
+        elif device.remote:
+            self.unconfirmed(name, "its driver is elsewhere, and there is no broker to send it")
+        elif answer.get("off") is True:
+            self.devices[name] = OFF
+        else:
+            self.unconfirmed(name, answer.get("error") or "it did not say that it is off")
 
     def unconfirmed(self, device: str, why: str, *, failed: bool = True) -> None:
         self.devices[device], self.reasons[device] = UNCONFIRMED, why
@@ -46,8 +54,8 @@ class Outcome:
 class Stops:
     """`stop` and `hold` return as soon as all have answered, and after two seconds in any case."""
 
-    def __init__(self, run: Path, link: Callable[[], Link], devices: Callable[[], Mapping[str, Device]]) -> None:
-        self._run, self._link, self._devices = run, link, devices
+    def __init__(self, run: Path, link: Callable[[], Link]) -> None:
+        self._run, self._link = run, link
         self._loop = asyncio.get_running_loop()
         self._unsaid: dict[str, bytes] = {}  # holds and releases not published yet: there was no broker
 
@@ -66,13 +74,7 @@ class Stops:
         outcome, answers = Outcome(), await asked
         for name in chosen:
             found = tree.devices[name]
-            answer = answers.get(found.bus or name, {})
-            if found.remote:
-                self._remote(outcome, name, sent=sent)
-            elif answer.get("off") is True:
-                outcome.off(name)
-            else:
-                outcome.unconfirmed(name, answer.get("error") or "it did not say that it is off")
+            outcome.of(name, found, answers.get(found.bus or name, {}), sent=sent)
         return outcome
 
     async def hold(self, tree: Config, name: str, request: dict[str, Any], payload: bytes) -> Outcome:
@@ -89,20 +91,9 @@ class Stops:
             if hold is None or not hold.concerns(device, found.zones):
                 if not found.remote and "done" not in answer:  # it may hold, or not have released
                     outcome.unconfirmed(device, answer.get("error") or "it did not answer")
-            elif found.remote:
-                self._remote(outcome, device, sent=sent)
-            elif answer.get("off") is True:
-                outcome.off(device)
             else:
-                outcome.unconfirmed(device, answer.get("error") or "it did not say that it is off")
+                outcome.of(device, found, answer, sent=sent)
         return outcome
-
-    def _remote(self, outcome: Outcome, name: str, *, sent: bool) -> None:
-        """Its driver is on another machine: it has no gate, and reports by MQTT."""
-        if not sent:
-            outcome.unconfirmed(name, "its driver is elsewhere, and there is no broker to send it")
-        else:
-            outcome.unconfirmed(name, "sent by MQTT; its driver is elsewhere and cannot confirm", failed=False)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         with contextlib.suppress(BrokerLost):

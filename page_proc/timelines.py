@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from effectd.base.errors import BrokerLost
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import Topics
 from effectd.program.link import Link
-from page_proc.picture import fields_of
 from page_proc.replies import Refused
 
 DOCUMENT_BYTES = 4 << 20

@@ -4,11 +4,9 @@ import asyncio
 import base64
 import binascii
 import logging
-import os
 import ssl
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
@@ -17,6 +15,7 @@ from effectd.access.access import Access
 from effectd.access.logins import Logins, TooMany
 from effectd.access.tls import common_name, load_certificate
 from effectd.base.errors import ConfigError
+from effectd.base.in_place import contents
 from effectd.config import reader
 from effectd.config.exposure import is_loopback
 from effectd.config.reader import Config, home_id
@@ -42,7 +41,7 @@ class Users:
         home, tls = config.home, config.page.tls if config.page is not None else None
         self._files = [home / reader.FILE, home / passwords.FILE]
         self._keys = [home / name for name in (tls.certfile, tls.keyfile) if name] if tls is not None else []
-        self._marks, self._key_marks = _marks(self._files), _marks(self._keys)
+        self._marks, self._key_marks = contents(self._files), contents(self._keys)
         self._reading: asyncio.Task[None] | None = None
         self._take(config, passwords.read(home))
         self._timer = self._loop.call_later(LOOK_S, self._look)
@@ -118,10 +117,10 @@ class Users:
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_S, self._look)
-        if (self._reading is None or self._reading.done()) and (marks := _marks(self._files)) != self._marks:
+        if (self._reading is None or self._reading.done()) and (marks := contents(self._files)) != self._marks:
             self._marks = marks
             self._reading = self._loop.create_task(self._take_in())
-        if (marks := _marks(self._keys)) != self._key_marks:
+        if (marks := contents(self._keys)) != self._key_marks:
             self._key_marks = marks
             self._renew_certificate()
 
@@ -161,16 +160,3 @@ def _basic(header: str) -> tuple[str, bytes] | None:
     except (ValueError, binascii.Error):
         return None
     return (name.decode(errors="replace"), password) if colon else None
-
-
-def _marks(paths: list[Path]) -> list[tuple[int, int, int] | None]:
-    """A value that changes whenever one of the files does."""
-    return [_mark(path) for path in paths]
-
-
-def _mark(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -66,11 +66,6 @@ def _alike(filters: list[Levels]) -> int:
     return depth
 
 
-def matches(topic: str, topic_filter: str) -> bool:
-    """Whether one topic is covered by one filter."""
-    return _match(topic.split("/"), topic_filter.split("/"))
-
-
 def _match(topic: Sequence[str], wanted: Sequence[str]) -> bool:
     if topic[0][:1] == "$" and wanted[0] in ("+", "#"):
         return False

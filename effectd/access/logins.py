@@ -8,14 +8,13 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import os
 import secrets
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from effectd.access import passwords
 from effectd.base.complaints import Complaints
+from effectd.base.nice import be_nice
 
 REMEMBERED = 10_000  # logins
 NICE = 19  # of the hashing thread: the loop has priority
@@ -49,7 +48,7 @@ class Logins:
         self._suspects: dict[str, Suspect] = {}
         self._complaints = Complaints(loop, "more failed logins")
         self._turn = asyncio.Lock()
-        self._pool = ThreadPoolExecutor(1, "logins", initializer=_be_nice)
+        self._pool = ThreadPoolExecutor(1, "logins", initializer=be_nice, initargs=(NICE,))
 
     def close(self) -> None:
         self._complaints.close()
@@ -116,8 +115,3 @@ class Logins:
     def _digest(self, name: str, password: bytes, hashed: str) -> bytes:
         parts = (name.encode(errors="replace"), hashed.encode(), password)
         return hmac.digest(self._secret, b"\0".join(parts), hashlib.sha256)
-
-
-def _be_nice() -> None:
-    """On Linux the priority is a thread's own (setpriority(2), "C library/kernel differences")."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

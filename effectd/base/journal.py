@@ -12,7 +12,7 @@ A file that was deleted, replaced or truncated while the process lives is rewrit
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -94,12 +94,6 @@ class Journal:
         """Stop carrying it on. It may still be `found` after a death soon; its value must show its age."""
         self._now.drop(key)
         self._old.drop(key)
-
-    def retain(self, keys: Iterable[str]) -> None:
-        """Only these of the found records are still alive; called once, before the first `put`."""
-        dead = self.found.keys() - set(keys)
-        for key in dead:
-            self.forget(key)
 
     def watch(self, loop: AnyLoop, on_trouble: Callable[[str], None]) -> None:
         """Check the files from `loop`; `on_trouble` gets `trouble`: now, if there is any, and at each change."""

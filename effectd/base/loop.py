@@ -116,6 +116,16 @@ class Loop:
         while not self._stopping or self._soon:
             self.turn()
 
+    def until(self, condition: Callable[[], object], seconds: float) -> bool:
+        """Turn until `condition` holds; False if it does not within `seconds`."""
+        end = self.call_later(seconds, lambda: None)
+        while not condition():
+            if self.time() >= end.when:
+                return False
+            self.turn()
+        end.cancel()
+        return True
+
     def stop(self) -> None:
         self._stopping = True
         self._wake()

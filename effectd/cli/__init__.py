@@ -3,6 +3,7 @@
 Those files are imported when their command runs, so that `effectd --help` and `effectd send` stay quick.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,8 +15,6 @@ from effectd import CONTRACT, __version__
 from effectd.base.errors import ConfigError, NotYours
 from effectd.cli import access_group, arguments, complete, device_group, quick, stopping, timeline_group
 from effectd.cli.options import HOME, HOME_HELP, Home, Json, Lines
-
-EX_NOPERM, EX_CONFIG = 77, 78  # sysexits.h
 
 app = typer.Typer(
     name="effectd",
@@ -44,7 +43,7 @@ def main() -> None:
         quick.command(app)()
     except (ConfigError, NotYours) as error:
         typer.echo(str(error), err=True)
-        sys.exit(EX_CONFIG if isinstance(error, ConfigError) else EX_NOPERM)
+        sys.exit(os.EX_CONFIG if isinstance(error, ConfigError) else os.EX_NOPERM)
 
 
 def _version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """`effectd certificate`: makes a private CA and certificates, and shows what a client needs."""
 
+import os
 import re
 import socket
 from collections.abc import Sequence
@@ -12,10 +13,8 @@ import typer
 from effectd.access import certificates
 from effectd.access.certificates import CA, FOLDER, SERVER, SERVER_KEY, CannotSign
 from effectd.cli import files, style, user
-from effectd.config import exposure, reader, yamlchange
+from effectd.config import exposure, reader
 from effectd.config.reader import FILE, Config
-
-EX_UNAVAILABLE, EX_CONFIG = 69, 78
 
 
 def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
@@ -39,12 +38,12 @@ def run(home: Path, names: Sequence[str], client: str | None, days: int) -> int:
             certificates.sign(folder, stem, client, days=days)
     except CannotSign as error:
         typer.echo(str(error), err=True)
-        return EX_UNAVAILABLE
+        return os.EX_UNAVAILABLE
     wanted = _wanted(tree, client is not None)
     if wanted is not None:
-        keys = ("broker", "tls")
-        if not files.edit(home, lambda: {_file(home): _with(home, keys, wanted)}, section="broker"):
-            return EX_CONFIG
+        path, keys = (home / FILE).resolve(), ("broker", "tls")
+        if not files.edit(home, lambda: {path: files.with_value(home, keys, wanted)}, section="broker"):
+            return os.EX_CONFIG
     if client is None:
         _explain_server(home, tree, known, days)
     else:
@@ -63,16 +62,6 @@ def _own_names() -> list[str]:
         if address.family in (socket.AF_INET, socket.AF_INET6) and not address.address.startswith("fe80:")
     ]
     return [name for name in dict.fromkeys([*names, *addresses]) if re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", name)]
-
-
-def _file(home: Path) -> Path:
-    return (home / FILE).resolve()
-
-
-def _with(home: Path, keys: tuple[str, ...], wanted: dict[str, Any]) -> bytes:
-    text = yamlchange.put(home / FILE, (home / FILE).read_bytes(), keys, wanted)
-    reader.load(home, text, reach=False)
-    return text
 
 
 def _wanted(tree: Config, for_client: bool) -> dict[str, Any] | None:

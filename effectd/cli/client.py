@@ -1,20 +1,23 @@
 """An MQTT client for a command: a Link on a Loop that runs while the command waits."""
 
 import contextlib
-import json
 import logging
 import os
 import secrets
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+import typer
 
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
 from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers
+from effectd.messages.payload import fields_of
 from effectd.program.link import Link
 from effectd.readiness import glance
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -103,31 +106,36 @@ class Client:
     def connect(self, seconds: float) -> None:
         """Raises BrokerLost where no broker has answered within `seconds`."""
         self.open()
-        if not self.until(lambda: self.link.up, seconds):
+        if not self.loop.until(lambda: self.link.up, seconds):
             raise BrokerLost(self.trouble or f"no broker answers at {self.address}")
+
+    def reach(self) -> bool:
+        """Connect; False, with the reason printed, if no broker answers in time."""
+        try:
+            self.connect(CONNECT_S)
+        except BrokerLost as error:
+            cure = "; start this home's with: effectd up" if self._tree.broker.embedded else ""
+            typer.echo(f"no broker: {error}{cure}", err=True)
+            return False
+        return True
 
     def listen(self, topic: str) -> None:
         """Subscribe to these topics as well; before `connect`."""
         self.link.lightly = (*self.link.lightly, topic)
 
+    def end_with_reader(self, fd: int) -> None:
+        """Where `fd` is a pipe, raise BrokenPipeError from the loop as soon as it has no reader any more."""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            self.loop.add_reader(fd, _reader_gone)  # a pipe that we write to reports only that
+
     def open(self) -> None:
         """Begin to connect; `link.up` says whether it is done."""
         self.link.open(self.address)
 
-    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Run the loop until `condition` holds; False if it does not within `seconds`."""
-        end = self.loop.call_later(seconds, lambda: None)
-        while not condition():
-            if self.loop.time() >= end.when:
-                return False
-            self.loop.turn()
-        end.cancel()
-        return True
-
     def messages(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> Iterator[Message]:
         """What arrives within `seconds`, as it arrives; ends earlier when `enough` holds and nothing is left."""
         end = time.monotonic() + seconds
-        while self.until(lambda: bool(self._inbox) or enough(), end - time.monotonic()) and self._inbox:
+        while self.loop.until(lambda: bool(self._inbox) or enough(), end - time.monotonic()) and self._inbox:
             yield self._inbox.popleft()
 
     def send(self, effect_id: str, topic: str, payload: bytes) -> Sent:
@@ -167,8 +175,9 @@ class Client:
         self._inbox.append(Message(topic, payload, retained))
         levels = self._topics.split(topic)
         sent = self.sent.get(levels[1]) if len(levels) == 2 and levels[0] == "receipts" else None
-        if sent is not None and not sent.final:
-            with contextlib.suppress(ValueError):
-                receipt = json.loads(payload)
-                if isinstance(receipt, dict):
-                    sent.receipt, sent.raw = receipt, payload
+        if sent is not None and not sent.final and (receipt := fields_of(payload)):
+            sent.receipt, sent.raw = receipt, payload
+
+
+def _reader_gone() -> None:
+    raise BrokenPipeError

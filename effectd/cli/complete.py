@@ -25,10 +25,6 @@ def _of(pick: Callable[["Config", typer.Context], Iterable[str]]) -> Callable[[t
     return complete
 
 
-def _with_zones(tree: "Config", _ctx: typer.Context) -> list[str]:
-    return [*tree.devices, *sorted({zone for each in tree.devices.values() for zone in each.zones})]
-
-
 def _labels(tree: "Config", ctx: typer.Context) -> Iterable[str]:
     """Those of the type that stands before."""
     return tree.effects[ctx.params["effect_type"]].labels
@@ -44,7 +40,7 @@ devices = _of(lambda tree, _: tree.devices)
 buses = _of(lambda tree, _: tree.buses)
 programs = _of(lambda tree, _: tree.programs)
 effect_types = _of(lambda tree, _: tree.effects)
-targets = _of(_with_zones)
+targets = _of(lambda tree, _: tree.targets)
 intensities = _of(_labels)
 
 EffectType = Annotated[

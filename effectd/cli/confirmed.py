@@ -62,9 +62,7 @@ def gates(home: Path) -> list[str]:
 
 
 def wait(loop: Loop, asked: Sequence[StopRequest]) -> None:
-    end = loop.call_later(CONFIRMED_WITHIN_S, lambda: None)
-    while not all(request.settled for request in asked) and loop.time() < end.when:
-        loop.turn()
+    loop.until(lambda: all(request.settled for request in asked), CONFIRMED_WITHIN_S)
 
 
 def end(

@@ -11,34 +11,26 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
 from broker_proc.probe import WILDCARD, Probe
 from effectd.base.errors import BrokerLost
 from effectd.base.loop import Loop
-from effectd.cli import style
+from effectd.cli import finding, style
+from effectd.cli.finding import NOTE, OK, WRONG, Line
 from effectd.cli.mqtt5 import Mqtt5
 from effectd.config import reader
 from effectd.config.address import Address, Tls
 from effectd.config.reader import Config
 from effectd.program.link import Link
 
-EX_LACKS, EX_UNAVAILABLE = 1, 69
-OK, NOTE, WRONG = "ok", "note", "wrong"
 EFFECT_BYTES, TIMELINE_BYTES = 64 << 10, 4 << 20  # section 1 of the contract
 ROUND_TRIPS, SLOW_MS = 20, 20.0  # Nagle's algorithm and a delayed ACK cost 40 ms
 WAIT_S, LARGE_S = 10.0, 20.0
 
 # the exit message reports the link's failed attempts
 logging.getLogger("effectd").addHandler(logging.NullHandler())
-
-
-class Line(NamedTuple):
-    word: str
-    what: str
-    detail: str = ""
 
 
 def address(tree: Config, where: str, username: str | None, password_env: str | None, cafile: str | None) -> Address:
@@ -67,11 +59,10 @@ def run(
     lines = report.lines()
     if report.trouble:
         typer.echo(report.trouble, err=True)
-        return EX_UNAVAILABLE
+        return os.EX_UNAVAILABLE
     for line in lines:
-        detail = f"  {line.detail}" if line.detail else ""
-        typer.echo(f"{style.paint(line.word, width=6)} {line.what}{detail}")
-    return EX_LACKS if any(line.word == WRONG for line in lines) else 0
+        typer.echo(f"{style.paint(line.word, width=6)} {line.about}{line.text and f'  {line.text}'}")
+    return finding.code(lines)
 
 
 class Report:
@@ -91,7 +82,7 @@ class Report:
         try:
             tries: tuple[Callable[[Link], Line], ...] = (self._retain_flag, self._cleared, self._words, self._size)
             for each in (*tries, self._round_trip):
-                if not self._until(lambda: link.up, WAIT_S):
+                if not self._loop.until(lambda: link.up, WAIT_S):
                     lines.append(Line(WRONG, "connection", "it is lost and does not come back"))
                     break
                 lines.append(each(link))
@@ -107,7 +98,7 @@ class Report:
             self._loop.turn()
         self.trouble = probe.trouble
         probe.close()
-        self._until(lambda: False, 0.2)  # until what was retained is cleared
+        self._loop.until(lambda: False, 0.2)  # until what was retained is cleared
         yield from (Line(WRONG if missing else OK, what) for what, missing in probe.missing.items())
         problem = "" if probe.by_wildcard else "a program that comes later does not hear which holds stand"
         yield Line(OK if probe.by_wildcard else NOTE, WILDCARD, problem)
@@ -132,15 +123,6 @@ class Report:
         link.open()
         return link
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        end = self._loop.call_later(seconds, lambda: None)
-        while not condition():
-            if self._loop.time() >= end.when:
-                return False
-            self._loop.turn()
-        end.cancel()
-        return True
-
     def _there_and_back(
         self, link: Link, word: str, payload: bytes, *, retain: bool = False, limit: float = WAIT_S
     ) -> tuple[bytes, bool] | None:
@@ -151,7 +133,7 @@ class Report:
             link.publish(topic, payload, qos=1, retain=retain)
         except BrokerLost:
             return None
-        self._until(lambda: topic in self._heard or not link.up, limit)
+        self._loop.until(lambda: topic in self._heard or not link.up, limit)
         return self._heard.get(topic, [None])[0]
 
     def _retain_flag(self, link: Link) -> Line:
@@ -168,7 +150,7 @@ class Report:
         link.close()
         self._heard.clear()
         link.open()
-        self._until(lambda: link.up, WAIT_S)
+        self._loop.until(lambda: link.up, WAIT_S)
         self._there_and_back(link, "last", b"of all")  # what is retained comes before it
         return Line(WRONG if self._heard.get(self._topic("flag")) else OK, what)
 

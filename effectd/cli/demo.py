@@ -20,6 +20,7 @@ from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import answers, effect
 from effectd.messages.effect import Effect
+from effectd.messages.payload import value_of
 from effectd.readiness.gate_watcher import GateWatcher
 from effectd.readiness.line import Line
 from effectd.supervision import health
@@ -156,7 +157,7 @@ class Demo:
             broker, lamp = (watcher.watch(name, lambda _: None) for name in (programs.BROKER, light))
             fan = watcher.watch(wind, lambda watch: heard.append((time.monotonic(), watch.line)))
             watches = (broker, lamp, fan)
-            if not self._client.until(lambda: all(watch.ready for watch in watches), 2.0):
+            if not self._client.loop.until(lambda: all(watch.ready for watch in watches), 2.0):
                 self._failures.append(
                     "before the kill: " + "; ".join(watch.blocker for watch in watches if watch.blocker)
                 )
@@ -201,10 +202,7 @@ class Demo:
 
     def _show(self, message: Message) -> None:
         levels = self._tree.topics.split(message.topic)
-        try:
-            said = json.loads(message.payload)
-        except ValueError:
-            said = message.payload.decode(errors="replace")
+        said = value_of(message.payload.decode(errors="replace"))
         match levels:
             case ["devices", device, "state"] if isinstance(said, dict):
                 self._states[device] = said

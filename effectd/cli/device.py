@@ -1,5 +1,6 @@
 """`effectd device add`: adds a device to both files, checks them before writing either, and starts it at once."""
 
+import os
 import time
 import xmlrpc.client
 from collections.abc import Sequence
@@ -16,14 +17,14 @@ from effectd.cli import built, files, in_force, scalars, style, waiting
 from effectd.cli.check import SupervisorFile
 from effectd.cli.files import Refused
 from effectd.config import programs, reader, yamledit
-from effectd.config.reader import FILE, SUPERVISOR_FILE
+from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
 from effectd.config.schema import RemoteOptions
 from effectd.config.yamlfile import YamlFile
 from effectd.messages import topics
 from effectd.supervision.control import NoAnswer, NotRunning, Supervisor
 from effectd.supervision.health import Health
 
-EX_NOT_READY, EX_CONFIG = 3, 78
+EX_NOT_READY = 3
 READY_S = 15.0
 # what people breathe is limited from the start, as in a new home (docs/safety.md)
 BREATHED = frozenset({"scent", "fog"})
@@ -40,51 +41,50 @@ class Driven(NamedTuple):
         return {"kind": self.kind} if self.bus is None else {"bus": self.bus}
 
 
-def add(  # noqa: PLR0917 - as they stand on the command line
-    home: Path,
-    name: str,
-    driven: Driven,
-    effects: Sequence[str],
-    location: str | None,
-    options: Sequence[tuple[str, str]],
-) -> int:
+class Wanted(NamedTuple):
+    """The new device, as the command line has it."""
+
+    name: str
+    driven: Driven
+    effects: Sequence[str]
+    location: str | None
+    options: Sequence[tuple[str, str]]
+
+
+def add(home: Path, wanted: Wanted) -> int:
     """The exit code."""
-    before, changes = _types(home), dict[Path, bytes]()
+    name = wanted.name
+    before, changes = readable(home), dict[Path, bytes]()
 
     def change() -> dict[Path, bytes]:
-        changes.update(_changes(home, name, driven, effects, location, options))
+        changes.update(_changes(home, wanted))
         return changes
 
     if not files.edit(home, change):
-        return EX_CONFIG
-    for effect in [effect for effect in _types(home) if effect not in before]:
+        return os.EX_CONFIG
+    tree = reader.load(home)
+    for effect in [effect for effect in tree.effects if before is None or effect not in before.effects]:
         typer.echo(f"{effect} is a new effect type, in effects: of {FILE}")
     typer.echo(f"{name} is in {FILE}" + (f" and in {SUPERVISOR_FILE}" if len(changes) > 1 else ""))
-    if reader.load(home).devices[name].limits.budget is not None:
+    if tree.devices[name].limits.budget is not None:
         change_it = (
             f"{style.tool('effectd', home)} device set {name} limits.budget='{{on_ms: 20000, window_ms: 60000}}'"
         )
         typer.echo(f"people breathe it: on for at most 10 s of any 60 s (limits.budget); other numbers: {change_it}")
-    return have_in_force(home, name, {driven.bus or name})
+    return have_in_force(home, name, {wanted.driven.bus or name})
 
 
-def _types(home: Path) -> list[str]:
-    """The effect types of config.yaml; none where it cannot be read."""
+def readable(home: Path) -> Config | None:
+    """What stands in config.yaml; None if it cannot be read."""
     try:
-        return list(reader.load(home).effects)
+        return reader.load(home)
     except ConfigError:
-        return []
+        return None
 
 
-def _changes(  # noqa: PLR0917
-    home: Path,
-    name: str,
-    driven: Driven,
-    effects: Sequence[str],
-    location: str | None,
-    options: Sequence[tuple[str, str]],
-) -> dict[Path, bytes]:
+def _changes(home: Path, wanted: Wanted) -> dict[Path, bytes]:
     """The new text of each file; raises if the change is not possible."""
+    name, driven = wanted.name, wanted.driven
     if not topics.DEVICE_ID.fullmatch(name):
         raise Refused(f"{name!r}: a device id is 1 to 32 of a-z 0-9 -, beginning with a letter or digit")
     path = (home / FILE).resolve()
@@ -99,10 +99,11 @@ def _changes(  # noqa: PLR0917
         raise conf.problems[0].error
     known = list(data.get("effects") or {})
     buses = data.get("buses")
-    entry = _entry(driven, buses if isinstance(buses, dict) else {}, effects, known, location, options)
+    entry = _entry(wanted, buses if isinstance(buses, dict) else {}, known)
     grown = yamledit.add(home / FILE, path.read_bytes(), "devices", name, entry)
     for effect in dict.fromkeys(entry["effects"]):
-        if effect not in known and not (effect in effects and did_you_mean(effect, known)):  # else probably a typo
+        typo = effect in wanted.effects and did_you_mean(effect, known)  # probably
+        if effect not in known and not typo:
             grown = yamledit.add(home / FILE, grown, "effects", effect, {})
     checked(home, name, grown)
     program = driven.bus or name
@@ -111,30 +112,24 @@ def _changes(  # noqa: PLR0917
     return {path: grown, conf.path.resolve(): files.with_section(conf.path, program)}
 
 
-def _entry(  # noqa: PLR0917
-    driven: Driven,
-    buses: dict[str, Any],
-    effects: Sequence[str],
-    known: list[str],
-    location: str | None,
-    options: Sequence[tuple[str, str]],
-) -> dict[str, Any]:
+def _entry(wanted: Wanted, buses: dict[str, Any], known: list[str]) -> dict[str, Any]:
     """The device's section for config.yaml."""
+    driven = wanted.driven
     own, options_type = driver_of(driven, buses)
-    effects = effects or [effect for effect in own if effect in known] or own
+    effects = wanted.effects or [effect for effect in own if effect in known] or own
     if not effects:
         types = ", ".join(known) or "none"
         raise Refused(
             f"--effect is needed: {driven.bus or driven.kind} does any effect type; effects: in {FILE} has {types}"
         )
     entry = driven.entry() | {"effects": list(effects)}
-    if location is not None:
-        entry["location"] = location
+    if wanted.location is not None:
+        entry["location"] = wanted.location
     if BREATHED.intersection(effects) and driven.kind != "remote":  # a remote one's driver is not ours
         entry["limits"] = EXPOSURE
-    if options:
-        entry["options"] = {key: scalars.value(text, kind_of(options_type, key)) for key, text in options}
-        if len(entry["options"]) < len(options):
+    if wanted.options:
+        entry["options"] = {key: scalars.value(text, kind_of(options_type, key)) for key, text in wanted.options}
+        if len(entry["options"]) < len(wanted.options):
             raise Refused("--option: the same one is given twice")
     return entry
 

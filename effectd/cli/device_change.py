@@ -1,5 +1,6 @@
 """`effectd device list / remove / set`: changes devices in both files, keeps comments, applies it at once."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +10,15 @@ import msgspec
 import typer
 
 from drivers import kinds
-from effectd.base.errors import ConfigError
+from effectd.base.columns import columns
 from effectd.base.near import did_you_mean
 from effectd.cli import files, scalars, style
 from effectd.cli.check import SupervisorFile
-from effectd.cli.device import EX_CONFIG, checked, have_in_force, kind_of
+from effectd.cli.device import Driven, checked, driver_of, have_in_force, kind_of, readable
 from effectd.cli.files import Refused
 from effectd.config import reader, yamlchange
 from effectd.config.reader import FILE, SUPERVISOR_FILE, Config
-from effectd.config.schema import Bus, Device, RemoteOptions
+from effectd.config.schema import Bus, Device
 from effectd.config.yamlfile import YamlFile
 from effectd.supervision.health import Health, Row
 
@@ -36,12 +37,8 @@ def show(home: Path) -> int:
         lines.append((name, kind, ",".join(device.effects), where, _state(rows.get(device.bus or name), device)))
     lines += [(error.device, "-", "-", "-", str(error)) for error in tree.errors if error.device]
     lines += [(name, "-", "-", "-", row.reason) for name, row in rows.items() if row.left_over]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    table = (
-        "  ".join(f"{style.clean(word):<{w}}" for word, w in zip(line, [*widths, 0], strict=True)) for line in lines
-    )
-    for line in table:
-        typer.echo(line.rstrip())
+    for line in columns([[style.clean(word) for word in line] for line in lines]):
+        typer.echo(line)
     return 0
 
 
@@ -53,24 +50,17 @@ def _state(row: Row | None, device: Device) -> str:
 
 def remove(home: Path, name: str) -> int:
     """Take it out of both files; its actuator goes off, its program ends, and the broker keeps nothing of it."""
-    before = _tree(home)
+    before = readable(home)
     if not files.edit(home, lambda: _without(home, name)):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name} is taken out of {FILE} and {SUPERVISOR_FILE}")
-    after = _tree(home)
+    after = readable(home)
     if before is not None and after is not None:
         for effect in sorted(_types(before) - _types(after)):
             typer.echo(f"no device does {effect} any more: such an effect will be undeliverable")
         for bus in sorted(set(before.programs) - set(after.programs) - {name}):
             typer.echo(f"no device is on {bus} any more: its program ends, its section in buses: stays")
     return have_in_force(home, name, {name, *_programs(before, name)})
-
-
-def _tree(home: Path) -> Config | None:
-    try:
-        return reader.load(home)
-    except ConfigError:
-        return None
 
 
 def _types(tree: Config) -> set[str]:
@@ -101,7 +91,7 @@ def _with_sections(home: Path, data: bytes, perhaps: set[str]) -> dict[Path, byt
     conf = SupervisorFile(home / SUPERVISOR_FILE)
     if conf.broken:
         raise conf.problems[0].error
-    before, after = _tree(home), reader.load(home, data)
+    before, after = readable(home), reader.load(home, data)
     earlier = set(before.programs) if before is not None else set()
     text = conf.path.read_bytes()
     for program in sorted((earlier | perhaps) - set(after.programs)):
@@ -128,11 +118,11 @@ def _section(home: Path, data: bytes, name: str) -> str:
 
 def set_(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> int:
     """Change keys of one device, or bus; a key without a value goes back to its default."""
-    before = _tree(home)
+    before = readable(home)
     if not files.edit(home, lambda: _changed(home, name, pairs)):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name}: " + ", ".join(f"{key}={value}" if value else f"{key} as by default" for key, value in pairs))
-    return have_in_force(home, name, _programs(before, name) | _programs(_tree(home), name))
+    return have_in_force(home, name, _programs(before, name) | _programs(readable(home), name))
 
 
 def _changed(home: Path, name: str, pairs: Sequence[tuple[str, str]]) -> dict[Path, bytes]:
@@ -172,15 +162,8 @@ def _kind(struct: type[msgspec.Struct], there: Any, keys: Sequence[str], buses: 
     if len(keys) != 2:
         return Any
     try:
-        return kind_of(_options_of(struct, there, buses), keys[1])
+        if struct is Bus:
+            return kind_of(kinds.options_of(kinds.find_bus(there["kind"])), keys[1])
+        return kind_of(driver_of(Driven(there.get("kind"), there.get("bus")), buses)[1], keys[1])
     except Exception:  # noqa: BLE001 - an unknown kind, or a user's driver file that fails: `checked` says it
         return Any
-
-
-def _options_of(struct: type[msgspec.Struct], there: Any, buses: Any) -> type[msgspec.Struct]:
-    """The driver's own struct for the options of this bus, device on a bus, or device."""
-    if struct is Bus:
-        return kinds.options_of(kinds.find_bus(there["kind"]))
-    if there.get("bus"):
-        return kinds.device_options_of(kinds.find_bus(buses[there["bus"]]["kind"]))
-    return RemoteOptions if there["kind"] == "remote" else kinds.options_of(kinds.find(there["kind"]))

@@ -53,7 +53,8 @@ def _device_add(  # noqa: PLR0917 - typer passes them by name
     if (kind is None) == (bus is None):
         raise typer.BadParameter("give either --kind or --bus")
     pairs = [arguments.pair(text, "--option") for text in option or []]
-    raise typer.Exit(device.add(home, name, device.Driven(kind, bus), effect or [], location, pairs))
+    wanted = device.Wanted(name, device.Driven(kind, bus), effect or [], location, pairs)
+    raise typer.Exit(device.add(home, wanted))
 
 
 @group.command("list", epilog="Exit code: 0, 78 config.yaml cannot be read.")

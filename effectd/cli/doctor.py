@@ -3,40 +3,27 @@
 import contextlib
 import ctypes
 import importlib.util
-import logging
 import os
 import re
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 import typer
 
 from effectd.access import certificates, passwords
 from effectd.base.errors import ConfigError
-from effectd.cli import check, check_users, far_clocks, page_url, style
-from effectd.config import exposure, programs, reader
+from effectd.cli import check, check_users, far_clocks, finding, page_url, ports, style
+from effectd.cli.finding import NOTE, OK, WRONG, Line
+from effectd.config import exposure, reader
 from effectd.config.reader import FILE, Config
 from effectd.config.schema import Broker
 from effectd.supervision.health import Health
 
-EX_WRONG, EX_UNAVAILABLE = 1, 69
-OK, NOTE, WRONG = "ok", "note", "wrong"
 _EXTRAS = {"serial": "serial", "gpiozero": "gpio"}  # module -> extra
 _UNSYNCHRONISED = 5  # TIME_ERROR, adjtimex(2)
-
-
-# the exit message reports the link's failed attempts
-logging.getLogger("effectd").addHandler(logging.NullHandler())
-
-
-class Line(NamedTuple):
-    word: str
-    about: str
-    text: str
 
 
 def run(home: Path) -> int:
@@ -53,7 +40,7 @@ def run(home: Path) -> int:
         lines += [look(tree) for look in looks]
     for line in lines:
         typer.echo(f"{style.paint(line.word, width=6)} {line.about:<12} {line.text}")
-    return EX_WRONG if any(line.word == WRONG for line in lines) else 0
+    return finding.code(lines)
 
 
 def _files(home: Path) -> Line:
@@ -135,36 +122,20 @@ def _ports(tree: Config) -> Line:
     """Who holds them: this home's programs, none while they do not run, or another program."""
     from effectd.program.port import who_holds
 
-    broker = tree.broker
-    wanted = {broker.port: programs.BROKER} if broker.embedded else {}
-    if broker.embedded and broker.websocket:
-        wanted[broker.websocket.port] = programs.BROKER
-    if tree.page is not None:
-        wanted[tree.page.port] = programs.PAGE
+    wanted = ports.wanted(tree)
     if not wanted:
         return Line(OK, "ports", "none of our own")
-    ours = {name: _pid(tree.home, name) for name in set(wanted.values())}
+    ours = {each.program: _pid(tree.home, each.program) for each in wanted}
     taken = []
-    for port, name in wanted.items():
-        holder = who_holds(port) if _listened_on(port) else ""
-        if holder and f"(pid {ours[name]})" not in holder:
-            taken.append(f"{port} is held by {holder}")
+    for each in wanted:
+        holder = who_holds(each.port) if ports.in_use(each) else ""
+        if holder and f"(pid {ours[each.program]})" not in holder:
+            taken.append(f"{each.port} is held by {holder}")
     if taken:
         return Line(WRONG, "ports", f"{'; '.join(taken)}: end that, or change broker.port or page.port in {FILE}")
     who = [name for name, pid in ours.items() if pid]
     state = f"held by our {' and '.join(sorted(who))}" if who else "free"
-    return Line(OK, "ports", f"{', '.join(map(str, wanted))}: {state}")
-
-
-def _listened_on(port: int) -> bool:
-    """Without finding out by whom, which would scan every process."""
-    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for row in Path(name).read_text().splitlines()[1:]:
-                local, _, state = row.split()[1:4]
-                if state == "0A" and int(local.rpartition(":")[2], 16) == port:
-                    return True
-    return False
+    return Line(OK, "ports", f"{', '.join(str(each.port) for each in wanted)}: {state}")
 
 
 def _pid(home: Path, program: str) -> int:

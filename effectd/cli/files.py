@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -13,7 +14,7 @@ from effectd.base import lock
 from effectd.base.errors import ConfigError
 from effectd.cli import built, check
 from effectd.cli.check import SupervisorFile
-from effectd.config import run_folder
+from effectd.config import reader, run_folder, yamlchange
 from effectd.config.reader import FILE
 from effectd.config.yamledit import CannotEdit
 from effectd.config.yamlfile import YamlFile
@@ -76,6 +77,13 @@ def _beside(path: Path, suffix: str, data: bytes, tidy: contextlib.ExitStack) ->
     with contextlib.suppress(PermissionError):
         os.chown(fresh, path.stat().st_uid, path.stat().st_gid)
     return fresh
+
+
+def with_value(home: Path, keys: tuple[str, ...], value: dict[str, Any]) -> bytes:
+    """config.yaml with `value` at `keys`; it may be open to the network. Raises ConfigError, CannotEdit."""
+    text = yamlchange.put(home / FILE, (home / FILE).read_bytes(), keys, value)
+    reader.load(home, text, reach=False)
+    return text
 
 
 def with_section(path: Path, name: str, data: bytes | None = None) -> bytes:

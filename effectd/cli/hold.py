@@ -1,7 +1,5 @@
 """`effectd hold` and `release`: a lasting stop, by MQTT and directly to every gate, even if all else is dead."""
 
-import getpass
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,15 @@ from effectd.cli.confirmed import CONFIRMED_WITHIN_S, StopRequest
 from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import holds
+from effectd.program.holds import own_name
 
 
 def run(home: Path, name: str | None, reason: str, target: list[str]) -> int:
     """0: every device in its target is off and held."""
     tree = _load(home)
-    known = _known(tree) if tree is not None else set(target)
+    known = sorted(tree.targets) if tree is not None else target
     if unknown := [word for word in target if word not in known]:
-        names = ", ".join(sorted(known)) + did_you_mean(unknown[0], known)
+        names = ", ".join(known) + did_you_mean(unknown[0], known)
         raise typer.BadParameter(f"{unknown[0]!r} is neither a device nor a zone; known are {names}")
     name = _name(name)
     request = {"do": "hold", "name": name, "reason": reason, "target": target or None}
@@ -46,21 +45,10 @@ def _load(home: Path) -> Config | None:
 
 
 def _name(name: str | None) -> str:
-    name = name or _user()
+    name = name or own_name()
     if not holds.named(name):
         raise typer.BadParameter("a name is one level of a topic: no / + #, at most 200 bytes", param_hint="NAME")
     return name
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a uid without a name, as in a container
-        return f"uid-{os.getuid()}"
-
-
-def _known(tree: Config) -> set[str]:
-    return set(tree.devices) | {zone for device in tree.devices.values() for zone in device.zones}
 
 
 def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], payload: bytes) -> int:
@@ -83,7 +71,7 @@ def _ask(home: Path, tree: Config | None, name: str, request: dict[str, Any], pa
         def enough() -> bool:
             return all(gate.settled for gate in gates) and (bool(published) or bool(client.trouble))
 
-        client.until(enough, CONFIRMED_WITHIN_S)
+        client.loop.until(enough, CONFIRMED_WITHIN_S)
     *asked, dispatcher = gates
     hold = holds.decode(name, payload, 0)
     elsewhere = [

@@ -19,13 +19,13 @@ from effectd.messages import answers
 from effectd.messages.topics import HomeAssistantTopics
 from effectd.readiness import glance
 from effectd.supervision.control import Supervisor
+from effectd.supervision.health import few
 from effectd.supervision.plan import Left, Place, Plan, Runs, plan
 
 _ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 _TAKEN_IN_S = 2.0
 _BROKER_S = 3.0
 _LATE_S = 0.2  # for the last messages of a program that has just ended
-_KEYS = 4  # of those that have changed, shown
 
 ADDED, _ENDED = "added", "ended: in neither file any more"
 
@@ -59,12 +59,12 @@ def bring(home: Path, supervisor: Supervisor, only: Container[str] | None = None
     supervisor.start(sorted((n for n in fresh if only is None or n in only), key=lambda n: programs.of(n).priority))
     done |= dict.fromkeys(todo.add, ADDED) | dict.fromkeys(todo.start, "started")
     done |= dict.fromkeys(todo.renew, "restarted: its section in supervisor.conf")
-    done |= {name: f"restarted: {_shown(keys)}" for name, keys in todo.restart.items()}
+    done |= {name: f"restarted: {few(keys)}" for name, keys in todo.restart.items()}
     supervisor.reread_supervision()
     for name in todo.reread:
         supervisor.reread(name)
     for name, keys in todo.reread.items():
-        done |= {name: f"reads again: {_shown(keys)}"} if keys else {}
+        done |= {name: f"reads again: {few(keys)}"} if keys else {}
         _await(home, name, wanted[name])
     return done
 
@@ -96,11 +96,6 @@ def _runs(home: Path, supervisor: Supervisor, wanted: Container[str]) -> dict[st
         ours = name in wanted or own is not None or (home / "run" / f"{name}.state").exists()
         found[name] = Runs(info["group"], alive, own or None, ours)
     return found
-
-
-def _shown(keys: list[str]) -> str:
-    more = len(keys) - _KEYS
-    return ", ".join(keys[:_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _await(home: Path, name: str, wanted: part.Part) -> None:
@@ -152,7 +147,7 @@ def _clear(tree: Config, left: Left) -> None:
 
         for topic in (*kept, *gone):
             clear(topic)
-        client.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
+        client.loop.until(lambda: len(acked) >= len(kept) + len(gone), _BROKER_S)
         for message in client.messages(_LATE_S):  # a program's last message may have come after ours
             if not message.retained and message.payload not in (b"", gone.get(message.topic)):
                 clear(message.topic)

@@ -15,7 +15,6 @@ from effectd.config import reader
 from effectd.config.reader import FILE, SUPERVISOR_FILE
 from effectd.config.yamlfile import YamlFile
 
-EX_CANTCREAT = 73  # sysexits.h
 LINK = "supervisord.conf"  # where supervisord looks without -c
 TEMPLATE = Path(effectd.__file__).parent / "template"  # symlinks to the checkout's own files; in the wheel their copies
 _AUTO_FROM, _AUTO = 20000, 10000  # ports below those that Linux lends to clients (ip_local_port_range)
@@ -34,7 +33,7 @@ def run(folder: Path, port: int | None) -> int:
     except OSError as error:
         path = error.filename2 or error.filename or home
         typer.echo(f"{path}: {error.strerror}; nothing was made or changed", err=True)
-        return EX_CANTCREAT
+        return os.EX_CANTCREAT
     effectd_, tree = style.tool("effectd", home), reader.load(home)
     typer.echo(f"""\
 {home} is a home now. {FILE} says what it is made of, {SUPERVISOR_FILE} who runs. Next:

@@ -25,7 +25,8 @@ class Keys:
             quiet = termios.tcgetattr(0)
             quiet[3] &= ~(termios.ECHO | termios.ICANON)
             termios.tcsetattr(0, termios.TCSADRAIN, quiet)
-            # a description of our own, for only that may be non-blocking
+            # a description of our own, for only that may be non-blocking: Ctrl-C empties the terminal's queue of keys,
+            # also between "there is a key" and its reading
             self._file = os.open("/proc/self/fd/0", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
             self._loop.add_reader(self._file, self._read)
         return self

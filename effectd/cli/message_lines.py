@@ -5,14 +5,15 @@ from typing import Any
 
 from effectd.cli import style
 from effectd.cli.client import Message
-from effectd.messages import holds, lines
+from effectd.messages import holds
+from effectd.messages.payload import value_of
 from effectd.messages.topics import Topics
 
 
 def in_words(message: Message, topics: Topics) -> str:
     """One line for people, "" for messages between machines."""
     text = message.payload.decode(errors="replace")
-    value = lines.value_of(text)
+    value = value_of(text)
     fields = value if isinstance(value, dict) else {}
     match topics.split(message.topic):
         case ["devices", _, "set" | "ack" | "config"] | ["system", "holds"]:

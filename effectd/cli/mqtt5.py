@@ -8,7 +8,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from effectd.config.address import Address
-from effectd.program.stream import no_delay
+from effectd.program.session import introduce
 
 WAIT_S = 5.0
 MESSAGES = 5
@@ -28,11 +28,7 @@ class Mqtt5:
         client.on_connect = self._greeted
         client.on_subscribe = lambda _c, _d, _mid, reasons, _p: self._granted.append(not reasons[0].is_failure)
         client.on_message = lambda _c, _d, message: self._heard.append((message.topic, message.qos))
-        client.on_socket_open = lambda _client, _data, sock: no_delay(sock)
-        if address.username is not None:
-            client.username_pw_set(address.username, address.password())
-        if address.tls is not None:
-            client.tls_set(address.tls.cafile, address.tls.certfile, address.tls.keyfile)
+        introduce(client, address)
 
     def run(self) -> None:
         try:

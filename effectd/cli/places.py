@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from effectd.base import in_place
 from effectd.config import part, programs
 from effectd.config.reader import Config
 from effectd.supervision.plan import Left, Place, place_of
@@ -38,10 +39,7 @@ def known(home: Path) -> list[Was]:
 
 
 def remember(home: Path, places: list[Was]) -> None:
-    path = home / "run" / _FILE
-    beside = path.with_name(f".{_FILE}")
-    beside.write_bytes(msgspec.json.encode(places))
-    beside.replace(path)
+    in_place.write(home / "run" / _FILE, msgspec.json.encode(places))
 
 
 def left(was: Was, here: Was) -> Left | None:

@@ -1,6 +1,7 @@
 """`effectd play`: loads a file, or uses a loaded timeline, plays it, and shows its position."""
 
 import json
+import os
 import re
 import signal
 import sys
@@ -13,13 +14,14 @@ import typer
 from dispatcher_proc.score import Score
 from effectd.base.errors import BrokerLost
 from effectd.cli import report, style
-from effectd.cli.client import CONNECT_S, Client, Message
+from effectd.cli.client import Client, Message
 from effectd.cli.keys import Keys
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import DEVICE_ID as NAME
 
-EX_OTHER, EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 65, 69, 75  # sysexits.h
+EX_OTHER = 1
 ANSWER_S = 15.0  # for a document of 4 MiB on a slow machine
 _LARGE = 64 * 1024  # every broker accepts messages of this size
 _SEEK_MS = 5000
@@ -35,7 +37,7 @@ def run(home: Path, what: str, from_ms: int, *, loop: bool, check: bool) -> int:
     if path.is_file():
         found = report.load(path, tree)
         if found is None:
-            return EX_DATAERR
+            return os.EX_DATAERR
         data = path.read_bytes()
         if check:
             report.show(path, found)
@@ -44,14 +46,11 @@ def run(home: Path, what: str, from_ms: int, *, loop: bool, check: bool) -> int:
     elif check or not NAME.fullmatch(what):
         kind = "no such file" if check else "neither a file nor a timeline's name (1 to 32 of a-z, 0-9, -)"
         typer.echo(f"{style.clean(what)}: {kind}", err=True)
-        return EX_DATAERR
+        return os.EX_DATAERR
     name = what if found is None else named(path)
     with Client(tree, "play", (tree.topics.timeline(name, "state"), tree.topics.dead_letter("refused"))) as client:
-        try:
-            client.connect(CONNECT_S)
-        except BrokerLost as error:
-            typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
-            return EX_UNAVAILABLE
+        if not client.reach():
+            return os.EX_UNAVAILABLE
         return Player(tree, client, name, found).run(data, from_ms, loop=loop)
 
 
@@ -125,14 +124,10 @@ class Player:
             typer.echo(f"{self._name}: {style.clean(self._refused, 400)}", err=True)
             return EX_OTHER
         typer.echo(no_answer(word, size, self._client.trouble), err=True)
-        return EX_TEMPFAIL
+        return os.EX_TEMPFAIL
 
     def _take(self, message: Message) -> None:
-        try:
-            said = json.loads(message.payload)
-        except ValueError:
-            return
-        if not isinstance(said, dict):
+        if not (said := fields_of(message.payload)):
             return
         if message.topic == self._topics.timeline(self._name, "state"):
             self._state, self._fresh, self._heard_at = said, self._fresh or not message.retained, time.monotonic()

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from typing import NamedTuple
 
 from effectd.base import lock
 from effectd.config import programs
@@ -9,22 +10,38 @@ from effectd.config.reader import Config
 from effectd.program.addresses import addresses
 
 
+class Wanted(NamedTuple):
+    """A port, whose it is to be, and its key in config.yaml."""
+
+    program: str
+    key: str
+    host: str
+    port: int
+
+
+def wanted(tree: Config) -> list[Wanted]:
+    broker, page = tree.broker, tree.page
+    found = [Wanted(programs.BROKER, "broker.host", broker.host, broker.port)] if broker.embedded else []
+    if found and broker.websocket is not None:
+        found.append(Wanted(programs.BROKER, "broker.websocket", broker.websocket.host, broker.websocket.port))
+    return [*found, Wanted(programs.PAGE, "page.port", page.host, page.port)] if page is not None else found
+
+
 def held_by_others(tree: Config) -> list[tuple[str, str]]:
     """Key in config.yaml, and who holds that port; nothing where this home's own programs do."""
-    broker = tree.broker
-    wanted = [(programs.BROKER, "broker.host", broker.host, broker.port)] if broker.embedded else []
-    if wanted and broker.websocket is not None:
-        wanted.append((programs.BROKER, "broker.websocket", broker.websocket.host, broker.websocket.port))
-    if tree.page is not None:
-        wanted.append((programs.PAGE, "page.port", tree.page.host, tree.page.port))
     ours = lock.holders(tree.home)  # its gate, and so `health`, says whether such a program has its ports
     found = []
-    for program, key, host, port in wanted:
-        if program not in ours and any(_in_use(address, port) for address in addresses(host) or ("0.0.0.0",)):
+    for each in wanted(tree):
+        if each.program not in ours and in_use(each):
             from effectd.program.port import who_holds  # psutil
 
-            found.append((key, f"port {port} of {host} is held by {who_holds(port)}"))
+            found.append((each.key, f"port {each.port} of {each.host} is held by {who_holds(each.port)}"))
     return found
+
+
+def in_use(where: Wanted) -> bool:
+    """Whether somebody listens there; without finding out who, which would scan every process."""
+    return any(_in_use(address, where.port) for address in addresses(where.host) or ("0.0.0.0",))
 
 
 def _in_use(address: str, port: int) -> bool:

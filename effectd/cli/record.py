@@ -2,7 +2,6 @@
 
 import os
 import signal
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,15 @@ from effectd.config import programs, reader
 from effectd.config.reader import Config
 from effectd.messages import history
 from effectd.messages.answers import Ack, DeadLetter, Receipt, State
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import Topics
 from effectd.readiness.gate_watcher import GateView, GateWatcher
 
-EX_CANTCREAT, EX_IOERR = 73, 74  # sysexits.h
 _WAIT_S = 10.0
 
 
-class _Sent(msgspec.Struct):
-    """What a history keeps of a `set`."""
-
-    id: str = ""
-    effect_type: str = ""
-    intensity: float = 0
-    duration: int = 0
-    seq: int = 0
-    fade: int = 0
-    parameters: dict[str, Any] = {}
-    priority: int = 5
+# what a history keeps of a `set`
+_SENT = [key for key in history.Set.__struct_fields__ if key not in history.Event.__struct_fields__]
 
 
 def run(home: Path, file: str, seconds: float | None) -> int:
@@ -41,14 +31,14 @@ def run(home: Path, file: str, seconds: float | None) -> int:
         out = 1 if file == "-" else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
         typer.echo(f"{file}: {error.strerror}", err=True)
-        return EX_CANTCREAT
+        return os.EX_CANTCREAT
     try:
         _Recorder(tree, out).run(seconds)
     except BrokenPipeError:
         return 0
     except OSError as error:  # a full disk, mostly: a history with a silent hole is worse than none
         typer.echo(f"{file}: {error.strerror}; recording ends here", err=True)
-        return EX_IOERR
+        return os.EX_IOERR
     return 0
 
 
@@ -68,8 +58,7 @@ class _Recorder:
             loop.add_signal_handler(sig, self._end)
         if seconds is not None:
             loop.call_later(seconds, self._end)
-        if stat.S_ISFIFO(os.fstat(self._out).st_mode):
-            loop.add_reader(self._out, self._reader_gone)  # a pipe that we write to reports only that
+        self._client.end_with_reader(self._out)
         watcher = GateWatcher(loop, self._tree.home / "run")
         with self._client as client:
             for name in (*self._tree.programs, programs.WATCHDOG):
@@ -127,9 +116,6 @@ class _Recorder:
     def _end(self) -> None:
         self._ended = True
 
-    def _reader_gone(self) -> None:
-        raise BrokenPipeError
-
 
 def _event(message: Message, topics: Topics) -> history.Event | None:
     """The event in a message; None if it is not part of a history or cannot be read."""
@@ -152,11 +138,13 @@ def _read(levels: list[str], message: Message) -> history.Event | None:
         case ["receipts", _]:
             event = history.from_receipt(msgspec.json.decode(payload, type=Receipt))
         case ["devices", device, "set"]:
-            event = history.Set(device=device, **msgspec.structs.asdict(msgspec.json.decode(payload, type=_Sent)))
+            sent = fields_of(payload)
+            kept = {"id": ""} | {key: sent[key] for key in _SENT if key in sent} | {"device": device}
+            event = msgspec.convert(kept, history.Set) if sent else None
         case ["devices", device, "ack"]:
             ack = msgspec.json.decode(payload, type=Ack)
-            kept = {key: getattr(ack, key) for key in ("id", "status", "reason", "received_at", "done_at")}
-            event = history.Acked(device=device, **kept)
+            of_ack = {key: getattr(ack, key) for key in ("id", "status", "reason", "received_at", "done_at")}
+            event = history.Acked(device=device, **of_ack)
         case ["devices", device, "state"]:
             state = msgspec.json.decode(payload, type=State)
             event = history.Actuated(

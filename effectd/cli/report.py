@@ -8,9 +8,10 @@ import typer
 
 from dispatcher_proc import score
 from dispatcher_proc.score import Score
+from effectd.base.steps import finished
 from effectd.cli import style
 from effectd.config.reader import Config
-from effectd.timeline.document import DOCUMENT_BYTES, Problem, Timeline, TimelineRefused
+from effectd.timeline.document import DOCUMENT_BYTES, Problem, TimelineRefused
 from effectd.timeline.reading import read
 
 
@@ -26,17 +27,7 @@ def load(path: Path, tree: Config) -> Score | None:
     except TimelineRefused as refused:
         show_problems(path, refused.problems)
         return None
-    return build(timeline, tree)
-
-
-def build(timeline: Timeline, tree: Config) -> Score:
-    steps = score.build(timeline, tree)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Score = end.value
-            return found
+    return finished(score.build(timeline, tree))
 
 
 def show(path: Path, found: Score) -> None:

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from effectd.base.errors import ConfigError
+from effectd.config import words
 from effectd.config.yamlfile import YamlFile
 
 
@@ -18,12 +17,4 @@ def value(text: str, kind: Any = Any) -> Any:
         found = YamlFile(Path(), text.encode()).data
     except ConfigError:  # not YAML: then it is text
         return text
-    return text if _fits(text, kind) and not _fits(found, kind) else found
-
-
-def _fits(found: Any, kind: Any) -> bool:
-    try:
-        msgspec.convert(found, kind)
-    except msgspec.ValidationError:
-        return False
-    return True
+    return text if words.is_wrong(found, kind) and not words.is_wrong(text, kind) else found

@@ -11,23 +11,12 @@ from typing import Any
 
 import msgspec
 import typer
-from msgspec import Struct
+from msgspec import Struct, field
 
 import effectd
 from drivers import kinds
-from effectd.config.reader import FILE
-from effectd.config.schema import (
-    Broker,
-    Bus,
-    Button,
-    Device,
-    EffectType,
-    HomeAssistant,
-    Page,
-    RemoteOptions,
-    Supervision,
-    Timelines,
-)
+from effectd.config.reader import FILE, Layout
+from effectd.config.schema import Broker, Bus, Button, Device, EffectType, RemoteOptions
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # the one that editors' YAML servers know best
 PAGE = Path(effectd.__file__).parent / "template" / "configuration.md"
@@ -35,20 +24,14 @@ Schema = dict[str, Any]
 _ORDER = ("$schema", "title", "type", "properties", "additionalProperties", "definitions")
 
 
-class _Whole(Struct, frozen=True, forbid_unknown_fields=True):
-    """As the reader's `_File`, with its untyped parts filled in."""
+class _Whole(Layout, frozen=True, forbid_unknown_fields=True):
+    """As the reader's layout, with its untyped parts filled in."""
 
-    topic_root: str = ""
-    dispatcher: bool = True
-    broker: Broker = Broker()
-    buses: dict[str, Bus] = {}
-    devices: dict[str, Device] = {}
-    effects: dict[str, EffectType] = {}
-    buttons: dict[str, Button] = {}
-    supervision: Supervision = Supervision()
-    timelines: Timelines = Timelines()
-    page: Page | None = None
-    home_assistant: HomeAssistant = HomeAssistant()
+    broker: Broker = Broker()  # type: ignore[assignment]
+    buses: dict[str, Bus] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    effects: dict[str, EffectType] = field(default_factory=dict)
+    buttons: dict[str, Button] = field(default_factory=dict)
 
 
 def run() -> int:

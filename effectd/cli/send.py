@@ -1,6 +1,7 @@
 """`effectd send`: publishes one effect and prints its final receipt; or prints its plan."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import msgspec
 import typer
 
 from dispatcher_proc import routing
-from effectd.base.errors import BrokerLost, EffectMalformed, EffectRefused
+from effectd.base.errors import EffectMalformed, EffectRefused
 from effectd.cli import style
-from effectd.cli.client import CONNECT_S, Client
+from effectd.cli.client import Client
 from effectd.config import reader
 from effectd.config.reader import Config
 from effectd.config.schema import Limits
@@ -18,7 +19,7 @@ from effectd.messages import answers, effect, published
 from effectd.messages.answers import Receipt
 from effectd.messages.effect import Effect
 
-EX_OTHER, EX_UNAVAILABLE, EX_TEMPFAIL = 1, 69, 75  # sysexits.h
+EX_OTHER = 1
 _SLACK_S = 5.0  # on top of what the contract allows an effect, for a broker that comes back meanwhile
 
 
@@ -42,12 +43,8 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
     able = [device.limits for device in tree.devices.values() if wanted.effect_type in device.effects]
     max_apply_ms = max((limits.max_apply_ms for limits in able), default=Limits().max_apply_ms)
     with Client(tree, "send", (topics.receipt(wanted.id), topics.dead_letter("refused"))) as client:
-        try:
-            client.connect(CONNECT_S)
-        except BrokerLost as error:
-            cure = "; start this home's with: effectd up" if tree.broker.embedded else ""
-            typer.echo(f"no broker: {error}{cure}", err=True)
-            return EX_UNAVAILABLE
+        if not client.reach():
+            return os.EX_UNAVAILABLE
         sent = client.send(wanted.id, topic, payload)
         announced = False
         for message in client.messages((wanted.ttl_ms + max_apply_ms) / 1000 + _SLACK_S):
@@ -62,7 +59,7 @@ def _send(tree: Config, wanted: Effect, topic: str, payload: bytes, *, as_json: 
                 typer.echo(style.receipt(sent.receipt), err=True)  # accepted, and what it waits for
     word = f"accepted, but no final receipt of {wanted.id}" if sent.receipt else f"no receipt of {wanted.id}"
     typer.echo(f"{word}{f' ({client.trouble})' if client.trouble else ''}; see: effectd health", err=True)
-    return EX_TEMPFAIL
+    return os.EX_TEMPFAIL
 
 
 def _ours(dead_letter: bytes, effect_id: str, payload: bytes) -> str:

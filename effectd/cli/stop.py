@@ -1,7 +1,5 @@
 """`effectd stop`: switches all devices off, or one; by MQTT and directly to the drivers, even if all else is dead."""
 
-import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from effectd.cli.client import Client, Message
 from effectd.cli.confirmed import CONFIRMED_WITHIN_S, StopRequest
 from effectd.config import programs, reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 
 
 def run(home: Path, device: str | None) -> int:
@@ -74,10 +73,8 @@ def run(home: Path, device: str | None) -> int:
 def _confirm(tree: Config, drivers: list[StopRequest], message: Message) -> None:
     """A driver without a gate still confirms by its state topic, which it publishes once the device is off."""
     for gate in drivers:
-        if message.topic == tree.topics.state(gate.name):
-            with contextlib.suppress(ValueError):
-                said = json.loads(message.payload)
-                gate.said_off = isinstance(said, dict) and said.get("on") is False
+        if message.topic == tree.topics.state(gate.name) and (said := fields_of(message.payload)):
+            gate.said_off = said.get("on") is False
 
 
 def _print(asked: Sequence[StopRequest]) -> None:

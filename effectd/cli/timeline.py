@@ -1,18 +1,19 @@
 """`effectd timeline`: lists the loaded timelines, and sends orders to one of them."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from effectd.base.errors import BrokerLost
 from effectd.cli import style
-from effectd.cli.client import CONNECT_S, Client
-from effectd.cli.play import EX_OTHER, EX_TEMPFAIL, EX_UNAVAILABLE
+from effectd.cli.client import Client
+from effectd.cli.play import EX_OTHER
 from effectd.config import reader
 from effectd.config.reader import Config
+from effectd.messages.payload import fields_of
 
 _LISTEN_S = 0.5  # for the stored states, which come with the subscription
 _ANSWER_S = 3.0
@@ -22,8 +23,8 @@ _WANTED = {"pause": ("paused",), "resume": ("playing", "ended"), "stop": ("loade
 def show(home: Path) -> int:
     tree = reader.load(home)
     with Client(tree, "timeline", (tree.topics.timeline("+", "state"),)) as client:
-        if not _connected(client):
-            return EX_UNAVAILABLE
+        if not client.reach():
+            return os.EX_UNAVAILABLE
         states = _states(tree, client, _LISTEN_S)
     if not states:
         typer.echo("no timelines; effectd play FILE brings one, and so does a file in the folder timelines of the home")
@@ -45,8 +46,8 @@ def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
     tree = reader.load(home)
     topics = tree.topics
     with Client(tree, "timeline", (topics.timeline("+", "state"), topics.dead_letter("refused"))) as client:
-        if not _connected(client):
-            return EX_UNAVAILABLE
+        if not client.reach():
+            return os.EX_UNAVAILABLE
         before = _states(tree, client, _LISTEN_S).get(name)
         if before is None:
             typer.echo(f"there is no timeline {style.clean(name)}; see: effectd timeline list", err=True)
@@ -59,7 +60,7 @@ def order(home: Path, word: str, name: str, fields: dict[str, Any]) -> int:
 
 def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str, Any]) -> tuple[int, str]:
     for message in client.messages(_ANSWER_S if before.get("status") not in _WANTED[word] else _LISTEN_S):
-        said = _object(message.payload)
+        said = fields_of(message.payload)
         if message.topic == tree.topics.timeline(name, "state") and not message.retained:
             status = str(said.get("status"))
             if not _WANTED[word] or status in _WANTED[word]:
@@ -72,16 +73,7 @@ def _answer(tree: Config, client: Client, word: str, name: str, before: dict[str
         return 0, f"{name}  {style.paint(status)}"
     if word in ("pause", "resume"):
         return EX_OTHER, f"{name} is {style.clean(status)}: there is nothing to {word}"
-    return EX_TEMPFAIL, "no answer; see: effectd health"
-
-
-def _connected(client: Client) -> bool:
-    try:
-        client.connect(CONNECT_S)
-    except BrokerLost as error:
-        typer.echo(f"no broker: {error}; start this home's with: effectd up", err=True)
-        return False
-    return True
+    return os.EX_TEMPFAIL, "no answer; see: effectd health"
 
 
 def _states(tree: Config, client: Client, seconds: float) -> dict[str, dict[str, Any]]:
@@ -90,14 +82,6 @@ def _states(tree: Config, client: Client, seconds: float) -> dict[str, dict[str,
     while (left := end - time.monotonic()) > 0:
         for message in client.messages(left):
             levels = tree.topics.split(message.topic)
-            if len(levels) == 3 and levels[2] == "state" and (state := _object(message.payload)):
+            if len(levels) == 3 and levels[2] == "state" and (state := fields_of(message.payload)):
                 states[levels[1]] = state
     return states
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -1,6 +1,7 @@
 """`effectd up`: checks both files, applies them, and waits until everything is ready."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from effectd.supervision import health
 from effectd.supervision.control import NoAnswer, NotRunning, ShuttingDown, Supervisor
 from effectd.supervision.health import Health, Row
 
-EX_NOT_READY, EX_CONFIG = 3, 78
+EX_NOT_READY = 3
 PORT_TAKEN = "port "  # prefix of a gate's reason while another program holds its port
 _ALONE_S = 90.0  # an `effectd down` before us may wait for its last program
 _RPC_S = 10.0  # from the start of supervisord to its first answer, on a machine that swaps
@@ -41,7 +42,7 @@ def run(home: Path, wait: float) -> int:
             cure = f"{style.tool('effectd', home)} check"
             typer.echo(f"what is missing in {reader.SUPERVISOR_FILE}, ready to paste: {cure}", err=True)
         typer.echo("nothing was started", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     try:
         done = _start(home)
         with Health(home) as look:
@@ -51,7 +52,7 @@ def run(home: Path, wait: float) -> int:
             return _end(home, look, rows, time.monotonic() - began, pointless=pointless)
     except _CannotStart as error:
         typer.echo(f"supervisord did not start: {error}", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     except NoAnswer as error:
         typer.echo(str(error), err=True)
     except xmlrpc.client.Fault as fault:

@@ -10,14 +10,13 @@ from typing import Any
 import typer
 
 from effectd.access import passwords
+from effectd.base.columns import columns
 from effectd.base.errors import ConfigError, NotYours
 from effectd.base.near import did_you_mean
 from effectd.cli import files, style
 from effectd.cli.files import Refused
 from effectd.config import exposure, reader, run_folder, yamlchange
 from effectd.config.reader import FILE, Config
-
-EX_CONFIG = 78
 
 
 def add(
@@ -38,28 +37,29 @@ def add(
     wanted = bool(publish or subscribe or devices or operate)
     if known and wanted:
         typer.echo(f"{name} is a user already: change its rights in {FILE}; nothing was changed", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     entry = _entry(tree, publish, subscribe, devices, operate=operate) if not known else None
+    where = "broker", "users", name
     if entry is not None:  # before a password is asked for
         try:
-            _grown(home, name, entry)
+            files.with_value(home, where, entry)
         except (ConfigError, Refused) as error:
             typer.echo(f"{error}\nnothing was changed", err=True)
-            return EX_CONFIG
+            return os.EX_CONFIG
     secret = _password(name)
     if not secret or len(secret) > passwords.LONGEST:
         typer.echo(f"a password is 1 to {passwords.LONGEST} bytes long; nothing was changed", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
     hashed = passwords.hashed(secret)
 
     def change() -> dict[Path, bytes]:
-        text = _grown(home, name, entry) if entry is not None else None
+        text = files.with_value(home, where, entry) if entry is not None else None
         # the password first: a user is never there without one
         passwords.write(home, passwords.read(home) | {name: hashed})
         return {(home / FILE).resolve(): text} if text is not None else {}
 
     if not files.edit(home, change, section="broker.users"):
-        return EX_CONFIG
+        return os.EX_CONFIG
     typer.echo(f"{name} has another password" if known else f"{name} is a user: {_rights(_tree(home), name)}")
     _say_what_is_left(home)
     return 0
@@ -73,7 +73,7 @@ def remove(home: Path, name: str) -> int:
     if not there and name not in passwords.read(home):
         close = did_you_mean(name, tree.broker.users)
         typer.echo(f"no user {name[:80]!r}; known: {', '.join(tree.broker.users) or 'none'}{close}", err=True)
-        return EX_CONFIG
+        return os.EX_CONFIG
 
     def change() -> dict[Path, bytes]:
         changes = {}
@@ -88,7 +88,7 @@ def remove(home: Path, name: str) -> int:
         return changes
 
     if not files.edit(home, change, section="broker.users"):
-        return EX_CONFIG
+        return os.EX_CONFIG
     left = _tree(home).broker.users
     typer.echo(f"{name} is no longer a user" + ("" if left else ": any client that reaches the port may connect now"))
     return 0
@@ -102,9 +102,8 @@ def show(home: Path) -> int:
     rows = [("USER", "PASSWORD", "RIGHTS")]
     rows += [(name, "yes" if name in hashes else "none", _rights(tree, name)) for name in tree.broker.users]
     rows += [(name, "yes", f"none: not a user in {FILE}") for name in hashes if name not in tree.broker.users]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    for row in rows if len(rows) > 1 else ():
-        typer.echo("  ".join(f"{style.clean(word):<{w}}" for word, w in zip(row, [*widths, 0], strict=True)).rstrip())
+    for line in columns([[style.clean(word) for word in row] for row in rows]) if len(rows) > 1 else ():
+        typer.echo(line)
     return 0
 
 
@@ -139,13 +138,6 @@ def _entry(
     return entry | ({"operate": True} if operate else {})
 
 
-def _grown(home: Path, name: str, entry: dict[str, Any]) -> bytes:
-    """config.yaml with the new user. Raises ConfigError, CannotEdit."""
-    text = yamlchange.put(home / FILE, (home / FILE).read_bytes(), ("broker", "users", name), entry)
-    reader.load(home, text, reach=False)
-    return text
-
-
 def _password(name: str) -> bytes:
     """From the terminal, twice; else the first line of standard input."""
     if not sys.stdin.isatty():
@@ -153,7 +145,7 @@ def _password(name: str) -> bytes:
     first = getpass.getpass(f"Password for {name}: ")
     if getpass.getpass("Again: ") != first:
         typer.echo("they are not the same; nothing was changed", err=True)
-        raise typer.Exit(EX_CONFIG)
+        raise typer.Exit(os.EX_CONFIG)
     return first.encode()
 
 

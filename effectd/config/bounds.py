@@ -13,9 +13,7 @@ def check(file: YamlFile, name: str, device: Device, raw: dict[str, Any]) -> Non
     path = ("devices", name, "limits")
     for key in OVER_TIME if device.remote else ():
         if key in (raw.get("limits") or {}):
-            problem = "its driver does this: set it in the home in which that runs"
-            raise file.error((*path, key), problem, device=name)
+            raise file.error((*path, key), "its driver does this: set it in the home in which that runs")
     budget = device.limits.budget
     if budget is not None and budget.on_ms >= budget.window_ms:
-        problem = "on_ms must be less than window_ms, or nothing is limited"
-        raise file.error((*path, "budget"), problem, device=name)
+        raise file.error((*path, "budget"), "on_ms must be less than window_ms, or nothing is limited")

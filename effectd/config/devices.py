@@ -4,7 +4,6 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from effectd.base.errors import ConfigError
 from effectd.base.near import did_you_mean
 from effectd.config import bounds, programs
 from effectd.config.convert import convert
@@ -25,14 +24,10 @@ def effect_type(file: YamlFile, name: str, raw: Any) -> EffectType:
 def bus(file: YamlFile, name: str, raw: Any, devices: Container[str]) -> Bus:
     path = ("buses", name)
     if not programs.is_device(name):
-        raise file.error(path, "a bus's name is " + programs.id_rule(), device=name)
+        raise file.error(path, "a bus's name is " + programs.id_rule())
     if name in devices:
-        raise file.error(path, "is a device as well; devices, buses and zones share one set of names", device=name)
-    try:
-        found: Bus = convert(file, path, raw, Bus)
-    except ConfigError as error:
-        error.device = name
-        raise
+        raise file.error(path, "is a device as well; devices, buses and zones share one set of names")
+    found: Bus = convert(file, path, raw, Bus)
     return found
 
 
@@ -58,34 +53,28 @@ def device(  # noqa: PLR0917
     """`devices`, `buses`: as they stand in the file; zones share one set of names with both."""
     path = ("devices", name)
     if not programs.is_device(name):
-        raise file.error(path, "a device id is " + programs.id_rule(), device=name)
-    try:
-        if isinstance(raw, dict) and raw.get("bus") is not None:
-            raw = _on_its_bus(file, path, raw, buses)
-        found: Device = convert(file, path, raw, Device)
-        if found.remote:
-            convert(file, (*path, "options"), found.options, RemoteOptions)
-    except ConfigError as error:
-        error.device = name
-        raise
+        raise file.error(path, "a device id is " + programs.id_rule())
+    if isinstance(raw, dict) and raw.get("bus") is not None:
+        raw = _on_its_bus(file, path, raw, buses)
+    found: Device = convert(file, path, raw, Device)
+    if found.remote:
+        convert(file, (*path, "options"), found.options, RemoteOptions)
     for effect in found.effects:
         if effect not in effects:
             known, near = ", ".join(effects) or "none", did_you_mean(effect, effects)
-            raise file.error(
-                (*path, "effects"), f"{effect!r} is not a key of effects: (known: {known}){near}", device=name
-            )
+            raise file.error((*path, "effects"), f"{effect!r} is not a key of effects: (known: {known}){near}")
     for key in ("range", "curve", "dry_run"):
         if found.remote and key in raw:
-            raise file.error((*path, key), "its driver does this: set it in the home in which that runs", device=name)
+            raise file.error((*path, key), "its driver does this: set it in the home in which that runs")
     if problem := next(filter(None, (_zone_problem(zone, devices, buses) for zone in found.zones)), ""):
-        raise file.error((*path, "zones"), problem, device=name)
+        raise file.error((*path, "zones"), problem)
     bounds.check(file, name, found, raw)
     if found.range[0] >= found.range[1]:
-        raise file.error((*path, "range"), "[low, high] in percent, low below high", device=name)
+        raise file.error((*path, "range"), "[low, high] in percent, low below high")
     try:
         location.parse(found.location)
     except ValueError as error:
-        raise file.error((*path, "location"), str(error), device=name) from None
+        raise file.error((*path, "location"), str(error)) from None
     return found
 
 

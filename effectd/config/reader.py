@@ -40,7 +40,9 @@ BROKER_SOCKET = "broker.sock"  # in run/
 SUN_PATH = 107  # bytes of a UNIX socket's path on Linux, sockaddr_un.sun_path less its NUL (unix(7))
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
+class Layout(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file as it is laid out; mappings of names are read entry by entry."""
+
     topic_root: str = ""
     dispatcher: bool = True
     broker: dict[str, Any] = {}
@@ -98,6 +100,11 @@ class Config(Struct, frozen=True):
         """The programs of this home, in the order in which effects need them."""
         own = {device.bus or name: None for name, device in self.devices.items() if not device.remote}
         return [*programs.named(self), *own]
+
+    @property
+    def targets(self) -> list[str]:
+        """What an effect or a hold may be for: the devices, and the names of zones."""
+        return [*self.devices, *sorted({zone for device in self.devices.values() for zone in device.zones})]
 
     def devices_of(self, program: str) -> list[str]:
         """The devices that the driver program `program` drives: those of a bus, or the one of its own name."""
@@ -195,9 +202,9 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
     file = YamlFile(home / FILE, text)
     data = {} if file.data is None else file.data
     if not isinstance(data, dict):
-        raise file.error((), "the file must be a mapping of " + ", ".join(_File.__struct_fields__))
+        raise file.error((), "the file must be a mapping of " + ", ".join(Layout.__struct_fields__))
     # a section with nothing under it is one that is not there
-    top: _File = convert(file, (), {key: value for key, value in data.items() if value is not None}, _File)
+    top: Layout = convert(file, (), {key: value for key, value in data.items() if value is not None}, Layout)
     if not re.fullmatch(r"[^/+#$\s\0][^+#\s\0]*[^/+#\s\0]|[^/+#$\s\0]|", top.topic_root) or len(top.topic_root) > 100:
         raise file.error(
             ("topic_root",), "at most 100 characters without + # or blanks, no slash at its ends, no leading $"
@@ -219,28 +226,19 @@ def load(home: Path, text: bytes | None = None, *, reach: bool = True) -> Config
         try:
             buses[name] = sections.bus(file, name, raw, top.devices)
         except ConfigError as error:
+            error.device = name
             errors.append(error)
     for name, raw in top.devices.items():
         try:
             devices[name] = sections.device(file, name, raw, effects, top.devices, top.buses)
         except ConfigError as error:
+            error.device = name
             errors.append(error)
-    return Config(
-        home,
-        top.topic_root,
-        broker,
-        devices,
-        effects,
-        tuple(errors),
-        supervision=top.supervision,
-        timelines=top.timelines,
-        page=top.page,
-        home_assistant=top.home_assistant,
-        dispatcher=top.dispatcher,
-        buses=buses,
-        buttons={name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},
-        file=file,
-    )
+    read: dict[str, Any] = {
+        **{"broker": broker, "effects": effects, "buses": buses, "devices": devices},
+        "buttons": {name: sections.button(file, name, raw, devices) for name, raw in top.buttons.items()},
+    }
+    return Config(home, errors=tuple(errors), file=file, **(structs.asdict(top) | read))
 
 
 def _with_users(file: YamlFile, broker: dict[str, Any]) -> dict[str, Any]:

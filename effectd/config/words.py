@@ -23,7 +23,7 @@ def complaint(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[list
     for key, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path) if rule else ():
         name, kind = key or index, _below(kind, key)
         if name == "...":  # msgspec does not say which value it is
-            name = next((each for each, value in raw.items() if _is_wrong(value, kind)), "")
+            name = next((each for each, value in raw.items() if is_wrong(value, kind)), "")
         raw = raw[int(name)] if isinstance(raw, list) else raw.get(name) if isinstance(raw, dict) else raw
         if not index or index == "...":
             keys.append(name)
@@ -40,7 +40,8 @@ def complaint(error: msgspec.ValidationError, raw: Any, kind: Any) -> tuple[list
     return keys, f"must be {expected(wanted, raw)}, not {_shown(raw)}{_hint(raw, wanted, keys)}"
 
 
-def _is_wrong(value: Any, kind: Any) -> bool:
+def is_wrong(value: Any, kind: Any) -> bool:
+    """Whether it is none of that type."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:

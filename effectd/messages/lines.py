@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from effectd.messages import answers
+from effectd.messages.payload import value_of
 
 
 def as_line(topic: str, payload: bytes) -> str:
@@ -17,11 +18,3 @@ def as_line(topic: str, payload: bytes) -> str:
     else:
         line["payload"] = value_of(text)
     return json.dumps(line)
-
-
-def value_of(text: str) -> Any:
-    """The text as a JSON value if it parses, else itself."""
-    try:
-        return json.loads(text, parse_constant=lambda word: word)  # NaN is not JSON
-    except (ValueError, RecursionError):
-        return text

@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from effectd.base import in_place
+
 FREE, WITHIN_S, LONGEST_S = 5, 60.0, 30.0
 WORKED_S = 2.0
 
@@ -40,9 +42,8 @@ class Crashes:
         self._write(running=False)
 
     def _write(self, *, running: bool) -> None:
-        fresh = self._path.with_suffix(".starts.new")
+        note = {"running": running, "parent": os.getppid(), "crashes": self._times[-20:]}
         try:
-            fresh.write_text(json.dumps({"running": running, "parent": os.getppid(), "crashes": self._times[-20:]}))
-            fresh.rename(self._path)
+            in_place.write(self._path, json.dumps(note).encode())
         except OSError:
             pass  # a full disk: no brake is better than no program

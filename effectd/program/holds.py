@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from effectd.base import in_place
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.base.rounds import next_round
 from effectd.messages import answers, holds
@@ -47,7 +48,7 @@ class Holds:
         self._path, self._fresh = run / FILE, run / f"{FILE}.{program}.new"
         self._loop, self._boot = loop, boot_id()
         self._notes: dict[str, Note] = {}
-        self._seen: tuple[int, ...] | None = None  # the file's identity when its notes equalled ours
+        self._seen: in_place.Mark = ()  # the file's identity when its notes equalled ours
         self._on_change: Callable[[], object] = lambda: None
         self._on_trouble: Callable[[str], object] = lambda _trouble: None
         self._timer: Cancellable | None = None
@@ -107,8 +108,8 @@ class Holds:
 
     def _look(self) -> None:
         """Merge the notes of the other programs, and rewrite what is missing."""
-        found = _identity(self._path)
-        if found == self._seen and (found is not None or not self._notes):
+        found = in_place.content(self._path)
+        if found == self._seen and (found or not self._notes):
             return
         if self._merge(self._read()) and self._notes:
             self._write()
@@ -146,7 +147,7 @@ class Holds:
 
     def _read(self) -> dict[str, Note]:
         try:
-            self._seen = _identity(self._path)
+            self._seen = in_place.content(self._path)
             data = self._path.read_bytes()
             return {note.hold.name: note for note in msgspec.json.decode(data, type=list[Note])}
         except FileNotFoundError:
@@ -160,21 +161,30 @@ class Holds:
         for note in released[:-_RELEASED]:
             del self._notes[note.hold.name]
         try:
-            if self._path.is_dir() and not self._path.is_symlink():
-                self._path.rename(self._path.with_name(f"{FILE}.moved-{os.getpid()}"))  # no file replaces a folder
+            in_place.clear(self._path)
             self._fresh.unlink(missing_ok=True)
             fd = os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(msgspec.json.encode(list(self._notes.values())))
             self._fresh.rename(self._path)
-            self._seen = _identity(self._path)
+            self._seen = in_place.content(self._path)
             # the disk may take a second: on a thread
             threading.Thread(target=_to_disk, args=(self._path,), name="holds", daemon=True).start()
         except OSError as error:
-            self._seen = None  # try again at the next look
+            self._seen = ()  # try again at the next look
             self._on_trouble(f"run/{FILE} cannot be written: {error.strerror}")
         else:
             self._on_trouble("")
+
+
+def own_name() -> str:
+    """Whose hold it is if no name is given: this user's."""
+    import getpass  # a driver needs it never
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in a container
+        return f"uid-{os.getuid()}"
 
 
 def _to_disk(path: Path) -> None:
@@ -187,11 +197,3 @@ def _to_disk(path: Path) -> None:
         with contextlib.suppress(OSError):
             os.fsync(fd)
         os.close(fd)
-
-
-def _identity(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_dev, found.st_mtime_ns, found.st_size

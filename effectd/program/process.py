@@ -27,7 +27,6 @@ from effectd.program.supervisord_guard import SupervisordGuard
 from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateWatcher
 
-EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 75, 77, 78
 _LAST_RESORT_S = 0.9  # from the death of supervisord to the end of a hung process: everything is gone within 1 s
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,6 @@ class Process:
         self._stop: Callable[[], None] = sys.exit
         self._orphaned = False
         self._watcher: GateWatcher | None = None
-        self._guard: SupervisordGuard | None = None
 
     def works_by(self, config: reader.Config) -> None:
         """Use this configuration, and say so on the gate. Raises ConfigError if this program's part is wrong."""
@@ -69,7 +67,7 @@ class Process:
         """From now on the gate is served by `loop`, and `stop` is called there at SIGTERM or the parent's death."""
         self._loop, self._stop = loop, self._asked_to_stop(stop)
         self.gate.attach(loop)
-        self._guard = SupervisordGuard(loop, self.watcher(loop), self.name)
+        SupervisordGuard(loop, self.watcher(loop), self.name)
         loop.call_later(WORKED_S, self._look)
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._stop)
@@ -144,13 +142,13 @@ def run(
         if process is not None and process.gate.held:  # else we must not write in `run/`
             process.crashes.worked()  # waiting would not mend it
             process.gate.leave_word(str(error))
-        return EX_CONFIG
+        return os.EX_CONFIG
     except NotYours as error:
         logger.error("%s", error)
-        return EX_NOPERM
+        return os.EX_NOPERM
     except GateHeld as error:
         logger.error("%s", error)
-        return EX_TEMPFAIL
+        return os.EX_TEMPFAIL
     except Exception:  # the one place where defects are caught: logged with a traceback, then a fresh start
         logger.exception("%s failed", name)
         return 1

@@ -5,7 +5,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from effectd.program.stream import Stream
+from effectd.config.address import Address
+from effectd.program.stream import Stream, no_delay
 
 
 class Pipe:
@@ -32,6 +33,15 @@ class Pipe:
 
     def close(self) -> None:
         """Do nothing: the link closes the stream."""
+
+
+def introduce(client: paho.Client, address: Address) -> None:
+    """For a client of paho's own: how it comes in at `address`. Raises ValueError as `address.password` does."""
+    client.on_socket_open = lambda _client, _data, sock: no_delay(sock)
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password())
+    if address.tls is not None:
+        client.tls_set(address.tls.cafile, address.tls.certfile, address.tls.keyfile)
 
 
 class Session(paho.Client):

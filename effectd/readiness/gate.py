@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from effectd.base import in_place
 from effectd.base.lock import Lock, holders
 from effectd.base.loop import AnyLoop, Cancellable
 from effectd.base.rounds import next_round
@@ -53,7 +54,7 @@ class Gate:
         self._mirror = run / f"{name}.state"
         self._lock = Lock(run.parent, name)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._marks: dict[Path, tuple[int, ...]] = {}  # the identity of our two files as we made them
+        self._marks: dict[Path, in_place.Mark] = {}  # the identity of our two files as we made them
         self._trouble = ""
         self._part: dict[str, Any] = {}
         self._readers: dict[int, tuple[socket.socket, bytearray]] = {}
@@ -153,9 +154,8 @@ class Gate:
     def _bind(self) -> socket.socket:
         """A listening socket at our path, replacing anything there. Raises OSError."""
         fresh = self.path.with_suffix(".gate.new")
-        for path in (fresh, self.path):
-            if path.is_dir() and not path.is_symlink():
-                path.rename(path.with_name(f"{path.name}.moved-{time.time_ns()}"))  # no rename replaces a folder
+        in_place.clear(fresh)
+        in_place.clear(self.path)
         fresh.unlink(missing_ok=True)
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -163,7 +163,7 @@ class Gate:
             server.listen(64)
             server.setblocking(False)
             fresh.rename(self.path)
-            self._marks[self.path] = _identity(self.path)
+            self._marks[self.path] = in_place.identity(self.path)
         except OSError:
             server.close()
             raise
@@ -176,7 +176,7 @@ class Gate:
         if not self.held:  # supervisord's watchdog goes on without a gate if another has it
             return
         try:
-            if _identity(self.path) != self._marks.get(self.path):
+            if in_place.identity(self.path) != self._marks.get(self.path):
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
                 self._loop.remove_reader(self._server.fileno())
                 try:
@@ -184,7 +184,7 @@ class Gate:
                 finally:
                     self._loop.add_reader(self._server.fileno(), self._accept)
                 log.warning("run/%s was removed or replaced; it is bound again", self.path.name)
-            if _content(self._mirror) != self._marks.get(self._mirror):
+            if in_place.content(self._mirror) != self._marks.get(self._mirror):
                 self._write_mirror()
             self._trouble = ""
         except OSError as error:  # a full disk, lost permissions: the next heartbeat tries again
@@ -262,27 +262,8 @@ class Gate:
         reader.close()
 
     def _write_mirror(self) -> None:
-        fresh = self._mirror.with_suffix(".state.new")
         try:
-            fresh.write_bytes(msgspec.json.encode(self.line) + b"\n")
-            fresh.rename(self._mirror)
-            self._marks[self._mirror] = _content(self._mirror)
+            in_place.write(self._mirror, msgspec.json.encode(self.line) + b"\n")
+            self._marks[self._mirror] = in_place.content(self._mirror)
         except OSError:  # the mirror is only for `cat`; a full disk must not stop the program
             pass
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.lstat()
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino
-
-
-def _content(path: Path) -> tuple[int, ...]:
-    """Changes also when the file is written to."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns

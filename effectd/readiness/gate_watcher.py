@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from effectd.base.in_place import Mark, identity
 from effectd.base.loop import AnyLoop
 from effectd.base.rounds import next_round
 from effectd.readiness.inotify import Inotify
@@ -63,7 +64,7 @@ class GateWatcher:
         self.stale_s = stale_s
         self._watches: dict[str, GateView] = {}
         self._inotify: Inotify | None = None
-        self._folder: tuple[int, int] | None = None
+        self._folder: Mark = ()
         self._folder_due = 0.0
         self._arm()
         self._check_again()
@@ -91,7 +92,7 @@ class GateWatcher:
     def _arm(self) -> None:
         """Start inotify before the first attempt to connect, so that no gate can appear unnoticed between the two."""
         try:
-            self._folder = self._identity()
+            self._folder = identity(self._run, follow=True)
             self._inotify = Inotify(self._run)
         except OSError:
             self._loop.call_later(_RETRY_S, self._retry)
@@ -118,13 +119,6 @@ class GateWatcher:
             if watch.line is None and (f"{watch.name}.gate" in names if names is not None else watch.sock is None):
                 self._disconnect(watch)  # a connected, silent socket may be a foreign one at that path
                 self._connect(watch)
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self._run.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
     def _retry(self) -> None:
         if self._inotify is None and self._watches:
@@ -200,7 +194,8 @@ class GateWatcher:
                     watch.changed()
         if now >= self._folder_due:
             self._folder_due = now + _FOLDER_S
-            if self._inotify is not None and self._identity() != self._folder:  # moved away, or removed and made anew
+            # moved away, or removed and made anew
+            if self._inotify is not None and identity(self._run, follow=True) != self._folder:
                 self._disarm()
                 self._arm()
                 self._find()

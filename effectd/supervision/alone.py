@@ -10,7 +10,6 @@ from effectd.base.errors import ConfigError, NotYours
 from effectd.base.lock import SUPERVISORD, HomeLock, holders
 from effectd.config import run_folder
 
-EX_NOPERM, EX_CONFIG = 77, 78
 _locks: dict[Path, HomeLock] = {}  # for the life of the process
 
 
@@ -37,11 +36,11 @@ def _take(options: Any, home: Path) -> None:
         run = run_folder.prepare(home)
         run.chmod(0o700)
     except NotYours as error:
-        _refuse(options, str(error), EX_NOPERM)
+        _refuse(options, str(error), os.EX_NOPERM)
     except ConfigError as error:
-        _refuse(options, str(error), EX_CONFIG)
+        _refuse(options, str(error), os.EX_CONFIG)
     except OSError as error:
-        _refuse(options, f"{error.filename}: {error.strerror}", EX_CONFIG)
+        _refuse(options, f"{error.filename}: {error.strerror}", os.EX_CONFIG)
     if not _locks.setdefault(home, HomeLock(home)).take():
         pid = holders(home).get(SUPERVISORD)
         who = f"pid {pid}" if pid else "another user's, or in another container"

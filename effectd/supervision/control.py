@@ -64,7 +64,11 @@ class Supervisor:
         return {info["name"]: info for info in self._call("supervisor.getAllProcessInfo")}
 
     def restarts(self) -> dict[str, int]:
-        return dict(self._call("wake.restarts"))
+        """How often each program was started again; {} where there is no supervisord that could say it."""
+        try:
+            return dict(self._call("wake.restarts"))
+        except (NotRunning, NoAnswer):
+            return {}
 
     def sections(self) -> Sections:
         """Read supervisor.conf again, and return how it differs from what is loaded; nothing is applied yet."""

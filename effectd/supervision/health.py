@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from effectd.base.columns import columns
 from effectd.base.loop import Loop
 from effectd.config import programs, reader
 from effectd.readiness.gate_watcher import GateView, GateWatcher
@@ -20,6 +21,7 @@ _COMING = ("STARTING", "BACKOFF")
 _YOUNG_S = 5.0
 _KEYS = 4  # of those that have changed, shown to a person
 Supervised = dict[str, dict[str, Any]] | str  # supervisord's own view, or why there is none
+ALONE = "supervisord is not running: effectd up"
 LEFT_OVER = "left over: config.yaml does not name it any more"
 
 
@@ -81,7 +83,7 @@ class Health:
 
     def look(self) -> dict[str, Row]:
         """Every program now, after reading one line from each existing gate."""
-        self._until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
+        self._loop.until(lambda: all(w.line or not w.sock for w in self._watches.values()), _FIRST_LINES_S)
         return self._rows()
 
     def wait(
@@ -97,7 +99,7 @@ class Health:
         end = time.monotonic() + seconds
         while not all_ready(rows) and not hopeless(rows) and time.monotonic() < end:
             self._changed = False
-            self._until(lambda: self._changed, min(0.5, end - time.monotonic()))
+            self._loop.until(lambda: self._changed, min(0.5, end - time.monotonic()))
             fresh = self._rows()
             if fresh != rows:
                 rows = fresh
@@ -105,10 +107,7 @@ class Health:
         return rows
 
     def restarts(self) -> dict[str, int]:
-        try:
-            return self._supervisor.restarts()
-        except (NotRunning, NoAnswer):
-            return {}
+        return self._supervisor.restarts()
 
     def _find_left_over(self, supervised: set[str]) -> None:
         """Programs of ours that supervisord runs and that config.yaml does not name: those that have a gate."""
@@ -119,25 +118,14 @@ class Health:
             else:
                 self._watches[name] = watch
                 self._left_over.add(name)
-                self._until(lambda watch=watch: watch.line or not watch.sock, _FIRST_LINES_S)  # type: ignore[misc]
+                self._loop.until(lambda watch=watch: watch.line or not watch.sock, _FIRST_LINES_S)  # type: ignore[misc]
 
     def _change(self, _watch: GateView) -> None:
         self._changed = True
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
-        end = self._loop.call_later(max(0.0, seconds), lambda: None)
-        while not condition() and self._loop.time() < end.when:
-            self._loop.turn()
-
     def _rows(self) -> dict[str, Row]:
-        supervised: Supervised
-        self.alone = False
-        try:
-            supervised = self._supervisor.programs()
-        except NotRunning:
-            self.alone, supervised = True, "supervisord is not running: effectd up"
-        except NoAnswer as silence:
-            supervised = str(silence)
+        supervised = view_of(self._supervisor)
+        self.alone = supervised == ALONE
         broker = self._watches[programs.BROKER].line if programs.BROKER in self._watches else None
         run = broker.generation if broker else None
         if self._all and not isinstance(supervised, str):
@@ -157,6 +145,16 @@ class Health:
         return rows
 
 
+def view_of(supervisor: Supervisor) -> Supervised:
+    """What supervisord says of its programs, or why it says nothing."""
+    try:
+        return supervisor.programs()
+    except NotRunning:
+        return ALONE
+    except NoAnswer as silence:
+        return str(silence)
+
+
 def all_ready(rows: dict[str, Row]) -> bool:
     return bool(rows) and all(row.ready or row.left_over for row in rows.values())
 
@@ -168,7 +166,7 @@ def as_json(rows: dict[str, Row]) -> bytes:
 
 def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
     """The answer of `supervisorctl health`: CPU over the last 0.1 s, memory as PSS."""
-    processes = {name: process for name, row in rows.items() if row.pid and (process := _process(row.pid))}
+    processes = {name: process for name, row in rows.items() if row.pid and (process := process_of(row.pid))}
     for process in processes.values():
         _ask(process.cpu_percent)
     if processes:
@@ -189,10 +187,7 @@ def table(rows: dict[str, Row], restarts: dict[str, int]) -> str:
                 "; ".join(each for each in (row.reason, in_words(row)) if each),
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(7)]
-    return "\n".join(
-        "  ".join(f"{word:<{w}}" for word, w in zip(line, [*widths, 0], strict=True)).rstrip() for line in lines
-    )
+    return "\n".join(columns(lines))
 
 
 def row(watch: GateView, supervised: Supervised, broker: str | None) -> Row:
@@ -241,11 +236,16 @@ def in_words(row: Row) -> str:
     """Its stale keys for a person, and what to do; "" if there are none."""
     if not row.stale or row.left_over:
         return ""
-    more = len(row.stale) - _KEYS
-    return f"stale: {', '.join(row.stale[:_KEYS])}{f' and {more} more' if more > 0 else ''}: effectd up"
+    return f"stale: {few(row.stale)}: effectd up"
 
 
-def _process(pid: int) -> psutil.Process | None:
+def few(keys: list[str]) -> str:
+    """The first of the keys that have changed, and how many more there are."""
+    more = len(keys) - _KEYS
+    return ", ".join(keys[:_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+def process_of(pid: int) -> psutil.Process | None:
     try:
         return psutil.Process(pid)
     except psutil.Error:

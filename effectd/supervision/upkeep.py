@@ -8,10 +8,11 @@ import contextlib
 import os
 import socket
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from effectd.base.in_place import clear, identity, write
 
 
 class Upkeep:
@@ -19,14 +20,14 @@ class Upkeep:
 
     def __init__(self, supervisord: Any, home: Path) -> None:
         self._supervisord, self._home, self._options = supervisord, home, supervisord.options
-        self._sockets = {path: _identity(path) for path, _, _ in self._servers()}
+        self._sockets = {path: identity(path) for path, _, _ in self._servers()}
         self._reported: dict[str, str] = {}  # by what is wanted: why it was not possible
 
     def look(self) -> None:
         for folder in (self._home / "run", self._home / "run" / "log"):
             self._try(str(folder), lambda folder=folder: folder.mkdir(mode=0o700, exist_ok=True))
         for path, server, config in self._servers():
-            if _identity(path) != self._sockets[path]:
+            if identity(path) != self._sockets[path]:
                 self._try(path, lambda p=path, s=server, c=config: self._bind(p, s, c))
         if self._options.unlink_pidfile:  # it was written at the start
             self._try(self._options.pidfile, self._write_pid)
@@ -48,19 +49,18 @@ class Upkeep:
                 os.chown(fresh, *config["chown"])
             new.listen(1024)
             new.setblocking(False)
-            _move(fresh, path)
+            clear(Path(path))
+            os.rename(fresh, path)
             os.dup2(new.fileno(), server.socket.fileno(), inheritable=False)
-        self._sockets[path] = _identity(path)
+        self._sockets[path] = identity(path)
         self._options.logger.warn(f"{path} was removed or replaced; it is bound again")
 
     def _write_pid(self) -> None:
-        path, text = Path(self._options.pidfile), f"{os.getpid()}\n"
+        path, data = Path(self._options.pidfile), b"%d\n" % os.getpid()
         with contextlib.suppress(OSError):
-            if not path.is_symlink() and path.read_bytes() == text.encode():
+            if not path.is_symlink() and path.read_bytes() == data:
                 return
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(text)
-        _move(str(fresh), str(path))
+        write(path, data)
 
     def _handlers(self) -> Iterator[Any]:
         """Each handler of supervisor's that writes a file."""
@@ -88,24 +88,9 @@ class Upkeep:
 def _reopen(handler: Any) -> None:
     """Open the new file first: if that fails, the old one stays in use."""
     ours = os.fstat(handler.stream.fileno())
-    if not stat.S_ISREG(ours.st_mode) or _identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
+    if not stat.S_ISREG(ours.st_mode) or identity(handler.baseFilename) == (ours.st_dev, ours.st_ino):
         return
     if Path(handler.baseFilename).is_symlink() and Path(handler.baseFilename).exists():
         return  # an arrangement of the user's
     old, handler.stream = handler.stream, open(handler.baseFilename, "ab")  # noqa: SIM115 - the handler closes it
     old.close()
-
-
-def _move(fresh: str, path: str) -> None:
-    """As os.rename, but a folder in the way does not stop it."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.rename(path, f"{path}.moved-{time.time_ns()}")
-    os.rename(fresh, path)
-
-
-def _identity(path: str) -> tuple[int, ...]:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino

@@ -15,6 +15,7 @@ from typing import Any
 from supervisor import events, states
 
 from effectd.supervision import alone, tail
+from effectd.supervision.alarm import Alarm
 
 # Imported while supervisord reads its file: from here on `command=python` means the Python beside this supervisord,
 # whether its venv is activated or not.
@@ -22,7 +23,7 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.enviro
 alone.guard()  # runs before supervisord opens its log or its socket
 
 
-class Wakener:
+class Wakener(Alarm):
     """One end of a pipe in supervisord's poll map; Python's signal machinery writes to the other."""
 
     def __init__(self, socket_map: dict[int, Any]) -> None:
@@ -32,12 +33,6 @@ class Wakener:
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         socket_map[self._out] = self
         signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
 
     def handle_read_event(self) -> None:
         try:
@@ -50,12 +45,6 @@ class Wakener:
             except OSError as error:
                 if error.errno != errno.EAGAIN:
                     raise
-
-    def handle_write_event(self) -> None:
-        """Never writable."""
-
-    def handle_error(self) -> None:
-        """Nothing to close: the next signal tries again."""
 
 
 class Wake:

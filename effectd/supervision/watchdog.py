@@ -24,6 +24,7 @@ from effectd.readiness.gate import Gate, GateHeld
 from effectd.readiness.gate_watcher import GateWatcher
 from effectd.readiness.glance import last_words
 from effectd.supervision import code
+from effectd.supervision.alarm import Alarm
 from effectd.supervision.guarded import KILLS, Guarded
 from effectd.supervision.upkeep import Upkeep
 
@@ -31,7 +32,6 @@ START_LIMIT_S = 30.0  # for `starting`, and for RUNNING without a gate
 FATAL_AGAIN_S = 30.0
 UPKEEP_S = 1.0
 LATE_S = 1.5  # supervisord's loop goes round at least once a second
-EX_CONFIG = 78
 RUNNING = (states.ProcessStates.STARTING, states.ProcessStates.RUNNING)
 
 
@@ -97,7 +97,7 @@ class Watchdog:
     def _judge(self, process: Any, guarded: Guarded, now: float) -> str:
         """Kill it if it hangs; returns what is wrong with it that killing may not fix, "" = nothing."""
         given_up = (states.ProcessStates.FATAL, states.ProcessStates.EXITED, states.ProcessStates.BACKOFF)
-        if guarded.exit_code == EX_CONFIG and process.state in given_up and self._has_gate(process):
+        if guarded.exit_code == os.EX_CONFIG and process.state in given_up and self._has_gate(process):
             return f"{process.config.name} has a wrong configuration: {guarded.wrong}"
         if process.state == states.ProcessStates.FATAL:
             return self._try_again(process, guarded, now)
@@ -164,18 +164,18 @@ class Watchdog:
         if self._has_gate(process) and (why := self._wrong(process)):
             process.spawnerr = why
             unexpected = process.config.autorestart is RestartWhenExitUnexpected
-            if process.config.autorestart and not (unexpected and EX_CONFIG in process.config.exitcodes):
+            if process.config.autorestart and not (unexpected and os.EX_CONFIG in process.config.exitcodes):
                 process.change_state(states.ProcessStates.BACKOFF)  # and `_backoff` does the rest
 
     def _wrong(self, process: Any) -> str:
         guarded = self._guarded.get(process.config.name)
-        return guarded.wrong if guarded is not None and guarded.exit_code == EX_CONFIG else ""
+        return guarded.wrong if guarded is not None and guarded.exit_code == os.EX_CONFIG else ""
 
     def exited(self, name: str, code: int) -> None:
         """The exit code of the last run; supervisord itself forgets it where the run was short."""
         if (guarded := self._guarded.get(name)) is not None:
             guarded.exit_code = code
-            if code == EX_CONFIG:
+            if code == os.EX_CONFIG:
                 line = last_words(self._run, name)
                 guarded.wrong = (line.reason if line else "") or f"see run/log/{name}.log"
 
@@ -194,21 +194,6 @@ def _kill(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)  # supervisord makes each program the leader of a group
     else:
         process.signal(signal.SIGKILL)
-
-
-class Alarm:
-    """An entry of supervisord's poll map that ends its wait, no more: the next round of the loop does the work."""
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def handle_read_event(self) -> None:
-        """Do nothing: the next `tick` reads it."""
-
-    handle_write_event = handle_error = handle_read_event
 
 
 class Patrol(Alarm):

@@ -6,6 +6,7 @@ effects and never makes one wait for it: no thread, no other process. `read` run
 
 import codecs
 
+from effectd.base.steps import finished
 from effectd.timeline import json_file, recorded, wind_track, xml_file
 from effectd.timeline.document import DOCUMENT_BYTES, Problem, Reading, Timeline, TimelineRefused
 
@@ -31,10 +32,4 @@ def reading(data: bytes) -> Reading:
 
 def read(data: bytes) -> Timeline:
     """The whole document at once. Raises TimelineRefused."""
-    steps = reading(data)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Timeline = end.value
-            return found
+    return finished(reading(data))

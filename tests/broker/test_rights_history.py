@@ -16,10 +16,10 @@ from broker_proc.broker import Broker
 from broker_proc.client import Client
 from broker_proc.door import Door
 from effectd.access.access import Access
-from effectd.access.filters import matches
 from effectd.access.logins import Logins
 from effectd.config import reader
 from effectd.config.schema import BrokerLimits
+from tests.topic_filters import matches
 
 from .wire import DISCONNECT, PUBACK, PUBLISH, PUBREC, PUBREL, Packet, acknowledge, connect, packet, publish, subscribe
 

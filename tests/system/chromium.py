@@ -9,13 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium.webdriver import Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.system.conftest import need
-from tests.system.home import wait_for
+from tests.system.home import Home, wait_for
 
 WIDE, TABLET, PHONE = (1600, 900), (1024, 768), (390, 844)
 LIMIT_S = 30.0
@@ -125,3 +126,10 @@ class Tab:
         lines = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
         # that an order was refused, or nobody answered, is told as well; it is what some tests want
         return [line for line in lines if "Failed to load resource" not in line and "net::ERR" not in line]
+
+
+@pytest.fixture(scope="module")
+def tab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """For the modules that import it: one page, of their own `home`."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield Tab(driver, f"http://127.0.0.1:{home.config['page']['port']}")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,34 @@ def shared_home() -> Iterator[Home]:
     with Home() as home:
         home.start_ready()
         yield home
+
+
+@pytest.fixture
+def own_home() -> Iterator[Home]:
+    """A home in which nothing runs yet. An effect whose driver does not answer ends soon."""
+    with Home() as home:
+        for device in home.config["devices"].values():
+            device["limits"] = {"max_apply_ms": 100}
+        home.write()
+        yield home
+
+
+@pytest.fixture
+def up_home(own_home: Home) -> Home:
+    done = own_home.effectd("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    own_home.pids()
+    return own_home
+
+
+@pytest.fixture
+def taken(own_home: Home) -> Iterator[socket.socket]:
+    """Somebody else listens on the home's port."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", own_home.port))
+        holder.listen()
+        yield holder
 
 
 def need(program: str, package: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.system.chromium import PHONE, TABLET, WIDE, Tab, chromium
+from tests.system.chromium import PHONE, TABLET, WIDE, Tab, tab
 from tests.system.home import Home
+
+__all__ = ["tab"]  # a fixture
 
 COUNT, HZ, CHANGES = 60, 20, 60
 KINDS = ("light", "wind", "vibration", "scent", "fog", "spraying", "temperature", "flash")
@@ -38,12 +40,6 @@ def home() -> Iterator[Home]:
     with Home(gone | devices(), page=True, effects=effects) as home:
         home.start_ready()
         yield home
-
-
-@pytest.fixture(scope="module")
-def tab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield Tab(driver, f"http://127.0.0.1:{home.config['page']['port']}")
 
 
 def state(kind: str, intensity: float) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import pytest
 from selenium.webdriver import Keys
 
 from effectd.access import passwords
-from tests.system.chromium import Tab, chromium
+from tests.system.chromium import Tab, tab
 from tests.system.home import Home
+
+__all__ = ["tab"]  # a fixture
 
 SECRET = "correct horse battery staple"
 SEES = ["receipts/#", "dead-letters/#", "devices/#", "system/#", "timelines/#"]
@@ -26,12 +28,6 @@ def home() -> Iterator[Home]:
         passwords.write(home.path, {name: passwords.hashed(SECRET.encode()) for name in USERS})
         home.start_ready()
         yield home
-
-
-@pytest.fixture(scope="module")
-def tab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
-        yield Tab(driver, f"http://127.0.0.1:{home.config['page']['port']}")
 
 
 def log_in(tab: Tab, name: str, secret: str = SECRET) -> None:

@@ -10,6 +10,10 @@ from selenium.webdriver import Chrome, Keys
 
 from tests.system.chromium import PHONE, TABLET, Tab, chromium
 from tests.system.home import Client, Home, wait_for
+from tests.system.page_home import home
+
+__all__ = ["home"]  # fixture
+
 
 FILM = {
     "title": "A small storm",
@@ -20,13 +24,6 @@ FILM = {
     ],
 }
 CUE = {"title": "Gust", "effects": [{"effect_type": "wind", "timestamp": 0, "duration": 5000, "intensity": 70}]}
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with Home(page=True) as home:
-        home.start_ready()
-        yield home
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.system.conftest import need
 from tests.system.home import Client, Home, free_port, wait_for
 from tests.unit.test_clocks import packet
-from tests.unit.test_timelines import wind
+from tests.unit.timelines.room import wind
 
 FILM = {"effects": [wind(0, 5000, 40), wind(5000, 5000, 80)]}
 

@@ -4,15 +4,16 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.system.browser import Browser
 from tests.system.conftest import need
-from tests.system.home import Home
+from tests.system.page_home import browser, home
+
+__all__ = ["browser", "home"]  # fixtures
+
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "http.md").read_text()
@@ -21,18 +22,6 @@ CURL = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for line in
 OPENAPI = json.loads((DOCS / "openapi.json").read_text())
 OPERATIONS = [(method.upper(), path) for path, found in OPENAPI["paths"].items() for method in found]
 EXAMPLES = {"type": "wind", "device": "wind", "program": "nobody", "name": "nobody", "order": "play", "n": "77"}
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with Home(page=True) as home:
-        home.start_ready()
-        yield home
-
-
-@pytest.fixture
-def browser(home: Home) -> Browser:
-    return Browser(home.config["page"]["port"])
 
 
 def test_every_example_with_curl_does_what_it_says(home, browser):

@@ -1,24 +1,13 @@
 """The page's HTTP on a real home: effects with receipts, stops, holds, events, and who is let in."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.system.browser import Browser
-from tests.system.home import Home, wait_for
+from tests.system.home import wait_for
+from tests.system.page_home import browser, home
 
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with Home(page=True) as home:
-        home.start_ready()
-        yield home
-
-
-@pytest.fixture
-def browser(home: Home) -> Browser:
-    return Browser(home.config["page"]["port"])
+__all__ = ["browser", "home"]  # fixtures
 
 
 def test_an_effect_is_answered_with_its_final_receipt(browser):

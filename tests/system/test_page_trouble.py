@@ -11,13 +11,9 @@ import pytest
 
 from tests.system.browser import Browser
 from tests.system.home import Home, wait_for
+from tests.system.page_home import home
 
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with Home(page=True) as home:
-        home.start_ready()
-        yield home
+__all__ = ["home"]  # fixture
 
 
 @pytest.fixture

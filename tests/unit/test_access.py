@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from effectd.access.access import Access
-from effectd.access.filters import Filters, matches
+from effectd.access.filters import Filters
 from effectd.access.grant import PUBLISH, RECEIVE, SUBSCRIBE, Grant
 from effectd.config import reader
+from tests.topic_filters import matches
 
 LEVEL = st.sampled_from(["a", "b", "", "$SYS"])
 TOPIC = st.lists(LEVEL, min_size=1, max_size=4).map("/".join)

@@ -3,8 +3,8 @@
 import pytest
 
 from drivers import host as host_module
-from tests.unit import test_host
-from tests.unit.test_host import Fan, new
+from tests.unit.host import stage as host_stage
+from tests.unit.host.stage import Fan, new
 
 __all__ = ["new"]
 
@@ -18,7 +18,7 @@ class Plugged(Fan):
 
 @pytest.fixture
 def looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(test_host, "Fan", Plugged)
+    monkeypatch.setattr(host_stage, "Fan", Plugged)
     monkeypatch.setattr(host_module, "CHECK_EVERY_S", 0.01)
 
 

@@ -123,7 +123,9 @@ def test_one_after_the_other_can_be_added(room):
 
 def test_two_that_add_at_the_same_time_are_both_there(room):
     threads = [
-        threading.Thread(target=device.add, args=(room.path, f"fan{n}", device.Driven("virtual"), ["wind"], None, []))
+        threading.Thread(
+            target=device.add, args=(room.path, device.Wanted(f"fan{n}", device.Driven("virtual"), ["wind"], None, []))
+        )
         for n in range(6)
     ]
     for thread in threads:

@@ -10,7 +10,7 @@ from effectd.base.errors import ConfigError
 from effectd.config import reader
 from effectd.config.reader import Config
 from effectd.config.schema import ArtNetClock, MpvClock
-from tests.unit.test_timelines import Room, config, wind
+from tests.unit.timelines.room import Room, config, wind
 
 __all__ = ["config"]  # a fixture
 

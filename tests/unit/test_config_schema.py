@@ -42,7 +42,7 @@ def test_the_command_prints_it():
 
 
 def test_it_knows_the_same_keys_as_the_reader():
-    assert schema._Whole.__struct_fields__ == reader._File.__struct_fields__
+    assert schema._Whole.__struct_fields__ == reader.Layout.__struct_fields__
 
 
 def test_this_repositorys_home_and_every_example_of_the_page_are_good():

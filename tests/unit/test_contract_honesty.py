@@ -12,7 +12,7 @@ from tests.unit.test_contract import PAGE
 
 SECTIONS = dict(re.findall(r"^## (\d)\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 STRUCTS = {
-    "": reader._File,
+    "": reader.Layout,
     "broker.": schema.Broker,
     "broker.external.": schema.External,
     "devices.<id>.": schema.Device,

@@ -16,7 +16,7 @@ from dispatcher_proc.lane import ASK_AGAIN_S, Lane
 from dispatcher_proc.open_effect import OpenEffect, Share
 from effectd.config.schema import Device
 from effectd.messages.effect import Effect
-from tests.unit.test_delivery import Room
+from tests.unit.delivery.room import Room
 
 _ROWS = [
     [cell.strip() for cell in row.strip("|").split("|")]
@@ -35,6 +35,15 @@ Key = tuple[str, str]  # effect id, device
 Step = tuple[Any, ...]
 
 
+def state_of(lane: Lane, share: Share) -> str:
+    """A word of the table, for a share that is not settled."""
+    if share.stopped:
+        return "stopped"
+    if not share.delivered:
+        return "waiting"
+    return "again" if share.effect.id in lane.waiting else "sent"
+
+
 class Watched(Room):
     """A fan that acknowledges and a lamp that does not; each event is compared with the table."""
 
@@ -50,7 +59,7 @@ class Watched(Room):
     def states(self) -> dict[Key, str]:
         lanes = self.delivery._lanes
         shares = {(name, device): lanes[device].shares.get(name) for name, device in self.keys if device in lanes}
-        return {key: lanes[key[1]].state(share) if (share := shares.get(key)) else "settled" for key in self.keys}
+        return {key: state_of(lanes[key[1]], share) if (share := shares.get(key)) else "settled" for key in self.keys}
 
     @contextmanager
     def event(self, event: str, keys: Iterable[Key] | None = None) -> Iterator[None]:

@@ -13,7 +13,7 @@ from effectd.messages.topics import Topics
 from effectd.program.far_clock import ANSWERS, FarClock
 from effectd.testing.fake_link import FakeLink
 from effectd.testing.fake_loop import FakeLoop
-from tests.unit import test_host
+from tests.unit.host import stage as host_stage
 
 TOPICS = Topics("hall")
 ASK = "hall/probe/far-fan/clock"
@@ -94,8 +94,8 @@ def test_a_driver_whose_machines_clock_is_two_seconds_wrong_drives_what_is_in_ti
 ):
     right = answers.unix_ms
     monkeypatch.setattr(answers, "unix_ms", lambda: right() + 1000 * ahead_s)
-    monkeypatch.setattr(test_host, "HOME", "dispatcher: false\n" + test_host.HOME)
-    stage = test_host.Stage(home, loop, "max_rate_hz: 1000", lambda _fan: None)
+    monkeypatch.setattr(host_stage, "HOME", "dispatcher: false\n" + host_stage.HOME)
+    stage = host_stage.Stage(home, loop, "max_rate_hz: 1000", lambda _fan: None)
     try:
         stage.member._link = stage.wire
         stage.member.connected()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.host.stage import Stage
 from tests.unit.house import House
 from tests.unit.real_loop import RealLoop
-from tests.unit.test_host import Stage
 
 pytestmark = pytest.mark.usefixtures("no_inotify")
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from effectd.config import reader, schema
 from effectd.messages import answers
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import Topics
 from page_proc.device import Device
 from page_proc.lately import KEPT, DeadLetters, Effects
@@ -143,8 +144,7 @@ def test_what_was_no_effect_is_not_sent_again(topic):
 @given(st.sampled_from(["state", "availability", "set", "config", "stop"]), payloads)
 def test_whatever_is_published_of_a_device_can_be_shown(word, payload):
     device = Device("fan", schema.Device(kind="virtual", effects=("wind",)))
-    fields = json.loads(payload) if payload[:1] == b"{" else {}
-    device.said(word, payload, fields if isinstance(fields, dict) else {}, 5000)
+    device.said(word, payload, fields_of(payload), 5000)
     msgspec.json.encode(device.shown())
 
 

@@ -15,7 +15,7 @@ with Screen(Loop()) as screen:
     select.select([0], [], [])
     if sys.argv[1] == "flush":  # as Ctrl-C does, after the loop was told of a key
         termios.tcflush(0, termios.TCIFLUSH)
-    screen._key()
+    screen._keys._read()
     print(screen.ended, os.get_blocking(0), file=sys.stderr, flush=True)
 """
 

@@ -11,7 +11,7 @@ from drivers import kinds, template
 from effectd.config import reader
 from effectd.messages.answers import Ack
 from effectd.messages.effect import Effect
-from tests.unit.test_delivery import Room
+from tests.unit.delivery.room import Room
 
 
 def light(intensity: float, **parameters: object) -> Effect:

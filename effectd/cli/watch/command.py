@@ -1,7 +1,6 @@
 """`effectd watch`: shows the room live: drawn on a terminal, else a line for each event, or every message as JSON."""
 
 import os
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,10 +44,9 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
 
     try:
         with Client(tree, "watch", (tree.topics.everything,), on_up=up, on_down=down) as client:
-            if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-                client.loop.add_reader(sys.stdout.fileno(), _reader_gone)  # a pipe that we write to reports only that
+            client.end_with_reader(sys.stdout.fileno())
             client.open()
-            if not client.until(lambda: client.link.up, 1.0):
+            if not client.loop.until(lambda: client.link.up, 1.0):
                 down(client.trouble or f"no broker answers at {tree.broker.address}")
             while True:
                 for message in client.messages(_WAIT_S):
@@ -60,10 +58,6 @@ def _lines(tree: Config, line_of: Callable[[Message], str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's last flush complains
         return 0
-
-
-def _reader_gone() -> None:
-    raise BrokenPipeError
 
 
 def _picture(tree: Config) -> int:

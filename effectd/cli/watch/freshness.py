@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from effectd.base import in_place
 from effectd.base.errors import ConfigError
 from effectd.cli.watch.room import Room
 from effectd.config import reader
@@ -18,7 +19,7 @@ class Freshness:
     def __init__(self, home: Path) -> None:
         self._file, self._home = home / reader.FILE, home
         self._due = 0.0
-        self._mark: tuple[int, ...] = ()
+        self._mark: in_place.Mark = ()
         self._stale: Stale | None = None
 
     def look(self, room: Room) -> None:
@@ -33,10 +34,8 @@ class Freshness:
     def _reload(self) -> None:
         """Read the file again if it has changed; while it is wrong, the last valid contents count."""
         try:
-            found = self._file.stat()
-            mark = found.st_ino, found.st_size, found.st_mtime_ns
-            if mark != self._mark:
+            if (mark := in_place.content(self._file, follow=True)) and mark != self._mark:
                 self._mark = mark
                 self._stale = Stale(reader.load(self._home))
-        except (OSError, ConfigError):
+        except ConfigError:
             return

@@ -18,6 +18,7 @@ from effectd.config import programs
 from effectd.config.reader import Config
 from effectd.messages import answers, location
 from effectd.messages.holds import Hold
+from effectd.messages.payload import fields_of
 from effectd.messages.topics import DEVICE_ID
 
 _MOST = 256  # devices, and programs, beyond those of the configuration
@@ -183,7 +184,7 @@ class Room:
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """One message as it arrived."""
-        fields = _fields(payload)
+        fields = fields_of(payload)
         match self._topics.split(topic):
             case ["effects", _, *_] if not retained:
                 self._effects.append(self.now())
@@ -280,15 +281,6 @@ def _holds(payload: bytes) -> tuple[Hold, ...]:
         return msgspec.json.decode(payload, type=tuple[Hold, ...])
     except (ValueError, RecursionError):
         return ()
-
-
-def _fields(payload: bytes) -> dict[str, Any]:
-    """The payload as an object; {} if it is anything else."""
-    try:
-        value = msgspec.json.decode(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _settle(device: Device, where: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import termios
 from typing import Any
 
 from rich.console import Console, ConsoleDimensions, RenderableType
@@ -11,6 +10,7 @@ from rich.control import Control
 from rich.live import Live
 
 from effectd.base.loop import Loop
+from effectd.cli.keys import Keys
 
 _USUAL = (80, 24)
 
@@ -26,13 +26,11 @@ class Screen:
 
     def __init__(self, loop: Loop) -> None:
         self.ended = self.resized = False
-        self._loop = loop
         self._console = Console(highlight=False)
         self._live = Live(
             console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
-        self._before: list[Any] | None = None
-        self._keys = -1
+        self._keys = Keys(loop, self._key)
         for sig in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(sig, self._end)
         loop.add_signal_handler(signal.SIGWINCH, self._resize)
@@ -54,33 +52,17 @@ class Screen:
         self._live.update(frame, refresh=True)
 
     def __enter__(self) -> "Screen":
-        if sys.stdin.isatty():  # what is typed must not appear in the picture; and q ends it, as in every such program
-            self._before = termios.tcgetattr(0)
-            quiet = termios.tcgetattr(0)
-            quiet[3] &= ~(termios.ECHO | termios.ICANON)
-            termios.tcsetattr(0, termios.TCSADRAIN, quiet)
-            # a description of our own, for only that may be non-blocking: Ctrl-C empties the terminal's queue of keys,
-            # also between "there is a key" and its reading
-            self._keys = os.open("/proc/self/fd/0", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            self._loop.add_reader(self._keys, self._key)
+        self._keys.__enter__()  # what is typed must not appear in the picture; and q ends it, as in every such program
         self._live.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._console.control(Control.home(), Control.clear())  # tmux keeps a part of a picture that was resized
         self._live.stop()
-        if self._before is not None:
-            self._loop.remove_reader(self._keys)
-            os.close(self._keys)
-            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
-            self._before = None
+        self._keys.__exit__()
 
-    def _key(self) -> None:
-        try:
-            typed = os.read(self._keys, 1024)
-        except BlockingIOError:
-            return
-        if not typed or b"q" in typed.lower():
+    def _key(self, name: str) -> None:
+        if name == "q":
             self._end()
 
     def _end(self) -> None:

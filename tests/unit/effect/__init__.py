@@ -1,0 +1,1 @@
+"""What any client may publish on effects/<type>, and what becomes of it."""
