@@ -60,7 +60,7 @@ def run(home: Path) -> int:
     for name in tree.buses:
         if not tree.devices_of(name):
             typer.echo(str(tree.option_error(name, (), f"no device has `bus: {name}`: it needs no program")))
-    for key, who in ports.held_by_others(tree):
+    for key, who in ports.not_to_be_had(tree):
         typer.echo(f"{ConfigError(home / FILE, tree.file.line(*key.split('.')), key, who)} (a warning)")
     for line in check_users.advice(tree):
         typer.echo(line)

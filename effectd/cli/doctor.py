@@ -120,19 +120,14 @@ def _certificate(tree: Config) -> Line:
 
 def _ports(tree: Config) -> Line:
     """Who holds them: this home's programs, none while they do not run, or another program."""
-    from effectd.program.port import who_holds
-
     wanted = ports.wanted(tree)
     if not wanted:
         return Line(OK, "ports", "none of our own")
     ours = {each.program: _pid(tree.home, each.program) for each in wanted}
-    taken = []
-    for each in wanted:
-        holder = who_holds(each.port) if ports.in_use(each) else ""
-        if holder and f"(pid {ours[each.program]})" not in holder:
-            taken.append(f"{each.port} is held by {holder}")
-    if taken:
-        return Line(WRONG, "ports", f"{'; '.join(taken)}: end that, or change broker.port or page.port in {FILE}")
+    troubles = [(each, reason) for each in wanted if (reason := ports.trouble(each))]
+    wrong = [reason for each, reason in troubles if f"(pid {ours[each.program]})" not in reason]
+    if wrong:
+        return Line(WRONG, "ports", f"{'; '.join(wrong)}: change that, or broker.port or page.port in {FILE}")
     who = [name for name, pid in ours.items() if pid]
     state = f"held by our {' and '.join(sorted(who))}" if who else "free"
     return Line(OK, "ports", f"{', '.join(str(each.port) for each in wanted)}: {state}")

@@ -1,4 +1,4 @@
-"""Checks whether other programs hold the ports of this home's broker and page."""
+"""Checks whether this home's broker and page can have their ports."""
 
 import errno
 import socket
@@ -27,29 +27,32 @@ def wanted(tree: Config) -> list[Wanted]:
     return [*found, Wanted(programs.PAGE, "page.port", page.host, page.port)] if page is not None else found
 
 
-def held_by_others(tree: Config) -> list[tuple[str, str]]:
-    """Key in config.yaml, and who holds that port; nothing where this home's own programs do."""
+def not_to_be_had(tree: Config) -> list[tuple[str, str]]:
+    """Key in config.yaml, and why that port cannot be had; nothing where this home's own programs have it."""
     ours = lock.holders(tree.home)  # its gate, and so `health`, says whether such a program has its ports
-    found = []
-    for each in wanted(tree):
-        if each.program not in ours and in_use(each):
-            from effectd.program.port import who_holds  # psutil
-
-            found.append((each.key, f"port {each.port} of {each.host} is held by {who_holds(each.port)}"))
-    return found
+    found = [(each.key, trouble(each)) for each in wanted(tree) if each.program not in ours]
+    return [(key, reason) for key, reason in found if reason]
 
 
-def in_use(where: Wanted) -> bool:
-    """Whether somebody listens there; without finding out who, which would scan every process."""
-    return any(_in_use(address, where.port) for address in addresses(where.host) or ("0.0.0.0",))
+def trouble(port: Wanted) -> str:
+    """Why it cannot be listened on now; "" = it can, or its address does not exist yet: the programs wait for that."""
+    refused = {_refusal(address, port.port) for address in addresses(port.host) or ("0.0.0.0",)}
+    if errno.EADDRINUSE in refused:
+        from effectd.program.port import who_holds  # psutil
+
+        return f"port {port.port} of {port.host} is held by {who_holds(port.port)}"
+    if errno.EACCES in refused:
+        return f"port {port.port} of {port.host}: this user may not listen on ports below 1024"
+    return ""
 
 
-def _in_use(address: str, port: int) -> bool:
+def _refusal(address: str, port: int) -> int | None:
+    """The errno of an attempt to bind it."""
     try:
         for family, kind, protocol, _, where in socket.getaddrinfo(address, port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(where)
-    except OSError as error:  # the programs wait for an address that does not exist yet
-        return error.errno == errno.EADDRINUSE
-    return False
+    except OSError as error:
+        return error.errno
+    return None

@@ -100,7 +100,7 @@ def test_a_port_of_somebody_elses_and_files_that_others_read_are_wrong(room: Hom
     with socket.create_server(("127.0.0.1", room.port)):
         said = lines(room, 1)
     assert said["ports"][0] == "wrong"
-    assert f"{room.port} is held by" in said["ports"][1]
+    assert f"port {room.port} of 127.0.0.1 is held by" in said["ports"][1]
     assert f"(pid {os.getpid()})" in said["ports"][1]
     assert said["rights"] == (
         "wrong",
