@@ -1,7 +1,8 @@
 """Kill the node in use under load, again and again: `python -m benchmarks.clusters [--times N] [KIND ...]`.
 
-Two mosquittos that know nothing of each other, three nodes of NATS with JetStream, three of RabbitMQ. How long until
-effects end again, and what the checker of the chaos suite says of the whole history (docs/brokers.md has the table).
+Two mosquittos that know nothing of each other, three nodes of NATS with JetStream, two without in front of three with,
+three of RabbitMQ. How long until effects end again, and what the checker of the chaos suite says of the whole history
+(docs/brokers.md has the table).
 """
 
 import argparse
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks import figures
-from benchmarks.nodes import MosquittoNode, NatsNode, Node, RabbitNode, started, there
+from benchmarks.nodes import MosquittoNode, NatsFront, NatsNode, Node, RabbitNode, started, there
 from tests.chaos import storm
 from tests.chaos.fault import Fault
 from tests.chaos.misc_faults import NodeDies, OtherNodeDies
@@ -20,6 +21,7 @@ from tests.chaos.misc_faults import NodeDies, OtherNodeDies
 KINDS: dict[str, tuple[type[Node], int]] = {
     "mosquitto": (MosquittoNode, 2),
     "nats": (NatsNode, 3),
+    "nats-front": (NatsFront, 2),
     "rabbitmq": (RabbitNode, 3),
 }
 RATE = 40  # effects a second

@@ -88,7 +88,12 @@ class MosquittoNode(Node):
 
 
 class NatsNode(Node):
-    """`peers`: all nodes of its cluster, itself among them."""
+    """`peers`: all nodes of its cluster, itself among them; `stores`: whether JetStream keeps anything there.
+
+    `consumer_replicas`: 0 = as many as there are of each stream.
+    """
+
+    stores, consumer_replicas = True, 0
 
     def __init__(self, folder: Path, name: str) -> None:
         super().__init__(folder, name)
@@ -97,17 +102,26 @@ class NatsNode(Node):
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         conf = self.folder / "nats.conf"
-        # one that the nodes agree on takes 0.4 s a subscription on two cores, and ours end with their connection anyway
-        light = ", consumer_replicas: 1, consumer_memory_storage: true" if len(self.peers) > 1 else ""
+        # said, for one without JetStream would ask for one copy
+        copies = min(3, sum(peer.stores for peer in self.peers))
+        more = f", consumer_replicas: {self.consumer_replicas}" if self.consumer_replicas else ""
         text = (
             f'listen: "127.0.0.1:{quiet_port()}"\nserver_name: {self.name}\n'
-            f'jetstream {{ store_dir: "{self.folder}/store" }}\nmqtt {{ host: 127.0.0.1, port: {self.port}{light} }}\n'
+            f"mqtt {{ host: 127.0.0.1, port: {self.port}, stream_replicas: {copies}{more} }}\n"
         )
+        if self.stores:
+            text += f'jetstream {{ store_dir: "{self.folder}/store" }}\n'
         if len(self.peers) > 1:
             routes = ", ".join(f'"nats://127.0.0.1:{peer.route}"' for peer in self.peers)
             text += f'cluster {{ name: room, listen: "127.0.0.1:{self.route}", routes: [{routes}] }}\n'
         conf.write_text(text)
         return ["nats-server", "-c", str(conf)], {}
+
+
+class NatsFront(NatsNode):
+    """One of those by which clients come in, with nothing to keep; the three that keep are beside them."""
+
+    stores = False
 
 
 class RabbitNode(Node):
@@ -160,7 +174,7 @@ def there(kind: type[Node]) -> bool:
     """Whether Debian's package of it is installed."""
     if kind is RabbitNode:
         return (RABBITMQ / "rabbitmq-server").exists()
-    return kind is not NatsNode or shutil.which("nats-server") is not None
+    return not issubclass(kind, NatsNode) or shutil.which("nats-server") is not None
 
 
 @contextlib.contextmanager
@@ -168,25 +182,26 @@ def started(kind: type[Node], count: int = 1) -> Iterator[list[Node]]:
     """So many nodes that answer; with NATS and RabbitMQ they are one cluster."""
     with tempfile.TemporaryDirectory(prefix="n", dir="/tmp") as name:
         nodes: list[Node] = [kind(Path(name), f"n{number}") for number in range(1, count + 1)]
+        behind: list[Node] = [NatsNode(Path(name), f"s{n}") for n in range(1, 4)] if kind is NatsFront else []
         epmd = quiet_port()
-        for node in nodes:
+        for node in (*behind, *nodes):
             if isinstance(node, NatsNode | RabbitNode):
-                node.peers = nodes  # type: ignore[assignment]
+                node.peers = [*behind, *nodes]  # type: ignore[assignment]
             if isinstance(node, RabbitNode):
                 node.epmd = epmd
         names: subprocess.Popen[bytes] | None = None
         if kind is RabbitNode:  # else the first node starts one that outlives it
             names = subprocess.Popen(["epmd", "-port", str(epmd), "-address", "127.0.0.1"], stdin=subprocess.DEVNULL)
         try:
-            for node in nodes:
+            for node in (*behind, *nodes):
                 node.start()
                 if kind is RabbitNode:  # one after the other: those that form a cluster at one moment form several
                     node.wait()
-            for node in nodes:
+            for node in (*behind, *nodes):
                 node.wait()
             yield nodes
         finally:
-            for node in nodes:
+            for node in (*nodes, *behind):
                 node.kill()
             if names is not None:
                 names.terminate()

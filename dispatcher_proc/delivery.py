@@ -168,15 +168,20 @@ class Delivery:
         """Hold effects back from now on; `blocker` is the reason that a receipt names if it stays so."""
         self._lanes[device].not_ready(blocker)
 
-    def fenced(self, device: str) -> bool:
+    def is_ready(self, device: str, generation: str) -> bool:
+        """Whether effects are sent to the device's driver as `generation`."""
+        return self._lanes[device].generation == generation
+
+    def fenced(self, device: str, *, expected: bool = False) -> bool:
         """The driver has switched off and accepts nothing before `resume`: end what was accepted before that.
 
-        If this dispatcher has received the stop itself (True), it has done so already, and later effects go on.
+        If this dispatcher has received the stop itself (True, as if it is `expected`), it has done so already, and
+        later effects go on.
         """
         lane = self._lanes.get(device)
         if lane is None:
             return True
-        heard = lane.fenced()
+        heard = lane.fenced() or expected
         if not heard:
             self.stop(device, fence=False)
         lane.resume()

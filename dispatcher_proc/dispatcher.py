@@ -80,9 +80,8 @@ class Dispatcher:
             self._holding,
         )
         self._holding.on_all = self._timelines.hold
-        self._stops = Stops(topics, self._delivery, sender, self._timelines)
-        self._presence = Presence(self._watcher, self._broker, self._delivery, topics)
-        self._presence.on_online = self._stops.online
+        self._stops = Stops(loop, topics, self._delivery, sender, self._timelines, self._ledger)
+        self._presence = Presence(self._watcher, self._broker, self._delivery, self._stops, topics)
         self._effects = Effects(loop, topics, self._admission, self._receipts, self._outbox, self._overload)
         # in the order of the subscriptions: presence and stops arrive before the first effect
         acks = Acks(topics, self._delivery)
@@ -110,6 +109,7 @@ class Dispatcher:
         """Take over what the last run left, and start working."""
         self._configure(self._config)
         found = self._ledger.restore(self._loop.time(), REMEMBERED_S)
+        self._stops.restore(found)
         self._receipts.restore(found)
         self._delivery.restore(found)
         for part in self._parts:

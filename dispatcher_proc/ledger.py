@@ -20,6 +20,7 @@ STEP = 1000  # numbers noted ahead: a restart skips at most so many
 DELIVERED_AT_ONCE = 32  # finals in one record; after a death so many receipts may be repeated without need
 _OPEN, _SENT = "a:", "s:"  # accepted effects; effects possibly delivered, and since when
 _ACCEPTED, _FINAL, _DELIVERED = "r:", "f:", "t:"  # receipts: `accepted`, final, final and delivered
+_UNHEARD = "h:"  # devices that may have missed the last stop
 _REACHED = "number"
 _FIRST_SEQ, _FIRST_STEP = "seq", 10**9  # first layout: where a run began; it had fewer effects than the step
 
@@ -86,6 +87,16 @@ class Ledger:
         ):
             self._journal.forget(key)
 
+    # --- stops ---------------------------------------------------------------------------------------------------
+
+    def stop_unheard(self, device: str) -> None:
+        """The device has not confirmed a stop yet."""
+        self._journal.put(_UNHEARD + device, b"1")
+
+    def stop_heard(self, device: str) -> None:
+        self._journal.put(_UNHEARD + device, b"0")
+        self._journal.forget(_UNHEARD + device)
+
     # --- final receipts ------------------------------------------------------------------------------------------
 
     def final(self, effect_id: str, content: bytes, receipt: bytes, *, refused: bool, ended: float) -> int:
@@ -132,6 +143,7 @@ class Ledger:
                 word = effect_id if final.number is None else f"{final.number}={effect_id}"
                 found.finals.append((effect_id, final, word in delivered))
         found.finals.sort(key=lambda item: item[1].ended)
+        found.unheard = {device for device, value in self._read(_UNHEARD, bytes) if value == b"1"}
         self._let_go(found)
         self._reserve()
         return found
@@ -154,6 +166,8 @@ class Ledger:
             if kind == _SENT:
                 effect_id = effect_id.partition(":")[2]
             kept = final_ids if kind in (_FINAL, _DELIVERED) else open_ids if kind in (_OPEN, _ACCEPTED, _SENT) else ()
+            if kind == _UNHEARD:
+                kept = found.unheard
             if effect_id not in kept and key != _REACHED:
                 self._journal.forget(key)
 
@@ -175,11 +189,13 @@ class Found:
     """What a successor finds: open effects by age, with deadline (seconds of CLOCK_MONOTONIC) and `accepted` if any.
 
     And the finals that are remembered, in their order: id, record, and whether the broker has the receipt.
+    `unheard`: the devices that may not have heard a stop.
     """
 
     def __init__(self) -> None:
         self.open: list[tuple[OpenEffect, float, bytes | None]] = []
         self.finals: list[tuple[str, Final, bool]] = []
+        self.unheard: set[str] = set()
 
 
 def _decode_final(value: bytes) -> Final:

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
 
 import msgspec
 
 from dispatcher_proc.delivery import Delivery
 from dispatcher_proc.part import Handler, Message, Part
+from dispatcher_proc.stops import Stops
 from effectd import CONTRACT
 from effectd.base.errors import BrokerLost
 from effectd.config.reader import Config
@@ -22,14 +22,17 @@ log = logging.getLogger(__name__)
 class Presence(Part):
     """A driver counts as ready only under the run of the broker to which the dispatcher itself is connected."""
 
-    def __init__(self, watcher: GateWatcher, broker: BrokerSession, delivery: Delivery, topics: Topics) -> None:
+    def __init__(
+        self, watcher: GateWatcher, broker: BrokerSession, delivery: Delivery, stops: Stops, topics: Topics
+    ) -> None:
         self._watcher, self._broker, self._delivery, self._topics = watcher, broker, delivery, topics
+        self._stops = stops
+        stops.on_heard = self._look_again
         self.watches: dict[str, GateView] = {}
         self._drives: dict[str, list[str]] = {}  # program -> its devices
         self._remote: dict[str, bool] = {}  # device -> whether it acks
         self._online: dict[str, int] = {}  # remote device -> how often it has come online; absent: it is not
         self._comings = 0
-        self.on_online: Callable[[str], None] = lambda _device: None  # a remote device, before anything is sent to it
         self._late: set[str] = set()  # programs whose line waits until the connection has room
 
     def topics(self) -> dict[str, Handler]:
@@ -82,7 +85,6 @@ class Presence(Part):
             if device not in self._online:
                 self._comings += 1
                 self._online[device] = self._comings
-                self.on_online(device)
         else:
             self._online.pop(device, None)
         self._look_at_remote(device)
@@ -97,23 +99,42 @@ class Presence(Part):
 
     def _look_at_device(self, device: str, watch: GateView) -> None:
         if not self._broker.link.up:
-            self._delivery.not_ready(device, watch.blocker or "the dispatcher has no connection to the broker")
+            self._not_ready(device, watch.blocker or "the dispatcher has no connection to the broker")
         elif not watch.ready or watch.line is None:
-            self._delivery.not_ready(device, watch.blocker)
+            self._not_ready(device, watch.blocker)
         elif watch.line.broker_generation != self._broker.generation:
-            self._delivery.not_ready(device, f"{watch.name} is not connected to the broker's new run yet")
+            self._not_ready(device, f"{watch.name} is not connected to the broker's new run yet")
         else:
-            self._delivery.ready(device, watch.line.generation)
+            self._ready(device, watch.line.generation)
 
     def _look_at_remote(self, device: str) -> None:
         if not self._broker.link.up:
-            self._delivery.not_ready(device, "the dispatcher has no connection to the broker")
+            self._not_ready(device, "the dispatcher has no connection to the broker")
         elif not self._remote[device]:
             self._delivery.ready(device, f"unconfirmed-{self._broker.generation}")
         elif device in self._online:
-            self._delivery.ready(device, f"remote-{self._online[device]}")
+            self._ready(device, f"remote-{self._online[device]}")
         else:
-            self._delivery.not_ready(device, f"{device} (remote) is not online")
+            self._not_ready(device, f"{device} (remote) is not online")
+
+    def _ready(self, device: str, generation: str) -> None:
+        if self._delivery.is_ready(device, generation):
+            return
+        if self._stops.may_be_sent(device):
+            self._delivery.ready(device, generation)
+        else:
+            self._delivery.not_ready(device, f"{device} is asked whether it heard the last stop")
+
+    def _not_ready(self, device: str, blocker: str) -> None:
+        self._stops.gone(device)
+        self._delivery.not_ready(device, blocker)
+
+    def _look_again(self, device: str) -> None:
+        if device in self._remote:
+            self._look_at_remote(device)
+        for program, devices in self._drives.items():
+            if device in devices:
+                self._look_at(self.watches[program])
 
     def _announce(self, program: str, watch: GateView) -> None:
         if self._broker.link.up and not self._broker.link.has_room():

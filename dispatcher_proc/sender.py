@@ -23,12 +23,12 @@ class Sender:
         """Never held back: a stop does not wait for room."""
         self._set(device, Effect(id=effect.new_id(), effect_type=effect_type, intensity=0, duration=0), None)
 
-    def stop(self, device: str) -> None:
-        """To a driver on another machine."""
+    def stop(self, device: str, payload: bytes = b"held") -> None:
+        """To a driver that may have missed it, or one that may know no hold."""
         try:
-            self._broker.link.publish(self._topics.stop(device), b"held", qos=1)
+            self._broker.link.publish(self._topics.stop(device), payload, qos=1)
         except BrokerLost:
-            pass  # its own connection is lost, too, and nothing is sent to it while it is held
+            pass  # nothing else is sent to it either, and after the next connection this is repeated
 
     def resume(self, device: str, token: bytes) -> None:
         """Confirm the driver's fence."""

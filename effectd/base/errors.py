@@ -73,4 +73,5 @@ def in_words(error: Exception) -> str:
     else:
         name = type(error).__name__
         text = f"{name}: {error}" if isinstance(error, _DEFECTS) else str(error) or name
-    return re.sub(r"\[Errno -?[0-9]+\] ", "", text)
+    text = re.sub(r"\[Errno -?[0-9]+\] ", "", text)
+    return re.sub(r"(\S+)(: .*): '\1'$", r"\1\2", text)  # pyserial names the port at both ends

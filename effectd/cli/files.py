@@ -16,8 +16,8 @@ from effectd.cli import built, check
 from effectd.cli.check import SupervisorFile
 from effectd.config import reader, run_folder, yamlchange
 from effectd.config.reader import FILE
-from effectd.config.yamledit import CannotEdit
 from effectd.config.yamlfile import YamlFile
+from effectd.config.yamlsafe import CannotEdit
 
 _EDIT_S = 30.0
 

@@ -93,8 +93,7 @@ def details(parameters: Any) -> str:
 
 def health(table: str, width: int | None = None) -> str:
     """The table of `health` with its state words in colour; in a terminal's `width` a long reason has its own lines."""
-    if width is None:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    width = _width() if width is None else width
     head, *rows = table.split("\n")
     lines = [typer.style(head, dim=True)]
     for row in rows:
@@ -106,6 +105,16 @@ def health(table: str, width: int | None = None) -> str:
         indent = " " * (len(re.match(r"\S+\s+", facts).group()) if reason else 0)  # type: ignore[union-attr]
         lines += [coloured.rstrip(), *textwrap.wrap(reason, width, initial_indent=indent, subsequent_indent=indent)]
     return "\n".join(lines)
+
+
+def prose(text: str, width: int | None = None) -> str:
+    """A long sentence, broken between words where a terminal would break it within one."""
+    width = _width() if width is None else width
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def clock(ms: float) -> str:

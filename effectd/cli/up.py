@@ -152,8 +152,10 @@ def _ways_out_of_the_page(home: Path, reason: str) -> str:
     port = free_port(tree.page.port) if tree.page is not None else 0
     return f"""
 {reason}
-So there is no page; everything else works. It comes as soon as the port is free. Or give it another one: page.port in
-{home / reader.FILE}, for example {port}, then {style.tool("effectd", home)} up
+So there is no page; everything else works. It comes as soon as the port is free.
+Or give it another one:
+     page.port in {home / reader.FILE}, for example {port}, then
+     {style.tool("effectd", home)} up
 """
 
 
@@ -161,10 +163,13 @@ def _ways_out(home: Path, reason: str) -> str:
     port = reader.load(home).broker.port
     return f"""
 {reason}
-This home works meanwhile, by its own commands; other clients cannot come in. Two ways out:
-  1. stop the other one       Debian starts its own mosquitto: sudo systemctl stop mosquitto
-  2. give this home a port    broker.port in {home / reader.FILE}, for example {free_port(port)},
-                              then {style.tool("effectd", home)} up
+This home works meanwhile, by its own commands; other clients cannot come in.
+Two ways out:
+  1. stop the other one; Debian starts its own mosquitto:
+     sudo systemctl stop mosquitto
+  2. give this home a port:
+     broker.port in {home / reader.FILE}, for example {free_port(port)}, then
+     {style.tool("effectd", home)} up
 The broker takes the port as soon as it is free.
 """
 
@@ -182,10 +187,15 @@ def _report_late(home: Path, rows: dict[str, Row], waited: float, *, pointless: 
     """Print what is not ready (the table says why), what to do, and the last log line of each silent program."""
     late = [name for name, row in rows.items() if not row.ready and not row.left_over]
     end = "; it does not come by itself, so nothing is waited for" if pointless else ""
-    typer.echo(f"not ready within {waited:.0f} s: {', '.join(late)}{end}", err=True)
+    typer.echo(style.prose(f"not ready within {waited:.0f} s: {', '.join(late)}{end}"), err=True)
+    cures = dict[str, list[str]]()
     for name in late:
         if cure := waiting.cure(name, rows[name], f"{style.tool('effectd', home)} up"):
-            typer.echo(f"{name}: {cure}", err=True)
+            cures.setdefault(cure, []).append(name)
+    for cure, names in cures.items():
+        what = cure.replace("it is", "each is") if len(names) > 1 else cure
+        typer.echo(style.prose(f"{', '.join(names)}: {what}"), err=True)
+    for name in late:
         log = home / "run" / "log" / f"{name}.log"
         last = log.read_text(errors="replace").rstrip().rpartition("\n")[2] if log.is_file() else ""
         if last and rows[name].generation is None:

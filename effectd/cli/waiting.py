@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from effectd.cli import style
-from effectd.config import programs
+from effectd.config import programs, reader
 from effectd.supervision import health
 from effectd.supervision.health import Health, Row
 
@@ -45,7 +45,11 @@ class Patience:
         if row.ready or row.left_over or row.state == "stopped":
             return True
         if row.state == "degraded":
-            return self._clock() - self._since[name][1] >= TRIES_S
+            # its device may be a client of this home's broker, and that may just have come back
+            broker, came = self._since.get(programs.BROKER, ("", 0.0))
+            if broker == "ready" and reader.BROKER_SOCKET in row.reason:
+                return False
+            return self._clock() - max(self._since[name][1], came if broker == "ready" else 0.0) >= TRIES_S
         if row.state == "gone":
             return bool(_GIVEN_UP.match(row.reason))
         if row.state != "waiting":
@@ -56,14 +60,14 @@ class Patience:
 
 def cure(name: str, row: Row, home_up: str) -> str:
     """What to do about a program that does not become ready by itself."""
-    if row.state == "degraded" and name != programs.BROKER:
+    no_secret, down = "the environment has no" in row.reason, home_up.removesuffix("up") + "down"
+    if row.state == "degraded" and name != programs.BROKER and not no_secret:
         return "it is ready as soon as its device answers; everything else works"
     if row.state == "stopped":
         return f"start it: {home_up}"
     if _GIVEN_UP.match(row.reason):
         return f"correct what its reason names, then: {home_up}"
-    if "the environment has no" in row.reason or "refused the connection" in row.reason:
-        down = home_up.removesuffix("up") + "down"
+    if no_secret or "refused the connection" in row.reason:
         return f"set what is missing in this shell; supervisord keeps the environment of its start: {down}, {home_up}"
     return ""
 

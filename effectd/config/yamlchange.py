@@ -1,7 +1,7 @@
 """Changes or removes one entry of a YAML file, at any depth, and keeps every other byte, comments included.
 
-As in yamledit, the text is cut only at positions of the parser's events, and the result is parsed again: it must be the
-old data with that one change. A file written in a way that does not allow this is refused.
+As in yamledit, the text is cut only at positions of the parser's events; where that cannot be, yamlround writes it.
+The result is parsed again: it must be the old data with that one change. What neither can do is refused.
 """
 
 import copy
@@ -11,23 +11,11 @@ from typing import Any
 
 import yaml
 
-from effectd.base.errors import ConfigError
-from effectd.config.yamledit import (
-    BOM,
-    STEP,
-    CannotEdit,
-    Entry,
-    Unsafe,
-    behind_comments,
-    block,
-    end_of,
-    entries,
-    flow,
-    insert,
-)
+from effectd.config import yamlround
+from effectd.config.yamledit import Entry, behind_comments, block, end_of, entries, flow, insert
 from effectd.config.yamlfile import YamlFile
-
-Keys = tuple[str, ...]
+from effectd.config.yamlround import STEP, Keys
+from effectd.config.yamlsafe import Unsafe, nothing, settled
 
 
 def put(path: Path, data: bytes, keys: Keys, value: Any) -> bytes:
@@ -39,7 +27,12 @@ def put(path: Path, data: bytes, keys: Keys, value: Any) -> bytes:
             place[key] = {}
         place = place[key]
     place[keys[-1]] = value
-    return _checked(path, data, [after], lambda text: _put(text, keys, value), _by_hand(keys, value))
+
+    def cut(text: str) -> str:
+        return _put(text, keys, value)
+
+    ways = [cut, *yamlround.ways(keys, yamlround.put(keys, value), cut)]
+    return settled(path, data, [after], ways, by_hand=block(_nested(keys, value), 0, STEP), gone=_gone(keys))
 
 
 def take(path: Path, data: bytes, keys: Keys) -> bytes:
@@ -53,7 +46,12 @@ def take(path: Path, data: bytes, keys: Keys) -> bytes:
         del _at(after, keys[:-1])[keys[-1]]
     if len(keys) == 2 and not bare[keys[0]]:
         bare[keys[0]] = None  # a block with nothing in it
-    return _checked(path, data, [bare, empty], lambda text: _take(text, keys), f"take out {'.'.join(keys)}")
+
+    def cut(text: str) -> str:
+        return _take(text, keys)
+
+    ways = [cut, *yamlround.ways(keys, yamlround.take(keys), cut)]
+    return settled(path, data, [bare, empty], ways, by_hand=f"take out {'.'.join(keys)}", gone=_gone(keys))
 
 
 def _at(data: Any, keys: Keys) -> Any:
@@ -62,23 +60,18 @@ def _at(data: Any, keys: Keys) -> Any:
     return data
 
 
-def _by_hand(keys: Keys, value: Any) -> str:
-    for key in reversed(keys):
-        value = {key: value}
-    return block(value, 0, STEP)
+def _gone(keys: Keys) -> Callable[[str], tuple[int, int]]:
+    """What of a text goes with the entry, its comments too; nothing where that is not to be told."""
 
+    def span(text: str) -> tuple[int, int]:
+        try:
+            node, at, there = _found(text, keys)
+        except Unsafe:
+            return nothing(text)
+        key, end = there[at].key, _end_of(text, there[at])
+        return key.start_mark.index, end if node[0].flow_style else _past(text, end, key.start_mark.column)
 
-def _checked(path: Path, data: bytes, wanted: list[Any], change: Callable[[str], str], by_hand: str) -> bytes:
-    try:
-        text = data.decode()
-        mark = BOM if text.startswith(BOM) else ""
-        changed = (mark + change(text.removeprefix(mark))).encode()
-        done = YamlFile(path, changed).data
-    except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
-        raise CannotEdit(by_hand) from None
-    if repr(done) not in map(repr, wanted):  # not ==, which ignores the order and takes True for 1
-        raise CannotEdit(by_hand)
-    return changed
+    return span
 
 
 def _root(text: str) -> list[Any]:
@@ -90,7 +83,7 @@ def _root(text: str) -> list[Any]:
 
 
 def _entry(mapping: list[Any], key: str) -> Entry | None:
-    return next((entry for entry in entries(mapping) if entry.key.value == key), None)
+    return next((entry for entry in entries(mapping) if getattr(entry.key, "value", None) == key), None)
 
 
 def _put(text: str, keys: Keys, value: Any) -> str:
@@ -153,7 +146,8 @@ def _replace(text: str, entry: Entry, new: str) -> str:
     return text[:colon] + " " + new + comment + (text[last:] if last >= 0 else "\n")
 
 
-def _take(text: str, keys: Keys) -> str:
+def _found(text: str, keys: Keys) -> tuple[list[Any], int, list[Entry]]:
+    """The mapping that has the entry, where in it that is, and all entries of it."""
     node = _root(text)
     for key in keys[:-1]:
         entry = _entry(node, key)
@@ -161,8 +155,19 @@ def _take(text: str, keys: Keys) -> str:
             raise Unsafe
         node = entry.value
     there = entries(node)
-    at = next(i for i, entry in enumerate(there) if entry.key.value == keys[-1])
-    start, end = there[at].key.start_mark.index, max(_end(text, there[at].value), there[at].key.end_mark.index)
+    at = next((i for i, entry in enumerate(there) if entry.key.value == keys[-1]), None)
+    if at is None:
+        raise Unsafe
+    return node, at, there
+
+
+def _end_of(text: str, entry: Entry) -> int:
+    return max(_end(text, entry.value), int(entry.key.end_mark.index))
+
+
+def _take(text: str, keys: Keys) -> str:
+    node, at, there = _found(text, keys)
+    start, end = there[at].key.start_mark.index, _end_of(text, there[at])
     if node[0].flow_style:
         if at + 1 < len(there):
             end = there[at + 1].key.start_mark.index

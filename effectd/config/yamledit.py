@@ -1,7 +1,7 @@
 """Adds one entry to a mapping of a YAML file, and keeps every other byte, comments included.
 
-The text is cut only at positions of the parser's events; the result is parsed again and must be the old data plus the
-new entry. A file written in a way that does not allow this is refused, with the lines to add by hand.
+The text is cut only at positions of the parser's events; where that is not possible, yamlround writes it. The result is
+parsed again and must be the old data plus the new entry; else it is refused, with the lines to add by hand.
 """
 
 import textwrap
@@ -10,23 +10,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from effectd.base.errors import ConfigError
+from effectd.config import yamlround
 from effectd.config.yamlfile import YamlFile
-
-BOM = "\ufeff"
-STEP = 2  # columns, where the file itself shows no other indentation
-
-
-class CannotEdit(Exception):
-    """The file is written in a way that cannot be edited safely: add `paste` to it by hand."""
-
-    def __init__(self, paste: str) -> None:
-        super().__init__("is written in a way that cannot be edited safely")
-        self.paste = paste
-
-
-class Unsafe(Exception):
-    """No place for it was found."""
+from effectd.config.yamlround import STEP
+from effectd.config.yamlsafe import CannotEdit, Unsafe, settled
 
 
 class Entry(NamedTuple):
@@ -41,22 +28,22 @@ def add(path: Path, data: bytes, key: str, name: str, entry: dict[str, Any]) -> 
 
     Raises CannotEdit; ConfigError where the file itself cannot be read.
     """
-    before = YamlFile(path, data).data
-    wanted = {name: entry}
+    before, wanted = YamlFile(path, data).data, {name: entry}
+    by_hand, keys = block({key: wanted}, 0, STEP), (key, name)
     try:
         after = {**(before or {}), key: {**((before or {}).get(key) or {}), **wanted}}
-        grown = _grow(data.decode(), key, wanted).encode()
-        done = YamlFile(path, grown).data
-    except (Unsafe, TypeError, UnicodeDecodeError, yaml.YAMLError, ConfigError):
-        raise CannotEdit(block({key: wanted}, 0, STEP)) from None
-    if repr(done) != repr(after):  # not ==, which ignores the order and takes True for 1
-        raise CannotEdit(block({key: wanted}, 0, STEP))
-    return grown
+    except TypeError:  # no mapping stands there
+        raise CannotEdit(by_hand) from None
+
+    def grow(text: str) -> str:
+        return _grow(text, key, wanted)
+
+    return settled(
+        path, data, [after], [grow, *yamlround.ways(keys, yamlround.put(keys, entry), grow)], by_hand=by_hand
+    )
 
 
 def _grow(text: str, key: str, new: dict[str, Any]) -> str:
-    if text.startswith(BOM):
-        return BOM + _grow(text[1:], key, new)
     root: list[Any] = [
         event
         for event in yaml.parse(text, Loader=yaml.SafeLoader)

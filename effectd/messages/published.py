@@ -63,6 +63,14 @@ _COLOUR_RULES = {
     "rgb": "a list of three whole numbers from 0 to 255: [r, g, b]",
 }
 _PARAMETERS = ("color", "rgb", "scent", "direction", "temperature")  # keys that other systems write beside `intensity`
+_ELSEWHERE = {  # keys of Home Assistant, zigbee2mqtt and others -> ours
+    "state": '"intensity": "on" or "off"',
+    "brightness": '"intensity", from 0 to 100',
+    "colour": '"parameters": {"color": ...}',
+    "transition": '"fade", in ms',
+    "device": '"target"',
+    "zone": '"target"',
+}
 _json = msgspec.json.Decoder()
 
 
@@ -153,6 +161,8 @@ def fields_of(payload: bytes) -> dict[str, Any]:
 def _unknown(field: str) -> str:
     if field in _PARAMETERS:
         return f'belongs into parameters: {{"parameters": {{"{field}": ...}}}}'
+    if field in _ELSEWHERE:
+        return f"unknown field; that is said by {_ELSEWHERE[field]}"
     known = _Published.__struct_fields__
     return f"unknown field; known are {', '.join(known)}{did_you_mean(field, known)}"
 

@@ -204,7 +204,7 @@ class Link:
             self._lose(f"{self.address} refused the connection: {reason}")
         elif (self._subscriptions or self.lightly) and self._session is not None:
             light = [(topic, 0) for topic in self.lightly]
-            self._session.subscribe([(topic, 1) for topic in self._subscriptions] + light)
+            self._session.subscribe([(topic, self.address.heard_at) for topic in self._subscriptions] + light)
             self._timers[0].cancel()
             self._timers[0] = self._loop.call_later(_SUBACK_S, self._too_late, _SUBACK_S)
         else:

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -15,17 +15,36 @@ GRANT_S = 2.0
 _numbers = itertools.count(1)
 
 
+class Way(NamedTuple):
+    """How the harness comes into the room's broker: as whom, by which CA, and at which quality it hears."""
+
+    login: tuple[str, str] | None = None
+    ca: str = ""
+    qos: int = 1
+
+
+PLAIN = Way()
+
+
 class Connection:
     """`up` once every subscription is granted; `dead` when it has ended, or was not up within 2 s."""
 
     def __init__(
-        self, port: int, subscriptions: Sequence[str] = (), heard: Callable[[str, bytes], None] | None = None
+        self,
+        port: int,
+        subscriptions: Sequence[str] = (),
+        heard: Callable[[str, bytes], None] | None = None,
+        way: Way = PLAIN,
     ) -> None:
         self.name = f"client-{next(_numbers)}"
         self.up, self._ended, self._born = False, False, time.monotonic()
-        self._subscriptions = subscriptions
+        self._subscriptions, self._qos = subscriptions, way.qos
         client = self._client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         client.max_inflight_messages_set(0)
+        if way.login is not None:
+            client.username_pw_set(*way.login)
+        if way.ca:
+            client.tls_set(way.ca)
         client.on_socket_open = lambda _client, _data, sock: no_delay(sock)
         client.on_connect = self._connected
         client.on_subscribe = lambda *_: self._set_up(True)
@@ -56,7 +75,7 @@ class Connection:
         if reason.is_failure:
             self._end()
         elif self._subscriptions:
-            client.subscribe([(topic, 1) for topic in self._subscriptions])
+            client.subscribe([(topic, self._qos) for topic in self._subscriptions])
         else:
             self._set_up(True)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tests.chaos.connection import Connection
+from tests.chaos.connection import PLAIN, Connection, Way
 from tests.chaos.log import Log
 from tests.chaos.shows import Loaded, Ordered, Showed
 from tests.system.home import wait_for
@@ -38,11 +38,13 @@ class Director:
     `seen`: whether a device does now what an effect does whose id begins so.
     """
 
-    def __init__(self, port: int, log: Log, seed: int, types: Sequence[str], seen: Callable[[str], bool]) -> None:
-        self._port, self._log, self._random, self._seen = port, log, random.Random(seed), seen
+    def __init__(  # noqa: PLR0917
+        self, port: int, log: Log, seed: int, types: Sequence[str], seen: Callable[[str], bool], way: Way = PLAIN
+    ) -> None:
+        self._port, self._log, self._random, self._seen, self._way = port, log, random.Random(seed), seen, way
         self._documents = {name: _document(name, types, self._random) for name in NAMES}
         self._states: dict[str, tuple[float, dict[str, Any]]] = {}
-        self._connection = self._connect()
+        self._connection = self._connect(self._hear)
         self._running, self._resting = True, False
         self.orders = 0  # obeyed
         self._failure: BaseException | None = None
@@ -57,9 +59,7 @@ class Director:
             raise self._failure
         assert not self._thread.is_alive(), f"not within {limit:g} s: an ambience seen, and every timeline stopped"
         stored: dict[str, dict[str, Any]] = {}
-        fresh = Connection(
-            self._port, ("timelines/+/state",), lambda topic, said: stored.update({topic.split("/")[1]: _object(said)})
-        )
+        fresh = self._connect(lambda topic, said: stored.update({topic.split("/")[1]: _object(said)}))
         try:
             wait_for(lambda: {n for n, s in stored.items() if _is_stopped(s)} >= set(NAMES), 10, "the stored states")
         except AssertionError as error:
@@ -102,7 +102,7 @@ class Director:
         while self._running and time.monotonic() - began < patience_s:
             if self._connection.dead:
                 self._connection.close()
-                self._connection = self._connect()
+                self._connection = self._connect(self._hear)
             heard, state = self._states.get(name, (0.0, {}))
             status = state.get("status", "")
             if ordered and heard > ordered and status in _WANTED[word]:
@@ -143,8 +143,8 @@ class Director:
     def _durations(self, name: str) -> list[int]:
         return [each["duration"] for each in self._documents[name]["effects"]]
 
-    def _connect(self) -> Connection:
-        return Connection(self._port, ("timelines/+/state",), self._hear)
+    def _connect(self, hear: Callable[[str, bytes], None]) -> Connection:
+        return Connection(self._port, ("timelines/+/state",), hear, self._way)
 
     def _hear(self, topic: str, payload: bytes) -> None:
         name, state = topic.split("/")[1], _object(payload)

@@ -12,7 +12,7 @@ import msgspec
 from effectd.messages import history
 from effectd.messages.answers import Receipt
 from effectd.messages.history import Published, Stopped
-from tests.chaos.connection import Connection
+from tests.chaos.connection import PLAIN, Connection, Way
 from tests.chaos.events import Fenced
 from tests.chaos.log import Log
 
@@ -49,16 +49,17 @@ class Generator:
         durations: Sequence[int] = (60, 80, 120, 250, 400),
         priorities: Sequence[int] = (5, 5, 5, 5, 5, 5, 5, 5, 5, 3, 7, 9),
         holds: float = 0.01,
+        way: Way = PLAIN,
     ) -> None:
         self._where = port if callable(port) else lambda: port  # of a broker with several nodes: where the home is now
-        self._port, self._look_at = self._where(), 0.0
+        self._port, self._look_at, self._way = self._where(), 0.0, way
         self._log, self._rate, self._types = log, rate, types
         self._seed, self._random = seed, random.Random(seed)
         self._ttl_ms, self._durations, self._priorities, self._holds = ttl_ms, durations, priorities, holds
         self._open: dict[str, Asked] = {}
         self._lock = threading.Lock()
         self._jobs: list[Callable[[Connection], None]] = []
-        self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear)
+        self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear, self._way)
         self._publishers: list[Connection] = []
         self._number = 0
         self.published = self.ended = self.stops = 0
@@ -124,12 +125,12 @@ class Generator:
                     connection.close()
         if self._listener.dead:
             self._listener.close()
-            self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear)
+            self._listener = Connection(self._port, ("receipts/#", "devices/+/fence"), self._hear, self._way)
         for connection in [c for c in self._publishers if c.dead]:
             connection.close()
             self._publishers.remove(connection)
         while len(self._publishers) < _PUBLISHERS:
-            self._publishers.append(Connection(self._port))
+            self._publishers.append(Connection(self._port, way=self._way))
             if self._publishers[-1].dead:
                 time.sleep(0.02)
                 break

@@ -2,10 +2,11 @@
 
 import time
 
-from tests.chaos.fault import Arena, Fault
+from tests.chaos.fault import Arena, Fault, end
 from tests.system.home import wait_for
 
 BACK_S = 40.0
+STOPPED = "stop of everything"  # in the dispatcher's log
 
 
 class LinkCut(Fault):
@@ -40,3 +41,17 @@ class StopAmidCut(LinkCut):
         seen = arena.generator.stops
         arena.generator.stop_all()
         wait_for(lambda: arena.generator.stops > seen, 10, "the stop published")
+
+
+class StopAndDeathAmidCut(StopAmidCut):
+    """As well, and the dispatcher dies that knows what the other machine has missed."""
+
+    disturbs = ("dispatcher",)
+
+    def _meanwhile(self, arena: Arena) -> None:
+        heard = arena.home.log("dispatcher").count(STOPPED)
+        super()._meanwhile(arena)
+        arena.gates.wait(lambda: arena.home.log("dispatcher").count(STOPPED) > heard, 10, "the stop heard")
+        pid = arena.home.pid("dispatcher")
+        end(pid)
+        arena.replaced("dispatcher", pid)

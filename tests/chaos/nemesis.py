@@ -7,7 +7,7 @@ from tests.chaos.deaths import Kill, KillBurst, KillStarting, KillSupervisord, S
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord, Slow, StuckApply, StuckLoop
 from tests.chaos.holds import HeldAmidKill
-from tests.chaos.links import LinkCut, StopAmidCut
+from tests.chaos.links import LinkCut, StopAmidCut, StopAndDeathAmidCut
 from tests.chaos.misc_faults import (
     AnyOrder,
     Descriptors,
@@ -25,6 +25,7 @@ from tests.chaos.page_faults import DeafReaders, StopByPage
 from tests.chaos.pairs import DeadTogether, PausedTogether, PauseSupervisordAndKill
 from tests.chaos.sweeps import Swept, SweptAll
 
+AMID_CUTS = (StopAmidCut, StopAndDeathAmidCut)
 SUFFIXES = ("gate", "state", "starts", "pid", "sock", "journal", "seen", "log")
 
 
@@ -68,7 +69,7 @@ def everything(
         Packets(),
     ]
     if remote:
-        faults += [LinkCut(0.3), LinkCut(3), LinkCut(20), StopAmidCut(1), StopAmidCut(20)]
+        faults += [LinkCut(0.3), LinkCut(3), LinkCut(20), *(kind(s) for kind in AMID_CUTS for s in (1, 20))]
     if pair:
         faults += [*(NodeDies() for _ in range(4)), NodeDiesToo(), NodeStandsStill()]
     else:

@@ -21,7 +21,7 @@ from typing import Any
 
 from effectd.messages import history
 from effectd.supervision.control import Supervisor
-from tests.chaos import checker, events, nemesis, page_faults, witness
+from tests.chaos import checker, events, nemesis, page_faults, places, witness
 from tests.chaos.deaths import Kill
 from tests.chaos.director import Director
 from tests.chaos.events import Struck
@@ -30,13 +30,13 @@ from tests.chaos.gates import Gates
 from tests.chaos.generator import Generator
 from tests.chaos.log import Log
 from tests.chaos.over_time import Bounds
+from tests.chaos.places import FAR
 from tests.chaos.pulse import Pulse
 from tests.chaos.verdict import Verdict
 from tests.chaos.witness import Witness
 from tests.system import namespace
 from tests.system.home import Home, free_port, wait_for
-from tests.system.namespace import Elsewhere, FarHome
-from tests.system.test_external import at_nodes, broker, on
+from tests.system.test_external import broker
 
 START_S, READY_S = 120.0, 30.0  # a cluster takes its time for each subscription
 END_S = 40.0  # for the last ends to be told, everything being ready
@@ -116,13 +116,9 @@ def run(
         stack.callback(log.close)
         stack.enter_context(Pulse(log))
         link = stack.enter_context(namespace.elsewhere()) if remote else None
-        far_port, aside_port = free_port(), free_port()
+        aside_port = free_port()
         seen_at = stack.enter_context(broker(*([f"listener {aside_port} {link.aside}"] if link else [])))
-        lines = [f"listener {far_port} {link.near}"] if link else []
-        elsewhere = stack.enter_context(broker(*lines)) if external or remote else None
-        if pair:
-            nodes = [stack.enter_context(broker()) for _ in range(2)]
-        top = {"broker": at_nodes(*nodes)} if nodes else {"broker": on(elsewhere.port)} if elsewhere else {}
+        at = places.place(stack, link, nodes, external=external, pair=pair)
         wanted = {name: effects for name, effects in {**DEVICES, **BOUNDED}.items() if set(effects) & set(types)}
         devices: dict[str, Any] = dict.fromkeys(("scent", *DEVICES)) | {
             name: witness.device(effects, seen_at.port, name, BUSES.get(name), LIMITS.get(name, {}))
@@ -131,10 +127,10 @@ def run(
         for name in set(wanted) & set(BOUNDED):
             devices[name]["zones"] = [zone for zone, lights in ZONES.items() if name in lights]
         if link is not None:
-            there = witness.device(DEVICES["wind"], aside_port, "wind", None, {}, host=link.aside)
-            devices["wind"] = {"kind": "remote", "effects": DEVICES["wind"]}
-            _far_home(stack, link, far_port, there)
-        home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, page=page, **top))
+            there = witness.device(DEVICES[FAR], aside_port, FAR, None, {}, host=link.aside)
+            devices[FAR] = {"kind": "remote", "effects": DEVICES[FAR]}
+            places.far_home(stack, link, at, there)
+        home = stack.enter_context(Home(devices, buses={"stage": {"kind": "faulty"}}, page=page, **at.top))
         home.config["effects"]["flash"] = {}
         home.write()
         shutil.copy(Path(__file__).with_name("faulty.py"), home.path)
@@ -143,17 +139,18 @@ def run(
         watching = Witness(seen_at.port, log)
         stack.callback(watching.close)
         stack.enter_context(_recorder(home, folder / "record.jsonl"))
-        port = elsewhere.port if elsewhere else home.port
-        generating = Generator(_where(home, nodes[0].port) if nodes else port, log, seed, rate, types, **generator)
+        port = at.port or home.port
+        where = _where(home, port) if at.nodes else port
+        generating = Generator(where, log, seed, rate, types, way=at.way, **generator)
         stack.callback(generating.close)
         directing = None
-        if timelines and not nodes:  # it stays at one broker
-            directing = Director(port, log, seed, TYPES, watching.sees)
+        if timelines and not at.nodes:  # it stays at one broker
+            directing = Director(port, log, seed, TYPES, watching.sees, at.way)
             stack.callback(directing.close)
         gates = Gates(home)
         stack.callback(gates.close)
-        arena = Arena(home, gates, generating, watching, random.Random(seed), port, elsewhere)
-        arena.complaints, arena.gone_on, arena.nodes = outcome.complaints, outcome.gone_on, nodes
+        arena = Arena(home, gates, generating, watching, random.Random(seed), port, at.external)
+        arena.complaints, arena.gone_on, arena.nodes = outcome.complaints, outcome.gone_on, at.nodes
         arena.link = link
         began = time.monotonic()
         try:
@@ -224,15 +221,6 @@ def _recorder(home: Home, path: Path) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)
-
-
-def _far_home(stack: contextlib.ExitStack, link: Elsewhere, port: int, wind: dict[str, object]) -> None:
-    """The home on the other machine, which drives `wind`."""
-    devices = dict.fromkeys(("light", "vibration", "scent")) | {"wind": wind}
-    external = {"host": link.near, "port": port}
-    far = stack.enter_context(FarHome(link, devices, broker={"embedded": False, "external": external}))
-    shutil.copy(Path(__file__).with_name("faulty.py"), far.path)
-    far.start_ready()
 
 
 def _where(home: Home, first: int) -> Callable[[], int]:

@@ -13,7 +13,7 @@ from tests.chaos import nemesis, storm
 from tests.chaos.deaths import Kill
 from tests.chaos.fault import Fault
 from tests.chaos.hangs import Pause, PauseSupervisord
-from tests.chaos.links import LinkCut, StopAmidCut
+from tests.chaos.links import LinkCut, StopAmidCut, StopAndDeathAmidCut
 from tests.chaos.misc_faults import NodeDies, NodeDiesToo, NodeStandsStill, StopAll
 from tests.chaos.pairs import PausedTogether, PauseSupervisordAndKill
 from tests.chaos.storm import STEADY, Outcome
@@ -73,7 +73,7 @@ def test_while_the_nodes_of_its_broker_die_one_after_the_other_nothing_is_lost_o
 
 
 def links_are_cut(programs: list[str], chance: random.Random) -> Iterator[Fault]:
-    yield from [LinkCut(0.3), StopAll(), LinkCut(3), StopAmidCut(1), Kill("dispatcher"), StopAmidCut(20)]
+    yield from [LinkCut(0.3), StopAll(), LinkCut(3), StopAmidCut(1), Kill("dispatcher"), StopAndDeathAmidCut(20)]
 
 
 def test_while_the_link_to_another_machine_is_cut_and_healed_nothing_is_lost_driven_twice_endless_or_after_a_stop() -> (

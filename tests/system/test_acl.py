@@ -4,9 +4,10 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -27,25 +28,26 @@ class Guarded:
 
     def __init__(self, mosquitto: Mosquitto, folder: Path) -> None:
         self.port, self.ca = mosquitto.port, str(folder / "ca.crt")
-        self._mosquitto, self._acl = mosquitto, folder / "acl"
+        self.mosquitto, self._acl = mosquitto, folder / "acl"
 
     def give(self, acl: str) -> None:
         self._acl.write_text(acl)
-        self._mosquitto.send(signal.SIGHUP)
+        self.mosquitto.send(signal.SIGHUP)
 
-    def section(self, user: str) -> dict[str, Any]:
-        return on(self.port, username=user, password_env="ROOM_PASSWORD", tls={"cafile": self.ca})
+    def section(self, user: str, **more: Any) -> dict[str, Any]:
+        return on(self.port, username=user, password_env="ROOM_PASSWORD", tls={"cafile": self.ca}, **more)
 
     def client(self, user: str, *topics: str) -> Client:
         return Client(self.port, *topics, login=(user, "secret"), ca=self.ca)
 
 
 @contextmanager
-def guarded(acl: str) -> Iterator[Guarded]:
+def guarded(acl: str, also: Mapping[str, int] = MappingProxyType({})) -> Iterator[Guarded]:
+    """`also`: further addresses of this machine at which it listens, and the port at each."""
     need("mosquitto_passwd", "mosquitto")
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
-        certificates(folder)
+        certificates(folder, *also)
         (folder / "acl").write_text(acl)
         (folder / "passwords").touch(0o644)
         for user in USERS:
@@ -55,7 +57,8 @@ def guarded(acl: str) -> Iterator[Guarded]:
             path.chmod(0o644)
         lines = (f"acl_file {name}/acl", f"password_file {name}/passwords", "allow_anonymous false")
         tls = (f"cafile {name}/ca.crt", f"certfile {name}/server.crt", f"keyfile {name}/server.key")
-        with broker(*lines, *tls) as mosquitto:
+        others = [line for address, port in also.items() for line in (f"listener {port} {address}", *tls)]
+        with broker(*lines, *tls, *others) as mosquitto:
             yield Guarded(mosquitto, folder)
 
 

@@ -127,8 +127,8 @@ def test_the_password_comes_from_the_environment_and_a_wrong_one_is_told(monkeyp
             home.start_ready()
 
 
-def certificates(folder: Path) -> None:
-    """A CA, a server's and a client's certificate, by openssl."""
+def certificates(folder: Path, *addresses: str) -> None:
+    """A CA, a server's and a client's certificate, by openssl; for this machine, and for these addresses of it."""
     need("openssl", "openssl")
 
     def openssl(*arguments: str) -> None:
@@ -138,7 +138,8 @@ def certificates(folder: Path) -> None:
         "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=our ca"
     )
     for name in ("server", "client"):
-        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        names = ",".join(["DNS:localhost", *(f"IP:{address}" for address in ("127.0.0.1", *addresses))])
+        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\n")
         openssl(
             "req",
             "-newkey",

@@ -330,7 +330,7 @@ def test_the_first_device_of_a_home_can_be_added(room, devices):
 
 
 def test_what_cannot_be_edited_safely_is_refused_with_the_lines_to_add_by_hand(room):
-    room.files[0].write_text("x: &x {}\ndevices: *x\neffects: {wind: {}}\n")
+    room.files[0].write_bytes("effects: {wind: {}}\ndevices: {}\n".encode("utf-16"))
     said = room.refused("fan", "--kind", "virtual", "--effect", "wind")
     assert said.startswith(f"{room.files[0]}:2: devices: is written in a way that cannot be edited safely; add this")
     assert said.endswith("\n\ndevices:\n  fan:\n    kind: virtual\n    effects: [wind]\n\n")

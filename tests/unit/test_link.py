@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from effectd.config.address import Address, Tls
+from effectd.config.address import Address, NodeAddress, Tls
 from effectd.program import link as link_module
 from effectd.program.link import ROOM_BYTES, ROOM_MESSAGES, Link
 from effectd.program.stream import Stream, length
@@ -96,6 +96,16 @@ def publish(payload: bytes, topic: bytes = b"t") -> bytes:
 
 def dialling() -> int:
     return sum(thread.name == "dial" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(("kind", "quality"), [(Address, 1), (NodeAddress, 0)])
+def test_it_asks_to_be_heard_at_the_quality_of_the_address(peer, loop, kind, quality):
+    peer.link = peer.make(kind("127.0.0.1", peer.address.port))
+    sock, got = peer.greet(), b""
+    while not got.endswith(b"\0\1#" + bytes([quality])):
+        chunk = sock.recv(4096)
+        assert chunk, got
+        got += chunk
 
 
 def test_a_name_lookup_that_hangs_holds_up_no_loop_and_keeps_one_thread_however_often_it_is_tried(

@@ -211,6 +211,10 @@ def test_a_kind_with_a_slip_is_told_with_the_one_that_was_meant(home):
         (DeviceFailed("the port is gone"), "the port is gone"),
         (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
         (FileNotFoundError(2, "No such file or directory", "/dev/ttyX"), "No such file or directory: /dev/ttyX"),
+        (
+            OSError(2, "could not open port /dev/ttyX: [Errno 2] No such file or directory: '/dev/ttyX'"),
+            "could not open port /dev/ttyX: No such file or directory",
+        ),
         (RuntimeError("no water"), "no water"),
         (TimeoutError(), "TimeoutError"),
         (KeyError("speed"), "KeyError: 'speed'"),

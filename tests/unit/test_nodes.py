@@ -1,5 +1,7 @@
 """Which node of a broker is tried next, and when; how config.yaml names them."""
 
+import re
+
 import pytest
 
 from effectd.base.errors import ConfigError
@@ -52,6 +54,15 @@ def test_hosts_stand_in_place_of_host_and_port(home):
     assert there == tree.broker.nodes[2]
     assert len({node.client_id("effectd-1-wind") for node in tree.broker.nodes}) == 3
     assert tree.at_node(there).broker.nodes == (there,)
+
+
+def test_at_a_node_of_several_we_hear_at_qos_0_under_ids_that_every_broker_takes(home):
+    (home / "config.yaml").write_text(HOSTS.format("hosts: [nats.local:1883]"))
+    tree = reader.load(home)
+    for node in (*tree.broker.nodes, tree.address_at("nats.local:1883"), tree.at_node(tree.broker.nodes[0]).address):
+        assert node.heard_at == 0
+        assert re.fullmatch(r"[A-Za-z0-9-]+", node.client_id("effectd-1-wind"))
+    assert Address(host="a").heard_at == 1
 
 
 @pytest.mark.parametrize(

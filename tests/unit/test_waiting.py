@@ -6,6 +6,7 @@ import pytest
 
 from effectd.cli import style, waiting
 from effectd.cli.waiting import Patience, Rows, cure
+from effectd.supervision import health
 from effectd.supervision.health import LEFT_OVER, Row
 
 
@@ -30,6 +31,7 @@ def over(found: Rows, after: float = 0.0) -> bool:
     return patience.over(found) if after else first
 
 
+NOT_HERE = Row(state="gone", reason="supervisord is not running: effectd up")
 REFUSED = Row(state="waiting", reason="broker.example:1883 refused the connection: Not authorized")
 
 
@@ -89,10 +91,28 @@ def test_a_device_that_came_back_meanwhile_has_its_time_again():
     assert patience.over(away)
 
 
+def test_a_device_on_the_homes_own_broker_is_waited_for_once_that_is_back():
+    clock = Clock()
+    patience = Patience(clock)
+    lost = Row(state="degraded", reason="no broker answers at run/broker.sock: Connection refused")
+    closed = Row(state="degraded", reason="the connection to the device's broker is lost")
+    for lamp, before_long in ((lost, False), (closed, True)):
+        clock.now += 100
+        patience.over(rows(broker="starting", lamp=lamp))
+        clock.now += 5
+        assert not patience.over(rows(broker="ready", lamp=lamp)), "the broker has been back for no time"
+        clock.now += 2
+        assert patience.over(rows(broker="ready", lamp=lamp)) is before_long
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
         (Row(state="degraded"), "as soon as its device answers"),
+        (
+            Row(state="degraded", reason="the environment has no ROOM_PW, which is to hold the password"),
+            "set what is missing in this shell",
+        ),
         (Row(state="gone", reason="FATAL: x"), "correct what its reason names, then: effectd up"),
         (REFUSED, "supervisord keeps the environment of its start: effectd down, effectd up"),
         (Row(state="starting"), ""),
@@ -110,6 +130,23 @@ def test_without_a_terminal_each_program_is_said_to_be_ready_once(capsys):
         show(rows(broker="ready", light="ready", wind="starting"))
         show(rows(broker="ready", light="ready", wind="ready"))
     assert capsys.readouterr().out.splitlines() == ["light: ready (restarted: kind)", "wind: ready"]
+
+
+def test_what_all_programs_have_to_say_is_said_once():
+    table = health.table({"broker": NOT_HERE, "wind": NOT_HERE, "light": NOT_HERE}, {})
+    assert table.count(NOT_HERE.reason) == 1
+    assert table.splitlines()[-1] == NOT_HERE.reason
+    assert health.table({"broker": NOT_HERE}, {}).splitlines()[-1].endswith(NOT_HERE.reason)
+
+
+def test_a_long_sentence_is_broken_between_words_and_a_path_in_it_never():
+    path = "/a/home-with-a-name/that/is/longer/than/the/line"
+    assert style.prose(f"mend {path} and then wait a while", 16).splitlines() == [
+        "mend",
+        path,
+        "and then wait a",
+        "while",
+    ]
 
 
 def test_a_table_that_is_wider_than_the_terminal_has_its_reasons_on_lines_of_their_own():

