@@ -129,8 +129,8 @@ class Conductor:
             if segment.start <= position < segment.end:  # the driver is still doing it
                 self._hold(show, device, segment.command, now + segment.end - position)
                 due.pop(device, None)
-            elif device not in due and segment.end > noted:
-                self._hold(show, device, segment.command, math.inf)
+            elif segment.end > noted and (device not in due or due[device].priority < segment.priority):
+                self._hold(show, device, segment.command, math.inf)  # perhaps still on, and in the way of what is due
         self._leave([device for device in self._devices_of(show) if self._held[device].until == math.inf])
         self._restore(show, due)
         self._changed(show)
@@ -210,7 +210,7 @@ class Conductor:
         assert show.score is not None
         show.run = self.runs.new()
         due = show.score.due(show.position(self._at))
-        coming = {device: segment.command.effect.priority for device, segment in due.items()}
+        coming = {device: segment.priority for device, segment in due.items()}
         coming |= {device: command.effect.priority for command in show.comes_next() for device in command.devices}
         left = [device for device in self._devices_of(show) if coming.get(device, -1) < self._held[device].priority]
         self._leave(left)
@@ -232,7 +232,7 @@ class Conductor:
                 wanted = self._wanted(device, held.show) if others else None
                 if wanted is not None:
                     back.append((device, *wanted))
-                if wanted is None or wanted[1].command.effect.priority < held.priority:
+                if wanted is None or wanted[1].priority < held.priority:
                     idle[device] = held
         self._idle(idle)
         for device, show, segment in back:
@@ -258,7 +258,7 @@ class Conductor:
                 segment = show.score.due(show.position(now)).get(device)
                 if segment is not None and show.has_fired(segment.command):
                     began = now - (show.position(now) - segment.start)
-                    wanted.append((segment.command.effect.priority, began, show, segment))
+                    wanted.append((segment.priority, began, show, segment))
         return max(wanted, key=lambda each: each[:2])[2:] if wanted else None
 
     def _give_back(self, device: str, show: Show, segment: Segment) -> None:

@@ -41,6 +41,10 @@ class Segment(Struct, gc=False):
     end: int
     command: Command
 
+    @property
+    def priority(self) -> int:
+        return self.command.effect.priority
+
 
 class Score:
     """`commands` by time; where several are due at once, in the document's order. `length` in ms."""
@@ -98,7 +102,7 @@ class Score:
                     last.end = min(last.end, command.at + effect.fade)
                 continue
             if running and last is not None:
-                if last.command.effect.priority > effect.priority:
+                if last.priority > effect.priority:
                     continue
                 last.end = command.at
             longest = config.devices[device].limits.max_on_ms

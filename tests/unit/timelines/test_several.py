@@ -34,6 +34,19 @@ def test_a_small_difference_is_slewed_away_and_a_large_one_is_a_seek(room: Room)
     assert show.position(room.now()) == 12_345
 
 
+def test_what_has_a_lower_priority_than_what_a_dead_dispatcher_left_on_is_restored(room: Room) -> None:
+    room.load(
+        "film",
+        {"effect_type": "light", "intensity": 20, "duration": 10, "priority": 7},
+        {"effect_type": "light", "timestamp": 10, "intensity": 70, "duration": 500, "priority": 3},
+    )
+    room.conductor.play("film")
+    for name in ("left", "right"):  # their clocks are late: they still do the first
+        room.devices[name].until += 1000
+    room.kill(11)
+    assert room.levels() == {"left": 70, "right": 70}
+
+
 def test_what_was_fired_at_the_very_moment_of_a_death_stays_on(room: Room) -> None:
     room.load(
         "film",
