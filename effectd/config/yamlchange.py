@@ -61,7 +61,7 @@ def _at(data: Any, keys: Keys) -> Any:
 
 
 def _gone(keys: Keys) -> Callable[[str], tuple[int, int]]:
-    """What of a text goes with the entry, its comments too; nothing where that is not to be told."""
+    """The part of a text that goes with the entry, its comments too; nothing where that cannot be decided."""
 
     def span(text: str) -> tuple[int, int]:
         try:

@@ -128,7 +128,7 @@ def _indents(text: str) -> dict[str, int]:
 
 
 def _alone(root: Any, keys: Keys) -> None:
-    """Let what is on the way to `keys`, and below, be nobody else's; who referred to it has it, or a copy of it."""
+    """Separate what is on the way to `keys`, and below, from its aliases, which get it or a copy of it."""
     places: dict[int, list[tuple[Any, Any, Keys]]] = {}
     _find(root, (), places)
     for found in places.values():
