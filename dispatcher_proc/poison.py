@@ -49,6 +49,6 @@ class Poison:
         self._rare += found
         if not found:
             self._topics.add(topic)
-        what = f"no topic with {found!r}" if found else f"nothing on {topic}"
+        what = f"topics with {found!r}" if found else topic
         log.error("the broker closes the connection at %s: such receipts are not published there", what)
         return True

@@ -332,7 +332,7 @@ def test_nats_is_found_able_and_carries_effects() -> None:
                 assert client.receipt("n")["status"] == "done"
                 # its receipt ends the dispatcher's connection, again and again: that must not cost the room
                 client.publish("effects/wind", {"id": "n.1", "intensity": 40, "duration": 200})
-                wait_for(lambda: "takes no topic with '.'" in home.log("dispatcher"), what="found out")
+                wait_for(lambda: "closes the connection at topics with '.'" in home.log("dispatcher"), what="found out")
                 client.publish("effects/wind", {"id": "on", "intensity": 40, "duration": 200})
                 assert client.receipt("on")["status"] == "done"
                 wait_for(lambda: (s := client.state("wind")) and not s["on"] and s["since"], what="off again")
