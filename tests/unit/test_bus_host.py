@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_inotify")
 HOME = """
 buses: {stage: {kind: virtual}}
 devices:
-  fan: {bus: stage, effects: [wind], range: [20, 100], limits: {max_apply_ms: 300}}
+  fan: {bus: stage, effects: [wind], range: [20, 100], limits: {max_apply_ms: 1000}}
   lamp: {bus: stage, effects: [light]}
   other: {kind: virtual, effects: [wind]}
 effects: {wind: , light: }
@@ -175,7 +175,7 @@ def test_a_call_that_is_late_fails_what_it_should_have_begun_and_both_go_off_whe
     stage.bus.held = threading.Event()
     stage.set("fan", "e1", 50)
     stage.until(lambda: stage.on("fan", "ack"))
-    assert stage.on("fan", "ack")[-1]["reason"] == "the device did not answer within 300 ms"
+    assert stage.on("fan", "ack")[-1]["reason"] == "the device did not answer within 1000 ms"
     assert stage.on("lamp", "availability")[-1] == b"offline"
     stage.bus.held.set()
     stage.until(lambda: stage.bus.shown[-1] == {"fan": 0.0, "lamp": 0.0})
