@@ -126,7 +126,7 @@ _encoder = msgspec.json.Encoder()
 
 def new_id() -> str:
     """A fresh effect id: unique without a central counter, and sorts by time."""
-    return f"e-{time.time_ns() // 1_000_000:x}-{secrets.token_hex(4)}"
+    return f"e-{time.time_ns() // 1_000_000:x}-{secrets.token_hex(6)}"
 
 
 def to_set(effect: Effect) -> bytes:

@@ -94,8 +94,8 @@ def publish(payload: bytes, topic: bytes = b"t") -> bytes:
     return b"\x30" + length(len(body)) + body
 
 
-def dialling() -> int:
-    return sum(thread.name == "dial" for thread in threading.enumerate())
+def dialling() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "dial"}
 
 
 @pytest.mark.parametrize(("kind", "quality"), [(Address, 1), (NodeAddress, 0)])
@@ -125,11 +125,11 @@ def test_a_name_lookup_that_hangs_holds_up_no_loop_and_keeps_one_thread_however_
     assert peer.longest_gap(0.6) < 0.2
     assert len(peer.told) > 1
     assert peer.told[0] == "broker.local:1883 did not answer within 0.05 s: cannot resolve broker.local"
-    assert dialling() == before + 1
+    assert len(dialling() - before) == 1  # threads of earlier tests may end meanwhile
     over.set()
     loop.until(lambda: "Temporary failure in name resolution" in peer.told[-1])
     link.drop()
-    loop.until(lambda: dialling() == before)
+    loop.until(lambda: dialling() <= before)
 
 
 def test_a_handshake_that_is_not_answered_holds_up_no_loop(peer, loop):
