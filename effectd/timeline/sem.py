@@ -38,7 +38,7 @@ class Sem:
     """The handler of such a document."""
 
     def __init__(self, root: Element) -> None:
-        self._root, self._problems = root, Problems()
+        self._problems = Problems()
         self._scale = self._time_scale(root)
         self._scheme = {name: root.attributes[name] for name in ("absTimeScheme",) if name in root.attributes}
         self._skipping = 0

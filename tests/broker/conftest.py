@@ -3,7 +3,6 @@
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.needs import need
 from tests.system.home import free_port
 
 from . import wire, wire5
@@ -38,7 +38,7 @@ class RunningBroker:
         if kind == "mosquitto":
             configuration = folder / "mosquitto.conf"
             configuration.write_text(MOSQUITTO.format(port=self.port, web_port=self.web_port))
-            command = [mosquitto(), "-c", str(configuration)]
+            command = [need("mosquitto", "mosquitto"), "-c", str(configuration)]
         else:
             loop = "asyncio" if kind == "ours-on-asyncio" else "uvloop"
             command = [sys.executable, str(SERVE), f"--port={self.port}", f"--web-port={self.web_port}"]
@@ -98,16 +98,6 @@ class RunningBroker:
         except OSError:
             return False
         return True
-
-
-def mosquitto() -> str:
-    found = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    if found is None:
-        reason = "mosquitto is not installed (apt install mosquitto)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def _start(kind: str, folder: Path, *options: str, attempts: int = 3) -> RunningBroker:

@@ -16,7 +16,7 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from effectd.access import certificates
-from tests.system.conftest import need
+from tests.needs import need
 
 from .test_embedded import folder  # noqa: F401 - a fixture
 from .test_users import SECRETS, USERS, Users, running

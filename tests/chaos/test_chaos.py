@@ -17,7 +17,7 @@ from tests.chaos.links import LinkCut, StopAmidCut, StopAndDeathAmidCut
 from tests.chaos.misc_faults import NodeDies, NodeDiesToo, NodeStandsStill, StopAll
 from tests.chaos.pairs import PausedTogether, PauseSupervisordAndKill
 from tests.chaos.storm import STEADY, Outcome
-from tests.system.conftest import need
+from tests.needs import need
 
 SEED = 4
 LONG = (

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.system.conftest import need
+from tests.needs import need
 
 from .conftest import Room
 

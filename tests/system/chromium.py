@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Home, wait_for
 
 WIDE, TABLET, PHONE = (1600, 900), (1024, 768), (390, 844)

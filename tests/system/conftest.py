@@ -1,16 +1,14 @@
 """Fixtures of the tests that run real homes."""
 
-import os
-import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
+from tests.needs import need
 from tests.system.home import Client, Home, free_port
 
 
@@ -58,28 +56,14 @@ def taken(own_home: Home) -> Iterator[socket.socket]:
         yield holder
 
 
-def need(program: str, package: str) -> None:
-    """Skip, with the cure, where a program of Debian is missing; in CI that is a failure."""
-    if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
-        cannot(f"{program} is not installed (apt install {package})")
-
-
-def cannot(reason: str) -> NoReturn:
-    """Skip, with the reason; in CI that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture
 def mosquitto() -> Iterator[int]:
     """The port of a second, real broker that is none of ours."""
-    need("mosquitto", "mosquitto")
+    program = need("mosquitto", "mosquitto")
     port = free_port()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         conf = Path(folder) / "mosquitto.conf"
         conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         with subprocess.Popen([program, "-c", str(conf)], stderr=subprocess.DEVNULL) as process:
             try:
                 Client(port).close()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Home
 
 TRIES = 5  # others may make some at the same time

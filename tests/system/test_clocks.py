@@ -7,7 +7,7 @@ import threading
 import wave
 from pathlib import Path
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Client, Home, free_port, wait_for
 from tests.unit.test_clocks import packet
 from tests.unit.timelines.room import wind

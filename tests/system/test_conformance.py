@@ -13,7 +13,7 @@ from benchmarks import conformance
 from benchmarks.brokers import OURS
 from benchmarks.brokers import started as ours
 from benchmarks.nodes import MosquittoNode, NatsNode, started
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Home, free_port, listens, wait_for
 from tests.system.test_external import FORGETFUL, broker, certificates
 

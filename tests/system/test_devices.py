@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Client, Home, wait_for
 
 Pins = Callable[[str], list[str]]

@@ -4,7 +4,7 @@ import json
 
 import yaml
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import REPOSITORY, wait_for
 from tests.system.test_home_assistant import HomeAssistant
 from tests.system.test_readme import blocks, commands, run

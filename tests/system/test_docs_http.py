@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.page_home import browser, home
 
 __all__ = ["browser", "home"]  # fixtures

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from effectd.config import reader
 from effectd.timeline.reading import read
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import REPOSITORY
 from tests.system.test_readme import blocks, commands, run
 from tests.system.test_verbs import Clone

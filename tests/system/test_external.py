@@ -17,7 +17,7 @@ from broker_proc import external
 from effectd.base.loop import Loop
 from effectd.config import reader
 from effectd.program.process import Process
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Client, Home, free_port, listens, wait_for
 from tests.unit.real_loop import RealLoop
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Client, Home, free_port, wait_for
 
 BURST = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Client, Home, alive, wait_for
 
 CRASHING = '''"""A device whose driver dies each time it is driven."""

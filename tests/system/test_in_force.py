@@ -15,7 +15,7 @@ import pytest
 
 from effectd.config import part, reader
 from effectd.readiness import glance
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import REPOSITORY, Client, Home, free_port, wait_for
 from tests.system.running import Running
 from tests.system.test_external import broker, on

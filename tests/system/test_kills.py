@@ -7,7 +7,7 @@ import signal
 import psutil
 import pytest
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Client, Home, alive, wait_for
 
 PROGRAMS = ("broker", "dispatcher", "wind")

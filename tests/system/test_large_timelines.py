@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Client, Home, wait_for
 from tests.system.test_external import broker, on
 

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from effectd.access import passwords
 from page_proc.figures import FIGURES
+from tests.needs import need
 from tests.system.browser import Browser
-from tests.system.conftest import need
 from tests.system.home import REPOSITORY, Home, wait_for
 from tests.system.test_readme import commands
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import REPOSITORY, Client, Home, wait_for
 
 OLD = "6bb8e15"  # the last version with the journals' first layout and the clock-driven seq

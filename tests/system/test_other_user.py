@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import cannot, need
+from tests.needs import cannot, need
 from tests.system.home import Home
 
 PRIVATE = ["up", "down", "health", "health --json", "check", "device add x --kind virtual --effect wind"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Home, wait_for
 
 As = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from effectd.access import certificates, passwords
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Home, wait_for
 
 BASIC = "Basic " + base64.b64encode(b"anna:open sesame").decode()

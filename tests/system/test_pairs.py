@@ -12,7 +12,7 @@ import pytest
 
 from effectd.base.lock import holders
 from effectd.supervision import living
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Home, alive, answers, wait_for
 
 PROGRAMS = ("broker", "dispatcher", "light", "wind")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import BARE, REPOSITORY, wait_for
 from tests.system.test_verbs import Clone
 

@@ -14,7 +14,7 @@ import pytest
 
 from effectd.config.reader import home_id
 from tests.broker import wire, wire5
-from tests.system.conftest import cannot
+from tests.needs import cannot
 from tests.system.home import Client, Home, wait_for
 
 REMOTE: dict[str, Any] = {"far": {"kind": "remote", "effects": ["wind"], "location": "left"}}

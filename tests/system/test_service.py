@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import need
+from tests.needs import need
 from tests.system.home import Home, alive, wait_for
 
 SCRIPTS = Path(sys.executable).parent

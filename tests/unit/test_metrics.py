@@ -19,7 +19,7 @@ from effectd.messages.answers import Ack, KeptOff, Receipt, State
 from page_proc.figures import BROKER, FIGURES
 from page_proc.histogram import Histogram
 from page_proc.metrics import REMEMBERED, Metrics
-from tests.system.conftest import need
+from tests.needs import need
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOUSE: dict[str, Any] = {
