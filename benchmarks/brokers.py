@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarks.load import enter
 from effectd.access import passwords
-from tests.broker.conftest import free_port, mosquitto
+from tests.broker.conftest import free_port
+from tests.needs import need
 from tests.system.home import REPOSITORY
 
 OURS, MOSQUITTO, AMQTT, BEFORE = "ours", "mosquitto", "plain amqtt", "ours before"
@@ -94,7 +95,7 @@ def started(kind: str, before: Path | None = None) -> Iterator[Started]:
             conf.write_text(
                 f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
             )
-            command = [mosquitto(), "-c", str(conf)]
+            command = [need("mosquitto", "mosquitto"), "-c", str(conf)]
         else:
             command = [sys.executable, "-m", "benchmarks.brokers", str(port)]
         broker = Started(command, port, folder, checkout, LOGIN if kind == WITH_USERS else ())

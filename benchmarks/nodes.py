@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.load import enter
-from tests.broker.conftest import mosquitto
+from tests.needs import need
 from tests.system.home import listens
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
@@ -84,7 +84,7 @@ class MosquittoNode(Node):
         conf = self.folder / "mosquitto.conf"
         lines = (f"listener {self.port} 127.0.0.1", "allow_anonymous true", "persistence false", "set_tcp_nodelay true")
         conf.write_text("\n".join(lines) + "\n")
-        return [mosquitto(), "-c", str(conf)], {}
+        return [need("mosquitto", "mosquitto"), "-c", str(conf)], {}
 
 
 class NatsNode(Node):
